@@ -1,0 +1,1 @@
+"""Measure: contenders of one shape, on the same rows, by one meter."""

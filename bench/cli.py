@@ -1,0 +1,239 @@
+"""`bench`: settle a scenario by experiment. Heavy imports wait for the command that needs them."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shlex
+import sys
+from pathlib import Path
+
+import click
+
+import scenarios
+from bench import registry
+from scenarios import terminal
+from scenarios.errors import UserError
+
+EXAMPLES = """
+\b
+Examples:
+  bench run sentiment --quick
+  bench run sentiment --only few-shot,lora --model HuggingFaceTB/SmolLM2-360M-Instruct
+  bench run sentiment --only few-shot@./big-model,lora
+  bench report runs/sentiment-20261123T193400Z-1a2b
+"""
+
+
+class _SuggestingGroup(click.Group):
+    def resolve_command(self, context, arguments):
+        if arguments and self.get_command(context, arguments[0]) is None:
+            from scenarios.errors import unknown
+
+            raise unknown("command", arguments[0], self.list_commands(context))
+        return super().resolve_command(context, arguments)
+
+
+@click.group(cls=_SuggestingGroup, epilog=EXAMPLES)
+@click.version_option(package_name="tune-or-prompt")
+def cli():
+    """Compare prompting with fine-tuning on the same rows, and report it."""
+
+
+def main() -> None:
+    """The entry point of `bench`."""
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    terminal.main(cli, "bench")
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+
+
+def run_options(command):
+    """The options that `plan` and `run` share."""
+    for option in reversed(
+        [
+            click.argument("scenario"),
+            click.option("--quick", is_flag=True, help="Minutes on a laptop; settings of its own."),
+            click.option("--full", is_flag=True, help="All training rows, three seeds."),
+            click.option("--only", metavar="A,B", default="", help="These contenders and the floors."),
+            click.option("--model", metavar="M", help="A Hugging Face id or a folder."),
+            click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True),
+            json_option,
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+@cli.command("list")
+@json_option
+def list_(as_json):
+    """Scenarios that can be run, contenders and metrics."""
+    runnable = {name: scenarios.load(name) for name in scenarios.names()}
+    runnable = {name: found for name, found in runnable.items() if found.task is not None}
+    contenders = {name: registry.contender(name) for name in registry.names("contenders")}
+    if as_json:
+        terminal.print_json(
+            {
+                "scenarios": {name: found.title for name, found in runnable.items()},
+                "contenders": {name: found.family for name, found in contenders.items()},
+                "metrics": registry.names("metrics"),
+            }
+        )
+        return
+    click.echo("Scenarios that `bench run` takes:")
+    for name, found in runnable.items():
+        click.echo(f"  {name:<12} {found.title}")
+    click.echo("\nContenders (`--only`; those with a model also as NAME@MODEL):")
+    for name, found in contenders.items():
+        model = "uses a model" if found.uses_model else "needs no model"
+        click.echo(f"  {name:<12} {found.family:<10} {model}")
+    click.echo(f"\nMetrics: {', '.join(registry.names('metrics'))}, evaluate:NAME")
+
+
+@cli.command()
+@run_options
+def plan(as_json, **options):
+    """What a run would do, without doing it.
+
+    \b
+    Example: bench plan sentiment --quick
+    """
+    _need_extra()
+    from bench.run import plan_of
+
+    found = plan_of(_request(**options))
+    if as_json:
+        terminal.print_json(found.to_json())
+        return
+    counts = found.rows["counts"]
+    click.echo(f"{found.scenario['title']} ({found.mode['name']}, seed {found.seed})")
+    click.echo(f"rows: {counts['test']} test in {counts['test groups']} groups, "
+               f"{counts['validation']} validation, {counts['train']} training")  # fmt: skip
+    for trial in found.trials:
+        model = f" on {trial.model}" if trial.model else ""
+        click.echo(f"\n{trial.slug}: {trial.name}{model}, {trial.n_train} training rows")
+        for key, value in trial.settings.items():
+            click.echo(f"    {key} = {value}")
+    if found.primary:
+        click.echo(
+            f"\nprimary comparison: {found.primary['metric']} of the best of "
+            f"{', '.join(found.primary['challenger'])} against the best of "
+            f"{', '.join(found.primary['baseline'])}, chosen by {found.primary['chosen_by']}; "
+            f"margin {found.scenario['decision']['margin'] * 100:g} points"
+        )
+
+
+@cli.command()
+@run_options
+@click.option("--out", type=click.Path(path_type=Path), help="The run's folder; an unfinished run goes on.")
+@click.option("--usd-per-hour", type=click.FloatRange(min=0, min_open=True), help="Price of this machine.")
+def run(as_json, out, usd_per_hour, **options):
+    """Run the trials, and leave a record and a report.
+
+    \b
+    Example: bench run sentiment --quick
+    """
+    _need_extra()
+    from bench import run as running
+    from reports.page import write_report
+
+    request = _request(**options, out=out, usd_per_hour=usd_per_hour)
+    try:
+        folder, record = running.run(request)
+    except running.Interrupted as stopped:
+        raise KeyboardInterrupt(f"{stopped}; `{stopped.again}` goes on") from None
+    report = write_report(folder)
+    if as_json:
+        terminal.print_json(_summary(folder, report, record))
+        return
+    click.echo(f"\n{_table(record)}\n")
+    click.echo(record["verdict"]["overall"]["sentence"])
+    if settle := record["verdict"]["overall"]["would_settle"]:
+        click.echo(f"What would settle it: {settle}.")
+    click.echo(record["verdict"]["scope"])
+    click.echo(f"\nreport: {report}")
+
+
+@cli.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@json_option
+def report(run, as_json):
+    """Write the HTML report of a run's folder again.
+
+    \b
+    Example: bench report runs/sentiment-20261123T193400Z-1a2b
+    """
+    _need_extra()
+    from reports.page import write_report
+
+    written = write_report(run)
+    if as_json:
+        terminal.print_json({"report": str(written)})
+    else:
+        click.echo(f"report: {written}")
+
+
+def _need_extra() -> None:
+    """One line where the package was installed for the advisor alone."""
+    missing = [name for name in ("torch", "transformers", "peft", "datasets", "sklearn", "altair")
+               if importlib.util.find_spec(name) is None]  # fmt: skip
+    if missing:
+        raise UserError(
+            f"this command needs {', '.join(missing)}, which isn't installed; "
+            "`pip install 'tune-or-prompt[bench]'` brings it"
+        )
+
+
+def _request(scenario, quick, full, only, model, seed, **more):
+    from bench.models import DEFAULT_MODEL
+    from bench.plan import MODES, contender_names
+    from bench.run import Request
+
+    if quick and full:
+        raise UserError("--quick and --full exclude each other; give one of them")
+    names = tuple(name for name in only.split(",") if name.strip())
+    contender_names(names)  # a misspelt name is told before anything is fetched
+    return Request(
+        scenario=scenarios.load(scenario),
+        mode=MODES["quick" if quick else "full" if full else "default"],
+        seed=seed,
+        model=model or DEFAULT_MODEL,
+        only=names,
+        **more,
+    )
+
+
+def _summary(folder: Path, report: Path, record: dict) -> dict:
+    return {
+        "run": str(folder),
+        "record": str(folder / "record.json"),
+        "report": str(report),
+        "verdict": record["verdict"],
+        "comparisons": record["comparisons"],
+        "contenders": record["contenders"],
+    }
+
+
+def _table(record: dict) -> str:
+    lines = [f"{'':<14}{'accuracy':>22}{'p50':>9}{'p95':>9}{'rows/s':>9}{'set-up':>9}{'memory':>10}"]
+    for entry in record["contenders"]:
+        if entry["status"] != "done":
+            lines.append(f"{entry['name']:<14}{entry['status']}: {entry['reason']}")
+            continue
+        found = entry["accuracy"]
+        interval = "" if found["low"] is None else f" ({found['low']:.3f}-{found['high']:.3f})"
+        lines.append(
+            f"{entry['name']:<14}{found['value']:>8.3f}{interval:<14}"
+            f"{entry['p50_latency_ms']:>6.1f} ms{entry['p95_latency_ms']:>6.1f} ms"
+            f"{entry['throughput_rows_per_s']:>9.1f}{entry['train_seconds']:>7.0f} s"
+            f"{entry['peak_resident_bytes'] / 2**20:>6.0f} MiB"
+        )
+    return "\n".join(lines)
+
+
+def command_line() -> str:
+    """The command as it was typed, for a hint how to go on."""
+    return shlex.join(["bench", *sys.argv[1:]])

@@ -1,0 +1,71 @@
+"""Fine-tuning by low-rank adapters (Hu et al. 2022, LoRA), the weights in 16 bit or more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from bench.contender import Answer, Ground, accuracy
+from scenarios.rows import Example
+
+
+@dataclass(frozen=True)
+class Contender:
+    """See `bench.training.LoraSettings`. `serve` is `merged` into the base, or `attached`."""
+
+    rank: int = 16
+    alpha: int = 32
+    dropout: float = 0.05
+    targets: str = "attention"
+    learning_rate: float = 2e-4
+    epochs: int = 3
+    batch_size: int = 4
+    accumulation_steps: int = 4
+    warmup_share: float = 0.1
+    serve: str = "merged"
+    family: ClassVar = "fine_tune"
+    uses_model: ClassVar = True
+    seeded: ClassVar = True
+    quick: ClassVar = {
+        "rank": 8,
+        "alpha": 16,
+        "dropout": 0.0,
+        "targets": "all-linear",
+        "learning_rate": 1e-3,
+        "epochs": 2,
+        "batch_size": 16,
+        "accumulation_steps": 1,
+    }
+
+    def fit(self, ground: Ground, seed: int):
+        """Train, keep the epoch that does best on the validation rows, save the adapter."""
+        from bench.answering import LabelAnswerer
+        from bench.prompts import Renderer
+        from bench.training import LoraSettings, train_lora
+
+        model = ground.model()
+        renderer = Renderer(model.tokenizer, ground.task)
+        rows = [renderer.training(example) for example in ground.train]
+
+        def validate() -> tuple[float, float]:
+            answerer = LabelAnswerer(model, ground.task)
+            answers = list(answerer.answer(ground.validation, "validation"))
+            return accuracy(answers, ground.validation), _gold_log_likelihood(answers, ground)
+
+        names = LoraSettings.__dataclass_fields__
+        settings = LoraSettings(**{name: getattr(self, name) for name in names})
+        peft_model, notes = train_lora(model, rows, settings, seed, validate)
+        peft_model.save_pretrained(ground.folder)
+        adapter = ground.folder / "adapter_model.safetensors"
+        notes |= {"adapter_bytes": adapter.stat().st_size, "served": self.serve}
+        if self.serve == "merged":
+            peft_model.merge_and_unload()
+        return LabelAnswerer(model, ground.task, notes=notes)
+
+
+def _gold_log_likelihood(answers: list[Answer], ground: Ground) -> float:
+    """Mean log-likelihood of the gold labels on the validation rows."""
+    gold: dict[str, Example] = {example.id: example for example in ground.validation}
+    places = {label: i for i, label in enumerate(ground.task.labels)}
+    values = [answer.scores[places[gold[answer.example_id].gold]] for answer in answers]
+    return sum(values) / len(values)

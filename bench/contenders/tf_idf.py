@@ -1,0 +1,62 @@
+"""Floor: TF-IDF with logistic regression, its regularisation chosen on validation rows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from bench.contender import Answer, Ground, accuracy
+from scenarios.rows import Example
+from scenarios.schema import Task
+
+
+@dataclass(frozen=True)
+class Contender:
+    """Words and pairs of words; `inverse_penalties` are the C of scikit-learn that compete."""
+
+    inverse_penalties: tuple[float, ...] = (0.3, 1.0, 3.0, 10.0, 30.0)
+    family: ClassVar = "floor"
+    uses_model: ClassVar = False
+    seeded: ClassVar = False
+    quick: ClassVar = {}
+
+    def fit(self, ground: Ground, seed: int) -> LinearAnswerer:
+        """The best of the penalties; of equals the strongest regularisation."""
+        candidates = [self._fit(ground, penalty) for penalty in self.inverse_penalties]
+        return max(candidates, key=lambda candidate: candidate.notes["validation_accuracy"])
+
+    def _fit(self, ground: Ground, inverse_penalty: float) -> LinearAnswerer:
+        from sklearn.feature_extraction.text import TfidfVectorizer
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.pipeline import make_pipeline
+
+        pipeline = make_pipeline(
+            TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\w+|[!?]"),
+            LogisticRegression(C=inverse_penalty, max_iter=1000),
+        )
+        pipeline.fit([e.text for e in ground.train], [e.gold for e in ground.train])
+        answerer = LinearAnswerer(pipeline, ground.task, {"inverse_penalty": inverse_penalty})
+        answers = list(answerer.answer(ground.validation))
+        answerer.notes["validation_accuracy"] = accuracy(answers, ground.validation)
+        return answerer
+
+
+class LinearAnswerer:
+    """Answers with a fitted scikit-learn pipeline."""
+
+    def __init__(self, pipeline, task: Task, notes: dict):
+        self.notes = notes
+        self._pipeline = pipeline
+        self._columns = [list(pipeline.classes_).index(label) for label in task.labels]
+        self._labels = task.labels
+
+    def answer(self, examples: Sequence[Example]) -> Iterator[Answer]:
+        """The likeliest label of each row; scores are probabilities."""
+        start = time.perf_counter()
+        shares = self._pipeline.predict_proba([example.text for example in examples])
+        seconds = (time.perf_counter() - start) / len(examples)
+        for example, row in zip(examples, shares[:, self._columns].tolist(), strict=True):
+            label = self._labels[max(range(len(row)), key=row.__getitem__)]
+            yield Answer(example.id, label, None, None, seconds, tuple(row))

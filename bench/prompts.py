@@ -1,0 +1,112 @@
+"""One way to render a prompt, for training and for evaluation alike, as tokens.
+
+Texts from rows are tokenised apart from the template, so that a text holding `<|im_start|>` or
+Jinja stays text. What is common to all rows (template, instruction, demonstrations) comes first
+and is the prompt's prefix, which a scorer needs to compute only once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from scenarios.rows import Example
+from scenarios.schema import Task
+
+_TEXT, _ANSWER = "\ue001", "\ue002"  # private-use characters that stand for the parts
+
+PLAIN_FORM = (
+    "{% for message in messages %}{% if message.role == 'user' %}"
+    "### Instruction:\n{{ message.instruction }}\n\n### Input:\n{{ message.text }}\n\n### Response:\n"
+    "{% else %}{{ message.content }}\n\n{% endif %}{% endfor %}"
+)
+"""For base models without a chat template: Instruction / Input / Response."""
+
+
+@dataclass(frozen=True)
+class Renderer:
+    """Renders a task's rows for one tokenizer."""
+
+    tokenizer: object
+    task: Task
+
+    def prefix(self, demonstrations: Sequence[Example] = ()) -> list[int]:
+        """Tokens before a row's text: template, instruction and demonstrations with answers."""
+        asked = self._render(turns=len(demonstrations) + 1, answered=False)
+        pieces = [self._markup(piece) for piece in re.split(f"[{_TEXT}{_ANSWER}]", asked)]
+        tokens = self._start + pieces[0]
+        for i, demonstration in enumerate(demonstrations):
+            tokens += self._text(demonstration.text) + pieces[2 * i + 1]
+            tokens += self._text(demonstration.gold) + pieces[2 * i + 2]
+        return tokens
+
+    def row(self, text: str) -> list[int]:
+        """Tokens of a row's text and of what stands between it and the answer."""
+        return self._text(text) + self._between
+
+    def scored_answers(self) -> list[list[int]]:
+        """Tokens by which each label is scored, in the task's order.
+
+        A label's own tokens; where some label is the beginning of another, all of them with
+        the ending, since "pos" would otherwise never be less likely than "positive".
+        """
+        answers = [self._text(label) for label in self.task.labels]
+        nested = any(
+            i != j and other[: len(one)] == one
+            for i, one in enumerate(answers)
+            for j, other in enumerate(answers)
+        )
+        return [answer + self._ending for answer in answers] if nested else answers
+
+    def training(self, example: Example) -> tuple[list[int], int]:
+        """A row with its answer and ending, and how many of its last tokens those are."""
+        answer = self._text(example.gold) + self._ending
+        return self.prefix() + self.row(example.text) + answer, len(answer)
+
+    @cached_property
+    def _between(self) -> list[int]:
+        return self._markup(self._render(turns=1, answered=False).split(_TEXT)[1])
+
+    @cached_property
+    def _ending(self) -> list[int]:
+        """Tokens that end an answer: the template's end of turn, or the tokenizer's end of text."""
+        if self.tokenizer.chat_template is None:
+            return [self.tokenizer.eos_token_id]
+        after = self._markup(self._render(turns=1, answered=True).split(_ANSWER)[1])
+        specials = set(self.tokenizer.all_special_ids)
+        end = next((i for i, token in enumerate(after) if token in specials), len(after) - 1)
+        return after[: end + 1] or [self.tokenizer.eos_token_id]
+
+    @cached_property
+    def _start(self) -> list[int]:
+        """The token that begins every text; a chat template writes its own."""
+        if self.tokenizer.chat_template is not None or self.tokenizer.bos_token_id is None:
+            return []
+        begun = self.tokenizer("a").input_ids
+        return begun[:1] if begun[0] == self.tokenizer.bos_token_id else []
+
+    def _render(self, turns: int, answered: bool) -> str:
+        """The template with marks for the texts and answers of some turns."""
+        user = {
+            "role": "user",
+            "content": f"{self.task.instruction}\n{_TEXT}",
+            "instruction": self.task.instruction,
+            "text": _TEXT,
+        }
+        messages = [user, {"role": "assistant", "content": _ANSWER}] * turns
+        return self.tokenizer.apply_chat_template(
+            messages if answered else messages[:-1],
+            chat_template=self.tokenizer.chat_template or PLAIN_FORM,
+            tokenize=False,
+            add_generation_prompt=not answered,
+        )
+
+    def _markup(self, text: str) -> list[int]:
+        return self.tokenizer(text, add_special_tokens=False).input_ids if text else []
+
+    def _text(self, text: str) -> list[int]:
+        return self.tokenizer(
+            text.strip(), add_special_tokens=False, split_special_tokens=True
+        ).input_ids

@@ -1,0 +1,301 @@
+"""The record: everything that a reader needs to check a run, from its plan to its verdict."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bench import statistics
+from bench.metrics import Metric, load_metric
+from bench.plan import SCHEMA_VERSION, Plan
+from bench.statistics import Estimate
+from bench.verdict import make_verdict
+from scenarios.errors import UserError
+from scenarios.rows import Split
+from scenarios.schema import Scenario, Task
+
+PACKAGES = ("tune-or-prompt", "torch", "transformers", "peft", "accelerate", "datasets",
+            "evaluate", "scikit-learn", "numpy", "scipy", "tokenizers")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Results:
+    """A contender's answers to the test rows: predicted label codes, shape (seeds, rows)."""
+
+    name: str
+    family: str
+    model: str | None
+    predicted: np.ndarray
+    validation_accuracy: float | None
+
+
+def make_record(
+    folder: Path, plan: Plan, split: Split, models: dict, usd_per_hour: float | None
+) -> dict:
+    """The record as plain JSON values, from the files that the trials left in `folder`."""
+    scenario = Scenario.model_validate(plan.scenario)
+    outcomes = {t.slug: _read_json(folder / "outcomes" / f"{t.slug}.json") for t in plan.trials}
+    results = _results(folder, plan, split, scenario.task, outcomes)
+    gold = np.array([scenario.task.labels.index(e.gold) for e in split.test])
+    groups = np.array([e.group for e in split.test])
+    estimates = {
+        name: {
+            metric: asdict(_estimate(load_metric(metric), found, gold, groups, scenario.task, plan))
+            for metric in scenario.task.metrics
+        }
+        for name, found in results.items()
+    }
+    contenders = [
+        _contender(name, plan, outcomes, estimates.get(name, {}), usd_per_hour)
+        for name in dict.fromkeys(t.name for t in plan.trials)
+    ]
+    comparisons = _comparisons(plan, results, gold, groups, scenario)
+    rows = scenario.task.rows
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "scenario": scenario.name,
+        "plan": plan.to_json(),
+        "environment": _environment(outcomes),
+        "models": models,
+        "data": {
+            "source": rows.filename or Path(rows.path).name,
+            "digest": split.digest,
+            "counts": split.counts,
+            "licence": rows.licence,
+            "provenance": rows.provenance,
+        },
+        "trials": [{**asdict(t), "outcome": outcomes[t.slug]} for t in plan.trials],
+        "contenders": contenders,
+        "estimates": estimates,
+        "comparisons": comparisons,
+        "verdict": make_verdict(plan, scenario, contenders, comparisons, len(gold)),
+        "forecasts": [],
+    }
+
+
+def read_record(path: Path) -> dict:
+    """A record from its file or its run's folder. Raises `UserError` where it isn't one."""
+    file = path / "record.json" if path.is_dir() else path
+    try:
+        record = _read_json(file)
+    except FileNotFoundError:
+        raise UserError(f"no record at '{file}'; a finished run leaves record.json") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"'{file}' isn't a record: {error}") from None
+    version = record.get("schema_version") if isinstance(record, dict) else None
+    if version != SCHEMA_VERSION:
+        raise UserError(
+            f"'{file}' has schema_version {version}, and this version reads {SCHEMA_VERSION}"
+        )
+    return record
+
+
+def _read_json(file: Path):
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def _results(folder, plan: Plan, split: Split, task: Task, outcomes) -> dict[str, Results]:
+    """By contender, of the trials that are done."""
+    places = {example.id: i for i, example in enumerate(split.test)}
+    results = {}
+    for name in dict.fromkeys(t.name for t in plan.trials):
+        trials = [t for t in plan.trials if t.name == name]
+        done = [t for t in trials if outcomes[t.slug]["status"] == "done"]
+        if not done:
+            continue
+        predicted = np.full((len(done), len(places)), -1)
+        for row, trial in enumerate(done):
+            for line in (folder / "answers" / f"{trial.slug}.jsonl").open(encoding="utf-8"):
+                answer = json.loads(line)
+                predicted[row, places[answer["example_id"]]] = task.labels.index(answer["text"])
+        if (predicted < 0).any():
+            raise UserError(f"answers of {name} are missing in '{folder}'; start a new run")
+        chosen = [outcomes[t.slug]["notes"].get("validation_accuracy") for t in done]
+        accuracy = None if None in chosen else float(np.mean(chosen))
+        results[name] = Results(name, trials[0].family, trials[0].model, predicted, accuracy)
+    return results
+
+
+def _estimate(metric, found: Results, gold, groups, task: Task, plan: Plan) -> Estimate:
+    """A metric over the test rows, averaged over the seeds row by row."""
+    n = len(gold)
+    if not isinstance(metric, Metric):
+        value = float(np.mean([metric.compute(gold, seed) for seed in found.predicted]))
+        reason = "a metric of the evaluate library gives no sums to resample"
+        return Estimate(value, None, None, statistics.LEVEL, n, "none", reason)
+    if metric.name == "accuracy":
+        return statistics.share((found.predicted == gold).mean(axis=0), groups)
+    rows = [metric.statistics(gold, seed, len(task.labels)) for seed in found.predicted]
+    stacked = np.stack(rows, axis=1)  # (rows, seeds, k): a seed's formula first, then their mean
+
+    def mean_over_seeds(sums: np.ndarray) -> np.ndarray:
+        return metric.value(sums).mean(axis=-1)
+
+    return statistics.resampled(stacked, mean_over_seeds, groups, plan.seed)
+
+
+def _contender(name, plan: Plan, outcomes, estimates: dict, usd_per_hour) -> dict:
+    """One line of `bench run --json`: quality, speed, memory and money of a contender."""
+    trials = [t for t in plan.trials if t.name == name]
+    found = [outcomes[t.slug] for t in trials]
+    done = [outcome for outcome in found if outcome["status"] == "done"]
+    entry = {
+        "name": name,
+        "family": trials[0].family,
+        "model": trials[0].model,
+        "status": "done" if done else found[0]["status"],
+        "reason": next((o["reason"] for o in found if "reason" in o), None),
+        "seeds": len(done),
+        **{metric.replace("-", "_"): estimate for metric, estimate in estimates.items()},
+    }
+    return entry | (_measured(done, usd_per_hour) if done else {})
+
+
+def _measured(done: list[dict], usd_per_hour: float | None) -> dict:
+    """Medians over a contender's trials of what the meter saw."""
+    latencies = np.concatenate([outcome["latencies_ms"] for outcome in done])
+    answered = [o["rows"] / o["serving"]["seconds"] for o in done if o["serving"]["seconds"] > 0]
+    throughput = float(np.median(answered))
+    if usd_per_hour is None:
+        cost, reason = None, "no price for this machine was given (--usd-per-hour)"
+    else:
+        cost = usd_per_hour / 3600 / throughput * 1000
+        reason = "the machine's price at its measured throughput, fully used"
+
+    def peak(key: str) -> int | None:
+        values = [o[stage][key] for o in done for stage in ("setup", "serving")]
+        return max((v for v in values if v is not None), default=None)
+
+    notes = done[0]["notes"]
+    return {
+        "validation_accuracy": notes.get("validation_accuracy"),
+        "p50_latency_ms": float(np.percentile(latencies, 50)),
+        "p95_latency_ms": float(np.percentile(latencies, 95)),
+        "latency_requests": len(latencies),
+        "throughput_rows_per_s": throughput,
+        "train_seconds": float(np.median([o["setup"]["seconds"] for o in done])),
+        "peak_resident_bytes": peak("peak_resident_bytes"),
+        "peak_gpu_bytes": peak("peak_gpu_bytes"),
+        "process_gpu_bytes": peak("process_gpu_bytes"),
+        "joules": done[0]["serving"]["joules"],
+        "tokens_in": done[0]["serving"]["tokens_in"],
+        "tokens_out": done[0]["serving"]["tokens_out"],
+        "trainable_parameters": notes.get("trainable_parameters"),
+        "trainable_share": notes.get("trainable_share"),
+        "adapter_bytes": notes.get("adapter_bytes"),
+        "usd_per_1000_requests": cost,
+        "usd_reason": reason,
+        "device": done[0]["device"],
+    }
+
+
+def _comparisons(plan: Plan, results: dict[str, Results], gold, groups, scenario) -> list[dict]:
+    """The primary comparison, and every prompting arm against every tuned one, Holm-adjusted."""
+    primary = _primary_pair(plan, results)
+    pairs = [
+        (baseline, challenger)
+        for baseline in results.values()
+        for challenger in results.values()
+        if (baseline.family, challenger.family) == ("prompt", "fine_tune")
+    ]
+    found = []
+    for baseline, challenger in pairs:
+        rows = [(arm.predicted == gold).mean(axis=0) for arm in (baseline, challenger)]
+        difference = statistics.paired_difference(*rows, groups)
+        p_value, test = statistics.paired_p_value(*rows, groups, plan.seed)
+        found.append(
+            {
+                "metric": "accuracy",
+                "baseline": baseline.name,
+                "challenger": challenger.name,
+                "difference": difference.value,
+                "low": difference.low,
+                "high": difference.high,
+                "reason": difference.reason,
+                "level": difference.level,
+                "n": difference.n,
+                "groups": len(np.unique(groups)),
+                "method": f"{difference.method}; {test}",
+                "discordant_share": float(np.abs(rows[0] - rows[1]).mean()),
+                "p_value": p_value,
+                "primary": (baseline.name, challenger.name) == primary,
+                "margin": scenario.decision.margin,
+                "scope": "this-model",
+                "model": challenger.model,
+                "baseline_model": baseline.model,
+                "task": scenario.name,
+            }
+        )
+    others = [comparison for comparison in found if not comparison["primary"]]
+    adjusted = statistics.holm([comparison["p_value"] for comparison in others])
+    for comparison, p_value in zip(others, adjusted, strict=True):
+        comparison["p_adjusted"] = p_value
+    for comparison in found:
+        comparison.setdefault("p_adjusted", comparison["p_value"])
+    return sorted(found, key=lambda comparison: not comparison["primary"])
+
+
+def _primary_pair(plan: Plan, results: dict[str, Results]) -> tuple[str, str] | None:
+    """The prompting arm and the tuned arm with the highest validation accuracy."""
+    if plan.primary is None:
+        return None
+    pair = []
+    for side in ("baseline", "challenger"):
+        arms = [results[name] for name in plan.primary[side] if name in results]
+        if not arms:
+            return None
+        pair.append(max(arms, key=lambda arm: arm.validation_accuracy or 0.0).name)
+    return pair[0], pair[1]
+
+
+def _environment(outcomes: dict) -> dict:
+    """Versions, hardware and the state of the code; nothing that names the user or the machine."""
+    import psutil
+
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            versions[package] = None
+    devices = [o["device"] for o in outcomes.values() if o.get("device")]
+    return {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.release()}",
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "memory_bytes": psutil.virtual_memory().total,
+        "device": devices[0] if devices else None,
+        "versions": versions,
+        "git": _git_state(),
+    }
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo") as file:
+            names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
+        return names[0] if names else platform.machine()
+    except OSError:
+        return platform.processor() or platform.machine()
+
+
+def _git_state() -> str | None:
+    """The commit of the code if it runs from a checkout, with `-dirty` where it was changed."""
+    try:
+        found = subprocess.run(
+            ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"],
+            capture_output=True,
+            text=True,
+            timeout=5,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return found.stdout.strip() or None

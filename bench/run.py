@@ -1,0 +1,167 @@
+"""A run: plan, rows, trials, record. What is finished is on disk before the next thing starts."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench import models
+from bench.plan import Mode, Plan, Trial, make_plan
+from bench.record import make_record
+from scenarios.cache import write_atomically
+from scenarios.errors import UserError
+from scenarios.rows import load_split
+from scenarios.schema import Scenario
+
+
+class Interrupted(Exception):
+    """Ctrl-C; the message says what is kept and how to go on."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for. `usd_per_hour` is the price of this machine, if given."""
+
+    scenario: Scenario
+    mode: Mode
+    seed: int = 0
+    model: str = models.DEFAULT_MODEL
+    only: tuple[str, ...] = ()
+    out: Path | None = None
+    usd_per_hour: float | None = None
+    command: str = ""
+
+
+def run(request: Request) -> tuple[Path, dict]:
+    """Do the whole run; returns its folder and its record.
+
+    Trials that a former start of the same plan in the same folder finished aren't done again.
+    Raises `UserError` before anything is trained where something that is needed is missing.
+    """
+    plan = plan_of(request)
+    folder = request.out or Path("runs") / new_name(request.scenario.name)
+    with _held(folder, plan):
+        model_facts = {name: _model_facts(name) for name in _models_of(plan)}
+        started = time.time()
+        for number, trial in enumerate(plan.trials, start=1):
+            _do(folder, trial, f"[{number}/{len(plan.trials)}]")
+        say(f"all trials done after {time.time() - started:.0f} s")
+        split = load_split(request.scenario.task, request.seed)
+        record = make_record(folder, plan, split, model_facts, request.usd_per_hour)
+        write_atomically(folder / "record.json", json.dumps(record, indent=1, ensure_ascii=False))
+    return folder, record
+
+
+def plan_of(request: Request) -> Plan:
+    """The run's plan; reads the rows, and fetches them if they aren't there yet."""
+    task = request.scenario.task
+    if task is None:
+        raise UserError(
+            f"the scenario '{request.scenario.name}' has no [task], so there is nothing to run; "
+            f"`advisor recommend --scenario {request.scenario.name}` advises on it"
+        )
+    split = load_split(task, request.seed)
+    return make_plan(
+        request.scenario, split, request.mode, request.seed, request.model, request.only
+    )
+
+
+def new_name(scenario: str) -> str:
+    """A run's folder name: scenario, UTC time and four random hex digits."""
+    return f"{scenario}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+
+
+def say(text: str) -> None:
+    """A line of progress on stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+class _held:
+    """The run's folder with its plan in it, locked against a second run."""
+
+    def __init__(self, folder: Path, plan: Plan):
+        self._folder, self._plan = folder, plan
+
+    def __enter__(self) -> None:
+        from filelock import FileLock, Timeout
+
+        folder, wanted = self._folder, self._plan.to_json()
+        for part in (".", "answers", "outcomes", "adapters"):
+            (folder / part).mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(folder / ".lock")
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise UserError(
+                f"another run is at work in '{folder}'; wait for it, or choose another --out"
+            ) from None
+        file = folder / "plan.json"
+        if not file.exists():
+            write_atomically(file, json.dumps(wanted, indent=1, ensure_ascii=False))
+            return
+        there = json.loads(file.read_text(encoding="utf-8"))
+        wanted = json.loads(json.dumps(wanted))
+        differ = [key for key in wanted if there.get(key) != wanted[key]]
+        if differ:
+            self._lock.release()
+            raise UserError(
+                f"'{folder}' holds a run with another plan ({', '.join(differ)} differ); "
+                "choose another --out, or repeat that run's options"
+            )
+
+    def __exit__(self, *_) -> None:
+        self._lock.release()
+
+
+def _models_of(plan: Plan) -> list[str]:
+    return list(dict.fromkeys(trial.model for trial in plan.trials if trial.model))
+
+
+def _model_facts(name: str) -> dict:
+    """Fetches the model if it isn't there; its digest is what tells it from others."""
+    folder = models.folder_of(name)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    return {"sha256": models.digest_of(folder), "model_type": config.get("model_type")}
+
+
+def _do(folder: Path, trial: Trial, place: str) -> None:
+    """One trial in a process of its own, unless its outcome is there already."""
+    file = folder / "outcomes" / f"{trial.slug}.json"
+    if file.exists():
+        say(f"{place} {trial.name}: was done already")
+        return
+    say(f"{place} {trial.name}" + (f" (seed {trial.seed})" if trial.seed else ""))
+    (folder / "adapters" / trial.slug).mkdir(exist_ok=True)
+    start = time.time()
+    command = [sys.executable, "-m", "bench.trial", str(folder), trial.slug]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    try:
+        code = process.wait()
+    except KeyboardInterrupt:
+        process.wait(timeout=30)
+        raise Interrupted(
+            f"interrupted in {trial.name}; finished trials are kept in '{folder}'"
+        ) from None
+    _remove_if_empty(folder / "adapters" / trial.slug)
+    if not file.exists():
+        reason = (
+            "ended by the system, most likely out of memory"
+            if code == -9
+            else f"its process ended with code {code}; what it printed stands above"
+        )
+        outcome = {"status": "failed", "reason": reason}
+        write_atomically(file, json.dumps(outcome))
+    outcome = json.loads(file.read_text(encoding="utf-8"))
+    ending = f": {outcome['status']}, {outcome['reason']}" if "reason" in outcome else ""
+    say(f"{place} {trial.name}: {time.time() - start:.0f} s{ending}")
+
+
+def _remove_if_empty(folder: Path) -> None:
+    if not any(folder.iterdir()):
+        folder.rmdir()

@@ -1,0 +1,214 @@
+"""LoRA training by PEFT under Accelerate: loss on the answer alone, best epoch by validation."""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+
+import torch
+
+from bench.models import LoadedModel
+from bench.progress import bar
+
+MOST_TOKENS = {"cpu": 1024, "mps": 2048, "cuda": 8192}
+"""Padded tokens that go through the model at once: more cost memory and gain no speed."""
+
+ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
+
+
+@dataclass(frozen=True)
+class LoraSettings:
+    """`targets` is `attention` (q, k, v, o), `all-linear`, or module names with commas.
+
+    One update sees `batch_size` x `accumulation_steps` rows, taken through the model in pieces
+    that fit its memory. The learning rate rises over the first `warmup_share` of the updates and
+    falls linearly to nothing after that.
+    """
+
+    rank: int
+    alpha: int
+    dropout: float
+    targets: str
+    learning_rate: float
+    epochs: int
+    batch_size: int
+    accumulation_steps: int
+    warmup_share: float
+
+    @property
+    def rows_an_update(self) -> int:
+        """Rows whose mean gradient makes one update."""
+        return self.batch_size * self.accumulation_steps
+
+
+class TrainingFailed(Exception):
+    """Training can't go on; the trial becomes `failed` with this reason."""
+
+
+def train_lora(
+    model: LoadedModel,
+    rows: Sequence[tuple[list[int], int]],
+    settings: LoraSettings,
+    seed: int,
+    validate: Callable[[], tuple[float, float]],
+) -> tuple[object, dict]:
+    """Train an adapter on rows of tokens; returns the PEFT model at its best epoch, and notes.
+
+    Each row comes with the number of its last tokens that are the answer: the loss is on those.
+    `validate` gives accuracy and mean log-likelihood of the gold labels on the validation rows;
+    the best epoch is that of the highest accuracy, then of the highest log-likelihood.
+    """
+    from accelerate import Accelerator
+    from peft import get_peft_model_state_dict, set_peft_model_state_dict
+
+    torch.manual_seed(seed)
+    peft_model = _with_adapter(model, settings)
+    trainable = [p for p in peft_model.parameters() if p.requires_grad]
+    accelerator = Accelerator(
+        mixed_precision="bf16" if model.device.dtype == "bfloat16" else "no",
+        cpu=model.device.kind == "cpu",
+    )
+    optimizer = torch.optim.AdamW(trainable, lr=settings.learning_rate, weight_decay=0.0)
+    total_updates = settings.epochs * math.ceil(len(rows) / settings.rows_an_update)
+    schedule = _schedule(optimizer, total_updates, settings.warmup_share)
+    peft_model, optimizer = accelerator.prepare(peft_model, optimizer)
+    rng = random.Random(seed)
+    epochs: list[dict] = []
+    best_state = None
+    for number in range(1, settings.epochs + 1):
+        start = time.perf_counter()
+        peft_model.train()
+        with bar(f"training, epoch {number} of {settings.epochs}", len(rows), "row") as done:
+            updates = _updates(rows, settings.rows_an_update, rng)
+            loss = _epoch(model.lm, updates, accelerator, optimizer, schedule, trainable, done)
+        peft_model.eval()
+        seconds = time.perf_counter() - start
+        accuracy, log_likelihood = validate()
+        epochs.append(
+            {
+                "epoch": number,
+                "loss": loss,
+                "validation_accuracy": accuracy,
+                "validation_log_likelihood": log_likelihood,
+                "seconds": seconds,
+            }
+        )
+        if max(epochs, key=_rank_of_epoch) is epochs[-1]:
+            state = get_peft_model_state_dict(peft_model)
+            best_state = {name: value.detach().clone() for name, value in state.items()}
+    set_peft_model_state_dict(peft_model, best_state)
+    best = max(epochs, key=_rank_of_epoch)
+    trained = sum(p.numel() for p in trainable)
+    total = sum(p.numel() for p in peft_model.parameters())
+    return peft_model, {
+        "settings": asdict(settings),
+        "trainable_parameters": trained,
+        "total_parameters": total,
+        "trainable_share": trained / total,
+        "updates": total_updates,
+        "trained_tokens": settings.epochs * sum(len(tokens) for tokens, _ in rows),
+        "epochs": epochs,
+        "best_epoch": best["epoch"],
+        "validation_accuracy": best["validation_accuracy"],
+    }
+
+
+def _epoch(lm, updates, accelerator, optimizer, schedule, trainable, done) -> float:
+    """One pass over the rows; returns the mean loss of an update."""
+    losses = []
+    for rows in updates:
+        total = 0.0
+        for piece in _pieces(rows, MOST_TOKENS[lm.device.type]):
+            with accelerator.autocast():
+                loss = _answer_loss(lm, piece) * (len(piece) / len(rows))
+            if not torch.isfinite(loss):
+                raise TrainingFailed(
+                    f"the loss became {loss.item()}; a lower learning rate may help"
+                )
+            accelerator.backward(loss)
+            total += loss.item()
+            done.update(len(piece))
+        accelerator.clip_grad_norm_(trainable, 1.0)
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad()
+        losses.append(total)
+    return sum(losses) / len(losses)
+
+
+def _rank_of_epoch(epoch: dict) -> tuple[float, float]:
+    return epoch["validation_accuracy"], epoch["validation_log_likelihood"]
+
+
+def _with_adapter(model: LoadedModel, settings: LoraSettings):
+    import peft
+
+    targets = settings.targets
+    if targets == "attention":
+        targets = list(ATTENTION)
+    elif targets != "all-linear":
+        targets = [name.strip() for name in targets.split(",")]
+    config = peft.LoraConfig(
+        r=settings.rank,
+        lora_alpha=settings.alpha,
+        lora_dropout=settings.dropout,
+        target_modules=targets,
+        bias="none",
+        task_type="CAUSAL_LM",
+    )
+    try:
+        return peft.get_peft_model(model.lm, config)
+    except ValueError as error:
+        reason = str(error).splitlines()[0]
+        raise TrainingFailed(f"no adapter on the targets {settings.targets}: {reason}") from error
+
+
+def _schedule(optimizer, updates: int, warmup_share: float):
+    from transformers import get_linear_schedule_with_warmup
+
+    return get_linear_schedule_with_warmup(optimizer, round(updates * warmup_share), updates)
+
+
+def _updates(rows, size: int, rng: random.Random) -> list[list]:
+    """The rows in a random order, `size` of them for each update, of about equal lengths."""
+    order = list(rows)
+    rng.shuffle(order)
+    updates = []
+    for start in range(0, len(order), 8 * size):
+        near = sorted(order[start : start + 8 * size], key=lambda row: len(row[0]))
+        updates += [near[i : i + size] for i in range(0, len(near), size)]
+    rng.shuffle(updates)
+    return updates
+
+
+def _pieces(rows: list, most_tokens: int) -> list[list]:
+    """An update's rows in pieces of at most so many padded tokens (or one row), shortest first."""
+    pieces: list[list] = [[]]
+    for row in sorted(rows, key=lambda row: len(row[0])):
+        if pieces[-1] and (len(pieces[-1]) + 1) * len(row[0]) > most_tokens:
+            pieces.append([])
+        pieces[-1].append(row)
+    return pieces
+
+
+def _answer_loss(lm, rows: Sequence[tuple[list[int], int]]) -> torch.Tensor:
+    """Mean cross-entropy of the answers' tokens; logits are formed for those positions alone.
+
+    Rows are padded on the right, where a causal model's real tokens never look.
+    """
+    width = max(len(tokens) for tokens, _ in rows) - 1
+    ids = torch.zeros(len(rows), width, dtype=torch.long)
+    at_row, at_token, targets = [], [], []
+    for i, (tokens, length) in enumerate(rows):
+        ids[i, : len(tokens) - 1] = torch.tensor(tokens[:-1])
+        at_row += [i] * length
+        at_token += range(len(tokens) - 1 - length, len(tokens) - 1)
+        targets += tokens[-length:]
+    hidden = lm.get_decoder()(input_ids=ids.to(lm.device), use_cache=False).last_hidden_state
+    logits = lm.get_output_embeddings()(hidden[at_row, at_token])
+    return torch.nn.functional.cross_entropy(
+        logits.float(), torch.tensor(targets, device=logits.device)
+    )

@@ -1,0 +1,1 @@
+"""Show: a record as one self-contained page."""

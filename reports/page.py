@@ -1,0 +1,45 @@
+"""The report: a record's sections on one self-contained page."""
+
+from __future__ import annotations
+
+from importlib import import_module, resources
+from pathlib import Path
+
+from bench.record import read_record
+from reports.blocks import Block
+from scenarios.cache import write_atomically
+
+
+def write_report(run: Path) -> Path:
+    """Write `report.html` into a run's folder. Raises `UserError` where there is no record."""
+    record = read_record(run)
+    folder = run if run.is_dir() else run.parent
+    write_atomically(folder / "report.html", page(record))
+    return folder / "report.html"
+
+
+def page(record: dict) -> str:
+    """The whole page as HTML, with styles and charts inside and nothing to load."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=PackageLoader("reports", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["drawn"] = Markup  # charts alone: vl-convert has escaped their texts
+    return environment.get_template("page.html").render(
+        title=record["plan"]["scenario"]["title"],
+        summary=record["plan"]["scenario"]["summary"],
+        sections=_sections(record),
+    )
+
+
+def _sections(record: dict) -> list[tuple[str, list[Block]]]:
+    files = resources.files("reports").joinpath("sections").iterdir()
+    stems = [f.name[:-3] for f in files if f.name.endswith(".py") and not f.name.startswith("_")]
+    modules = [import_module(f"reports.sections.{stem}") for stem in stems]
+    return [(m.TITLE, m.blocks(record)) for m in sorted(modules, key=lambda m: m.PLACE)]

@@ -1,0 +1,66 @@
+"""What each trial did: settings, what fitting chose, and how training went."""
+
+from __future__ import annotations
+
+from reports import numbers
+from reports.blocks import Block, Facts, Table
+
+TITLE = "Trials"
+PLACE = 40
+
+
+def blocks(record: dict) -> list[Block]:
+    """Settings and notes of each trial, and the epochs of those that train."""
+    found: list[Block] = []
+    for trial in record["trials"]:
+        outcome = trial["outcome"]
+        notes = outcome.get("notes", {})
+        pairs = [
+            ("trial", trial["slug"]),
+            ("model", trial["model"] or "none"),
+            ("seed", str(trial["seed"])),
+            ("training rows", numbers.count(trial["n_train"])),
+            *((name, _plain(value)) for name, value in trial["settings"].items()),
+            *((name, _plain(value)) for name, value in notes.items() if _is_plain(value)),
+        ]
+        if trial["family"] == "fine_tune" and "trainable_share" in notes:
+            pairs.append(("trainable share", f"{notes['trainable_share'] * 100:.3f} %"))
+        found.append(Facts(tuple(pairs)))
+        if notes.get("epochs"):
+            found.append(_epochs(trial["name"], notes))
+        if notes.get("tried"):
+            found.append(_tried(trial["name"], notes))
+    return found
+
+
+def _epochs(name: str, notes: dict) -> Table:
+    rows = tuple(
+        (
+            str(epoch["epoch"]) + (" (kept)" if epoch["epoch"] == notes["best_epoch"] else ""),
+            f"{epoch['loss']:.4f}",
+            numbers.percent(epoch["validation_accuracy"]),
+            numbers.seconds(epoch["seconds"]),
+        )
+        for epoch in notes["epochs"]
+    )
+    columns = ("epoch", "mean loss", "validation accuracy", "time")
+    return Table(f"{name}: training", columns, rows, frozenset((1, 2, 3)))
+
+
+def _tried(name: str, notes: dict) -> Table:
+    rows = tuple(
+        (str(t["shots"]), str(t["draw"] + 1), numbers.percent(t["validation_accuracy"]))
+        for t in notes["tried"]
+    )
+    columns = ("demonstrations", "draw", "validation accuracy")
+    return Table(f"{name}: prompts that competed", columns, rows, frozenset((0, 1, 2)))
+
+
+def _is_plain(value) -> bool:
+    return isinstance(value, str | int | float | bool)
+
+
+def _plain(value) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

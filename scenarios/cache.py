@@ -1,0 +1,75 @@
+"""One folder for what is fetched or converted once; nothing half-written is ever trusted."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+CACHE_VARIABLE = "TUNE_OR_PROMPT_CACHE"
+
+
+def cache_folder() -> Path:
+    """The cache's folder: `TUNE_OR_PROMPT_CACHE`, else the platform's place for caches."""
+    if chosen := os.environ.get(CACHE_VARIABLE):
+        return Path(chosen).expanduser().absolute()
+    from platformdirs import user_cache_path
+
+    return user_cache_path("tune-or-prompt", appauthor=False)
+
+
+def build_once(folder: Path, build: Callable[[Path], None], what: str) -> Path:
+    """The folder, filled by `build` if it isn't there yet.
+
+    `build` writes into a folder of its own, which takes the final name in one step when it is
+    complete. A second process waits for the first one; a process that dies leaves a folder that
+    the next one clears away. `what` says to a waiting user what is being prepared.
+    """
+    from filelock import FileLock, Timeout
+
+    if folder.is_dir():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder.with_name(folder.name + ".lock"))
+    try:
+        lock.acquire(timeout=0.1)
+    except Timeout:
+        print(f"waiting for another process that is preparing {what}", file=sys.stderr)
+        lock.acquire()
+    try:
+        if folder.is_dir():
+            return folder
+        partial = folder.with_name(folder.name + ".partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir()
+        build(partial)
+        for file in partial.rglob("*"):
+            if file.is_file():
+                sync(file)
+        os.replace(partial, folder)
+        sync(folder.parent)
+        return folder
+    finally:
+        lock.release()
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a whole text file: it is there complete, or as it was before."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text, encoding="utf-8", newline="\n")
+    sync(partial)
+    os.replace(partial, path)
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Ask the system to put a file or folder on the disk itself."""
+    if path.is_dir() and os.name == "nt":  # Windows can't open a folder
+        return
+    handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,233 @@
+"""A scenario's file, exactly: units in the names, unknown keys refused, every fault with its place."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from scenarios.errors import UserError, did_you_mean
+
+TaskType = Literal[
+    "classification",
+    "extraction",
+    "generation",
+    "style",
+    "code",
+    "reasoning",
+    "knowledge",
+    "tool-use",
+]
+Whole = Annotated[int, Field(ge=0)]
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Strict(BaseModel):
+    """Frozen, and refuses keys that it doesn't know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Profile(Strict):
+    """What is known of a decision. None is "unknown": it stays so, and widens the doubt."""
+
+    task_type: TaskType | None = None
+    classes: Annotated[int, Field(ge=2)] | None = None
+    labelled_examples: Whole | None = None
+    label_quality: Literal["poor", "fair", "good"] | None = None
+    vocabulary: Literal["general", "mixed", "specialised"] | None = None
+    format_strictness: Literal["loose", "strict"] | None = None
+    style_consistency: Literal["unimportant", "helpful", "essential"] | None = None
+    knowledge_changes: Literal["never", "yearly", "monthly", "weekly", "daily"] | None = None
+    requests_per_month: Whole | None = None
+    prompt_tokens: Whole | None = None
+    completion_tokens: Whole | None = None
+    latency_target_p95_ms: Annotated[float, Field(gt=0)] | None = None
+    one_off_budget_usd: Amount | None = None
+    monthly_budget_usd: Amount | None = None
+    data_may_leave: bool | None = None
+    gpu_memory_gib: Amount | None = None
+    largest_own_model_billion_parameters: Annotated[float, Field(gt=0)] | None = None
+    team_practice: Literal["none", "some", "expert"] | None = None
+
+
+class Band(Strict):
+    """A label for the values between two bounds, both included; a missing bound is open."""
+
+    label: str
+    at_least: float | None = None
+    at_most: float | None = None
+
+    def holds(self, value: float) -> bool:
+        """Whether the value lies between the bounds."""
+        above = self.at_least is None or value >= self.at_least
+        return above and (self.at_most is None or value <= self.at_most)
+
+
+class Rows(Strict):
+    """Where the rows are and how to read them: a file of the user's, or a member of an archive.
+
+    The label is a column (`label`), or made from a number (`rating` and `bands`; a rating
+    outside all bands leaves its row out). `group` is a regular expression on the id: rows with
+    the same first match belong together and never stand in two parts.
+    """
+
+    path: str | None = None
+    project: str | None = None
+    filename: str | None = None
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    member: str | None = None
+    inner: str | None = None
+    format: Literal["jsonl", "csv", "tsv", "parquet"]
+    columns: tuple[str, ...] | None = None
+    id: str | None = None
+    text: str = "text"
+    label: str | None = None
+    rating: str | None = None
+    bands: tuple[Band, ...] = ()
+    group: str | None = None
+    licence: str = "not stated"
+    provenance: str = "not stated"
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Rows:
+        archive = (self.project, self.filename, self.sha256, self.member)
+        if (self.path is None) == (None in archive):
+            raise ValueError(
+                "give either path, or all of project, filename, sha256 and member"
+            )
+        if (self.label is None) == (self.rating is None or not self.bands):
+            raise ValueError("give either label, or both rating and bands")
+        if self.group is not None:
+            try:
+                re.compile(self.group)
+            except re.error as error:
+                raise ValueError(f"group isn't a regular expression: {error}") from None
+            if self.id is None:
+                raise ValueError("group reads the id, so id must name a column")
+        return self
+
+
+class Task(Strict):
+    """What makes a scenario runnable: the rows, what is asked of the model, and the parts' sizes."""
+
+    type: Literal["classification"] = "classification"
+    instruction: Annotated[str, Field(min_length=1)]
+    labels: tuple[Annotated[str, Field(min_length=1)], ...]
+    metrics: tuple[str, ...] = ("accuracy", "macro-f1")
+    test_rows: Annotated[int, Field(ge=2)] = 300
+    validation_rows: Annotated[int, Field(ge=2)] = 90
+    rows: Rows
+
+    @model_validator(mode="after")
+    def _labels_differ(self) -> Task:
+        if len(self.labels) < 2:
+            raise ValueError(
+                f"labels holds {len(self.labels)}: there is nothing to choose between; "
+                "name at least two"
+            )
+        if len(set(self.labels)) < len(self.labels):
+            raise ValueError("labels holds the same label twice")
+        strangers = sorted({band.label for band in self.rows.bands} - set(self.labels))
+        if strangers:
+            raise ValueError(f"bands give labels that aren't in labels: {', '.join(strangers)}")
+        return self
+
+
+class Decision(Strict):
+    """The thresholds, set before the run and copied into its plan.
+
+    `margin` is the smallest gain in accuracy (0 to 1) that is worth the trouble of tuning.
+    """
+
+    margin: Annotated[float, Field(gt=0, lt=1)] = 0.03
+    latency_target_p95_ms: Annotated[float, Field(gt=0)] | None = None
+
+
+class Scenario(Strict):
+    """A scenario's file: `[profile]` is enough to advise on, `[task]` makes it runnable."""
+
+    name: str
+    title: str
+    summary: str = ""
+    profile: Profile = Profile()
+    task: Task | None = None
+    decision: Decision = Decision()
+
+
+def parse(text: str, name: str, place: str, folder: Path | None = None) -> Scenario:
+    """A scenario from the text of its file; relative paths of rows are taken from `folder`.
+
+    Raises `UserError` that lists every fault with its line.
+    """
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{place} isn't TOML: {error}") from None
+    if "name" in raw:
+        raise UserError(f"{place}: the file's name is the scenario's name; remove the key 'name'")
+    try:
+        scenario = Scenario.model_validate({"name": name, **raw})
+    except ValidationError as error:
+        found = faults(error, Scenario, text)
+        raise UserError(f"{place}: {'; '.join(found)}") from None
+    task = scenario.task
+    if folder is not None and task is not None and task.rows.path is not None:
+        rows = task.rows.model_copy(update={"path": str(folder.absolute() / task.rows.path)})
+        scenario = scenario.model_copy(update={"task": task.model_copy(update={"rows": rows})})
+    return scenario
+
+
+def faults(error: ValidationError, model: type[BaseModel], text: str = "") -> list[str]:
+    """Each fault of a validation as `line 4, profile.classes: why`, in the order of the fields."""
+    lines = []
+    for fault in error.errors():
+        path = ".".join(str(part) for part in fault["loc"]) or "file"
+        if fault["type"] == "extra_forbidden":
+            why = f"unknown key; {did_you_mean(str(fault['loc'][-1]), _keys(model, fault['loc']))}"
+        elif fault["type"] == "missing":
+            why = "missing"
+        else:
+            why = fault["msg"].removeprefix("Value error, ")
+            value = fault["input"]
+            if isinstance(value, str | int | float | bool):
+                why = f"{why[0].lower()}{why[1:]}, not {value!r}"
+        line = _line_of(text, fault["loc"])
+        lines.append(f"line {line}, {path}: {why}" if line else f"{path}: {why}")
+    return lines
+
+
+def _keys(model: type[BaseModel], loc: tuple) -> list[str]:
+    """The keys known where an unknown one stood."""
+    for part in loc[:-1]:
+        field = model.model_fields.get(part) if isinstance(part, str) else None
+        if field is not None:
+            model = _model_in(field.annotation) or model
+    return [key for key in model.model_fields if key != "name"]
+
+
+def _model_in(annotation) -> type[BaseModel] | None:
+    """The model inside `Model`, `Model | None` or `tuple[Model, ...]`."""
+    for candidate in (annotation, *getattr(annotation, "__args__", ())):
+        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+            return candidate
+    return None
+
+
+def _line_of(text: str, loc: tuple) -> int | None:
+    """The line on which a key stands in its table, or else its table's heading; None if neither."""
+    path = [str(part) for part in loc if isinstance(part, str)]
+    table: list[str] = []
+    heading = None
+    for number, line in enumerate(text.splitlines(), start=1):
+        if match := re.match(r"\s*\[+([^\]]+)\]", line):
+            table = [part.strip() for part in match[1].split(".")]
+            heading = number if table == path else heading
+        elif match := re.match(r"""\s*["']?([\w-]+)["']?\s*=""", line):
+            if [*table, match[1]] == path[: len(table) + 1] and path[: len(table)] == table:
+                return number
+    return heading

@@ -1,0 +1,60 @@
+"""What both commands share: errors as one line, exit codes, and machine-readable output."""
+
+from __future__ import annotations
+
+import errno
+import json
+import sys
+import traceback
+
+import click
+
+from scenarios.errors import UserError
+
+DONE, GATE_MISSED, USER_AT_FAULT, BUG, INTERRUPTED = 0, 1, 2, 70, 130
+
+_DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+
+
+def main(group: click.Group, name: str, arguments: list[str] | None = None) -> None:
+    """Run a command group and leave the process with the exit code that its outcome has."""
+    sys.exit(_exit_code(group, name, arguments))
+
+
+def _exit_code(group: click.Group, name: str, arguments: list[str] | None) -> int:
+    try:
+        code = group.main(arguments, prog_name=name, standalone_mode=False)
+        return code if isinstance(code, int) else DONE
+    except UserError as error:
+        return _complain(str(error))
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return DONE
+    except click.ClickException as error:
+        return _complain(f"{error.format_message().rstrip('.')}; see `{name} --help`")
+    except (KeyboardInterrupt, click.Abort) as error:
+        print(f"error: {str(error) or 'interrupted'}", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of our output has gone, which is its right
+        sys.stderr.close()
+        return DONE
+    except OSError as error:
+        if error.errno in _DISK_ERRORS:
+            place = f"'{error.filename}'" if error.filename else "the disk"
+            return _complain(f"can't write to {place}: {error.strerror}; make room or choose "
+                             "another folder, and start again: what was finished is kept")  # fmt: skip
+        traceback.print_exc()
+        return BUG
+    except Exception:
+        traceback.print_exc()
+        return BUG
+
+
+def _complain(text: str) -> int:
+    print(f"error: {' '.join(text.split())}", file=sys.stderr)
+    return USER_AT_FAULT
+
+
+def print_json(value: object) -> None:
+    """One JSON object on stdout, and nothing else."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
