@@ -60,10 +60,9 @@ class Renderer:
         )
         return [answer + self._ending for answer in answers] if nested else answers
 
-    def training(self, example: Example) -> tuple[list[int], int]:
-        """A row with its answer and ending, and how many of its last tokens those are."""
-        answer = self._text(example.gold) + self._ending
-        return self.prefix() + self.row(example.text) + answer, len(answer)
+    def answer(self, label: str) -> list[int]:
+        """Tokens that a tuned model is to learn: a label and the ending of an answer."""
+        return self._text(label) + self._ending
 
     @cached_property
     def _between(self) -> list[int]:

@@ -15,9 +15,7 @@ from dataclasses import dataclass
 import torch
 from transformers import AttentionInterface
 
-SHARED_PREFIX_MODELS = frozenset({"llama", "mistral", "qwen2", "qwen3", "smollm3"})
-"""Model types whose attention and head are plain enough for the fast way, each held against the
-whole prompt by a test; all others get the plain way, which is right for every causal model."""
+from bench.packing import shares_prefix
 
 _NAME = "tune_or_prompt_shared_prefix"
 
@@ -48,7 +46,7 @@ class LabelScorer:
         self.prefix = list(prefix)
         self.answers = [list(answer) for answer in answers]
         self.batch_tokens = batch_tokens
-        self.fast = lm.config.model_type in SHARED_PREFIX_MODELS and not _slides(lm.config)
+        self.fast = shares_prefix(lm.config)
         self._shared: list[tuple[torch.Tensor, torch.Tensor]] | None = None
 
     def score(self, rows: Sequence[Sequence[int]]) -> Iterator[list[Scored]]:
@@ -166,13 +164,6 @@ class LabelScorer:
             logits_to_keep=keep,
         ).logits
         return logits[:, -keep:].float().log_softmax(-1)
-
-
-def _slides(config) -> bool:
-    """Whether some layer sees only a window of what came before."""
-    kinds = getattr(config, "layer_types", None) or []
-    window = getattr(config, "sliding_window", None) and getattr(config, "use_sliding_window", True)
-    return bool(window) or any(kind != "full_attention" for kind in kinds)
 
 
 def _branch_mask(lengths: torch.Tensor, width: int, branches: list[int]) -> torch.Tensor:

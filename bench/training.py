@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 import torch
 
 from bench.models import LoadedModel
+from bench.packing import packed_hidden, shares_prefix
 from bench.progress import bar
 
 MOST_TOKENS = {"cpu": 1024, "mps": 2048, "cuda": 8192}
@@ -44,20 +45,29 @@ class LoraSettings:
         return self.batch_size * self.accumulation_steps
 
 
+@dataclass(frozen=True)
+class Row:
+    """A training row's own tokens, behind the prefix that all rows share, and its answer's."""
+
+    tokens: list[int]
+    answer: list[int]
+
+
 class TrainingFailed(Exception):
     """Training can't go on; the trial becomes `failed` with this reason."""
 
 
 def train_lora(
     model: LoadedModel,
-    rows: Sequence[tuple[list[int], int]],
+    prefix: list[int],
+    rows: Sequence[Row],
     settings: LoraSettings,
     seed: int,
     validate: Callable[[], tuple[float, float]],
 ) -> tuple[object, dict]:
     """Train an adapter on rows of tokens; returns the PEFT model at its best epoch, and notes.
 
-    Each row comes with the number of its last tokens that are the answer: the loss is on those.
+    The loss is on the answers' tokens alone.
     `validate` gives accuracy and mean log-likelihood of the gold labels on the validation rows;
     the best epoch is that of the highest accuracy, then of the highest log-likelihood.
     """
@@ -83,7 +93,7 @@ def train_lora(
         peft_model.train()
         with bar(f"training, epoch {number} of {settings.epochs}", len(rows), "row") as done:
             updates = _updates(rows, settings.rows_an_update, rng)
-            loss = _epoch(model.lm, updates, accelerator, optimizer, schedule, trainable, done)
+            loss = _epoch(model.lm, prefix, updates, accelerator, optimizer, schedule, trainable, done)
         peft_model.eval()
         seconds = time.perf_counter() - start
         accuracy, log_likelihood = validate()
@@ -109,21 +119,21 @@ def train_lora(
         "total_parameters": total,
         "trainable_share": trained / total,
         "updates": total_updates,
-        "trained_tokens": settings.epochs * sum(len(tokens) for tokens, _ in rows),
+        "trained_tokens": settings.epochs * sum(len(prefix) + _own_length(row) for row in rows),
         "epochs": epochs,
         "best_epoch": best["epoch"],
         "validation_accuracy": best["validation_accuracy"],
     }
 
 
-def _epoch(lm, updates, accelerator, optimizer, schedule, trainable, done) -> float:
+def _epoch(lm, prefix, updates, accelerator, optimizer, schedule, trainable, done) -> float:
     """One pass over the rows; returns the mean loss of an update."""
     losses = []
     for rows in updates:
         total = 0.0
-        for piece in _pieces(rows, MOST_TOKENS[lm.device.type]):
+        for piece in _pieces(rows, prefix, lm):
             with accelerator.autocast():
-                loss = _answer_loss(lm, piece) * (len(piece) / len(rows))
+                loss = answer_loss(lm, prefix, piece) * (len(piece) / len(rows))
             if not torch.isfinite(loss):
                 raise TrainingFailed(
                     f"the loss became {loss.item()}; a lower learning rate may help"
@@ -178,37 +188,47 @@ def _updates(rows, size: int, rng: random.Random) -> list[list]:
     rng.shuffle(order)
     updates = []
     for start in range(0, len(order), 8 * size):
-        near = sorted(order[start : start + 8 * size], key=lambda row: len(row[0]))
+        near = sorted(order[start : start + 8 * size], key=_own_length)
         updates += [near[i : i + size] for i in range(0, len(near), size)]
     rng.shuffle(updates)
     return updates
 
 
-def _pieces(rows: list, most_tokens: int) -> list[list]:
-    """An update's rows in pieces of at most so many padded tokens (or one row), shortest first."""
-    pieces: list[list] = [[]]
-    for row in sorted(rows, key=lambda row: len(row[0])):
-        if pieces[-1] and (len(pieces[-1]) + 1) * len(row[0]) > most_tokens:
+def _pieces(rows: list[Row], prefix: list[int], lm) -> list[list[Row]]:
+    """An update's rows, shortest first, in pieces of bounded padded tokens (or one row)."""
+    shared = shares_prefix(lm.config)
+    once, each = (len(prefix), 0) if shared else (0, len(prefix))
+    most = MOST_TOKENS[lm.device.type] - once
+    pieces: list[list[Row]] = [[]]
+    for row in sorted(rows, key=_own_length):
+        if pieces[-1] and (len(pieces[-1]) + 1) * (_own_length(row) + each) > most:
             pieces.append([])
         pieces[-1].append(row)
     return pieces
 
 
-def _answer_loss(lm, rows: Sequence[tuple[list[int], int]]) -> torch.Tensor:
+def answer_loss(lm, prefix: list[int], rows: Sequence[Row]) -> torch.Tensor:
     """Mean cross-entropy of the answers' tokens; logits are formed for those positions alone.
 
     Rows are padded on the right, where a causal model's real tokens never look.
     """
-    width = max(len(tokens) for tokens, _ in rows) - 1
-    ids = torch.zeros(len(rows), width, dtype=torch.long)
-    at_row, at_token, targets = [], [], []
-    for i, (tokens, length) in enumerate(rows):
-        ids[i, : len(tokens) - 1] = torch.tensor(tokens[:-1])
-        at_row += [i] * length
-        at_token += range(len(tokens) - 1 - length, len(tokens) - 1)
-        targets += tokens[-length:]
-    hidden = lm.get_decoder()(input_ids=ids.to(lm.device), use_cache=False).last_hidden_state
+    shared = shares_prefix(lm.config)
+    inputs = [row.tokens + row.answer[:-1] for row in rows]
+    if shared:
+        hidden = packed_hidden(lm, prefix, inputs)
+    else:
+        whole = torch.zeros(len(rows), len(prefix) + max(map(len, inputs)), dtype=torch.long)
+        for i, tokens in enumerate(inputs):
+            whole[i, : len(prefix) + len(tokens)] = torch.tensor(prefix + tokens)
+        decoder = lm.get_decoder()
+        hidden = decoder(input_ids=whole.to(lm.device), use_cache=False).last_hidden_state
+        hidden = hidden[:, len(prefix) :]
+    at_row = [i for i, row in enumerate(rows) for _ in row.answer]
+    at_token = [len(row.tokens) - 1 + k for row in rows for k in range(len(row.answer))]
     logits = lm.get_output_embeddings()(hidden[at_row, at_token])
-    return torch.nn.functional.cross_entropy(
-        logits.float(), torch.tensor(targets, device=logits.device)
-    )
+    targets = torch.tensor([token for row in rows for token in row.answer], device=logits.device)
+    return torch.nn.functional.cross_entropy(logits.float(), targets)
+
+
+def _own_length(row: Row) -> int:
+    return len(row.tokens) + len(row.answer)

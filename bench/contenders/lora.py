@@ -41,11 +41,11 @@ class Contender:
         """Train, keep the epoch that does best on the validation rows, save the adapter."""
         from bench.answering import LabelAnswerer
         from bench.prompts import Renderer
-        from bench.training import LoraSettings, train_lora
+        from bench.training import LoraSettings, Row, train_lora
 
         model = ground.model()
         renderer = Renderer(model.tokenizer, ground.task)
-        rows = [renderer.training(example) for example in ground.train]
+        rows = [Row(renderer.row(e.text), renderer.answer(e.gold)) for e in ground.train]
 
         def validate() -> tuple[float, float]:
             answerer = LabelAnswerer(model, ground.task)
@@ -54,7 +54,7 @@ class Contender:
 
         names = LoraSettings.__dataclass_fields__
         settings = LoraSettings(**{name: getattr(self, name) for name in names})
-        peft_model, notes = train_lora(model, rows, settings, seed, validate)
+        peft_model, notes = train_lora(model, renderer.prefix(), rows, settings, seed, validate)
         peft_model.save_pretrained(ground.folder)
         adapter = ground.folder / "adapter_model.safetensors"
         notes |= {"adapter_bytes": adapter.stat().st_size, "served": self.serve}
