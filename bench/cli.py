@@ -25,16 +25,7 @@ Examples:
 """
 
 
-class _SuggestingGroup(click.Group):
-    def resolve_command(self, context, arguments):
-        if arguments and self.get_command(context, arguments[0]) is None:
-            from scenarios.errors import unknown
-
-            raise unknown("command", arguments[0], self.list_commands(context))
-        return super().resolve_command(context, arguments)
-
-
-@click.group(cls=_SuggestingGroup, epilog=EXAMPLES)
+@click.group(cls=terminal.Group, epilog=EXAMPLES)
 @click.version_option(package_name="tune-or-prompt")
 def cli():
     """Compare prompting with fine-tuning on the same rows, and report it."""

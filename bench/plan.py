@@ -27,7 +27,7 @@ class Mode:
 
 
 MODES = {
-    "quick": Mode("quick", seeds=1, train_rows=256, latency_requests=50),
+    "quick": Mode("quick", seeds=1, train_rows=384, latency_requests=50),
     "default": Mode("default", seeds=1, train_rows=1000, latency_requests=100),
     "full": Mode("full", seeds=3, train_rows=None, latency_requests=100),
 }

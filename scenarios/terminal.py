@@ -9,11 +9,21 @@ import traceback
 
 import click
 
-from scenarios.errors import UserError
+from scenarios.errors import UserError, unknown
 
 DONE, GATE_MISSED, USER_AT_FAULT, BUG, INTERRUPTED = 0, 1, 2, 70, 130
 
 _DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+
+
+class Group(click.Group):
+    """A command group that names the nearest command where one is misspelt."""
+
+    def resolve_command(self, context, arguments):
+        """The command that the arguments name. Raises `UserError` for an unknown one."""
+        if arguments and self.get_command(context, arguments[0]) is None:
+            raise unknown("command", arguments[0], self.list_commands(context))
+        return super().resolve_command(context, arguments)
 
 
 def main(group: click.Group, name: str, arguments: list[str] | None = None) -> None:

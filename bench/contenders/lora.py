@@ -32,7 +32,7 @@ class Contender:
         "dropout": 0.0,
         "targets": "all-linear",
         "learning_rate": 1e-3,
-        "epochs": 2,
+        "epochs": 3,
         "batch_size": 16,
         "accumulation_steps": 1,
     }
