@@ -135,7 +135,7 @@ def run(as_json, out, usd_per_hour, **options):
     try:
         folder, record = running.run(request)
     except running.Interrupted as stopped:
-        raise KeyboardInterrupt(f"{stopped}; `{stopped.again}` goes on") from None
+        raise KeyboardInterrupt(f"{stopped}; `{_again(stopped.folder)}` goes on") from None
     report = write_report(folder)
     if as_json:
         terminal.print_json(_summary(folder, report, record))
@@ -225,6 +225,8 @@ def _table(record: dict) -> str:
     return "\n".join(lines)
 
 
-def command_line() -> str:
-    """The command as it was typed, for a hint how to go on."""
-    return shlex.join(["bench", *sys.argv[1:]])
+def _again(folder: Path) -> str:
+    """The command as it was typed, with the folder of the run that it began."""
+    typed = ["bench", *sys.argv[1:]]
+    named = any(word == "--out" or word.startswith("--out=") for word in typed)
+    return shlex.join(typed if named else [*typed, "--out", str(folder)])

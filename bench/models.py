@@ -9,7 +9,7 @@ from pathlib import Path
 
 from scenarios.archives import Archive, fetch, sha256_of
 from scenarios.cache import build_once, cache_folder
-from scenarios.errors import UserError
+from scenarios.errors import UserError, did_you_mean
 
 DEFAULT_MODEL = "SmolLM2-135M-Instruct"
 """Comes from the package index; the weights were 4-bit (Q4_1) there, so it is SmolLM2 as shipped so."""
@@ -55,6 +55,9 @@ def folder_of(name: str) -> Path:
             f"'{name}' names a hosted model, and this version runs local ones only; "
             "give a Hugging Face id or a folder"
         )
+    near = did_you_mean(name, [DEFAULT_MODEL])
+    if "/" not in name and not Path(name).exists() and near.startswith("did"):
+        raise UserError(f"no model named '{name}'; {near}")
     if Path(name).is_dir():
         _check_folder(Path(name))
         return Path(name).absolute()

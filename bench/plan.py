@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 
 from bench import registry
-from bench.models import DEFAULT_MODEL
 from scenarios.errors import UserError
 from scenarios.rows import Split
 from scenarios.schema import Scenario
@@ -150,5 +149,3 @@ def _primary(trials: Sequence[Trial]) -> dict | None:
 def _slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60]
 
-
-__all__ = ["DEFAULT_MODEL", "MODES", "Mode", "Plan", "Trial", "make_plan"]

@@ -7,6 +7,8 @@ import secrets
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +23,11 @@ from scenarios.schema import Scenario
 
 
 class Interrupted(Exception):
-    """Ctrl-C; the message says what is kept and how to go on."""
+    """Ctrl-C; the message says what is kept in `folder`."""
+
+    def __init__(self, message: str, folder: Path):
+        super().__init__(message)
+        self.folder = folder
 
 
 @dataclass(frozen=True)
@@ -35,7 +41,6 @@ class Request:
     only: tuple[str, ...] = ()
     out: Path | None = None
     usd_per_hour: float | None = None
-    command: str = ""
 
 
 def run(request: Request) -> tuple[Path, dict]:
@@ -45,9 +50,9 @@ def run(request: Request) -> tuple[Path, dict]:
     Raises `UserError` before anything is trained where something that is needed is missing.
     """
     plan = plan_of(request)
+    model_facts = {name: _model_facts(name) for name in _models_of(plan)}
     folder = request.out or Path("runs") / new_name(request.scenario.name)
     with _held(folder, plan):
-        model_facts = {name: _model_facts(name) for name in _models_of(plan)}
         started = time.time()
         for number, trial in enumerate(plan.trials, start=1):
             _do(folder, trial, f"[{number}/{len(plan.trials)}]")
@@ -82,41 +87,38 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-class _held:
+@contextmanager
+def _held(folder: Path, plan: Plan) -> Iterator[None]:
     """The run's folder with its plan in it, locked against a second run."""
+    from filelock import FileLock, Timeout
 
-    def __init__(self, folder: Path, plan: Plan):
-        self._folder, self._plan = folder, plan
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"'{folder}' is a file; --out takes a folder")
+    for part in (".", "answers", "outcomes", "adapters"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            _keep_plan(folder / "plan.json", plan)
+            yield
+    except Timeout:
+        raise UserError(
+            f"another run is at work in '{folder}'; wait for it, or choose another --out"
+        ) from None
 
-    def __enter__(self) -> None:
-        from filelock import FileLock, Timeout
 
-        folder, wanted = self._folder, self._plan.to_json()
-        for part in (".", "answers", "outcomes", "adapters"):
-            (folder / part).mkdir(parents=True, exist_ok=True)
-        self._lock = FileLock(folder / ".lock")
-        try:
-            self._lock.acquire(timeout=0)
-        except Timeout:
-            raise UserError(
-                f"another run is at work in '{folder}'; wait for it, or choose another --out"
-            ) from None
-        file = folder / "plan.json"
-        if not file.exists():
-            write_atomically(file, json.dumps(wanted, indent=1, ensure_ascii=False))
-            return
-        there = json.loads(file.read_text(encoding="utf-8"))
-        wanted = json.loads(json.dumps(wanted))
-        differ = [key for key in wanted if there.get(key) != wanted[key]]
-        if differ:
-            self._lock.release()
-            raise UserError(
-                f"'{folder}' holds a run with another plan ({', '.join(differ)} differ); "
-                "choose another --out, or repeat that run's options"
-            )
-
-    def __exit__(self, *_) -> None:
-        self._lock.release()
+def _keep_plan(file: Path, plan: Plan) -> None:
+    """Write the plan, or check that the one that is there is the same."""
+    text = json.dumps(plan.to_json(), indent=1, ensure_ascii=False)
+    if not file.exists():
+        write_atomically(file, text)
+        return
+    there, wanted = json.loads(file.read_text(encoding="utf-8")), json.loads(text)
+    differ = [key for key in wanted if there.get(key) != wanted[key]]
+    if differ:
+        raise UserError(
+            f"'{file.parent}' holds a run with another plan ({', '.join(differ)} differ); "
+            "choose another --out, or repeat that run's options"
+        )
 
 
 def _models_of(plan: Plan) -> list[str]:
@@ -140,13 +142,15 @@ def _do(folder: Path, trial: Trial, place: str) -> None:
     (folder / "adapters" / trial.slug).mkdir(exist_ok=True)
     start = time.time()
     command = [sys.executable, "-m", "bench.trial", str(folder), trial.slug]
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    # The trial ends when its standard input does: it can't outlive this process.
+    process = subprocess.Popen(command, stdin=subprocess.PIPE)
     try:
         code = process.wait()
     except KeyboardInterrupt:
-        process.wait(timeout=30)
+        process.terminate()
+        process.wait()
         raise Interrupted(
-            f"interrupted in {trial.name}; finished trials are kept in '{folder}'"
+            f"interrupted in {trial.name}; finished trials are kept in '{folder}'", folder
         ) from None
     _remove_if_empty(folder / "adapters" / trial.slug)
     if not file.exists():

@@ -7,7 +7,9 @@ Run as `python -m bench.trial RUN_FOLDER SLUG`.
 from __future__ import annotations
 
 import json
+import os
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
@@ -153,7 +155,18 @@ def _with_tokens(usage: Usage, answers: Sequence[Answer]) -> Usage:
     )
 
 
+def _end_with_parent() -> None:
+    """Leave at once when standard input closes, as it does when the run's process is gone."""
+
+    def wait() -> None:
+        sys.stdin.buffer.read()
+        os._exit(130)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
 if __name__ == "__main__":
+    _end_with_parent()
     try:
         main(Path(sys.argv[1]), sys.argv[2])
     except KeyboardInterrupt:

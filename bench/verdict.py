@@ -116,10 +116,13 @@ def _scope(plan: Plan, primary: dict | None, n: int) -> str:
     title = plan.scenario["title"]
     if primary is None:
         return f"{n} test rows of '{title}'; no two arms were compared."
-    models = dict.fromkeys([primary["baseline_model"], primary["model"]])
+    prompted, tuned = primary["baseline_model"], primary["model"]
+    arms = f"{tuned}, prompted and tuned," if prompted == tuned else (
+        f"{prompted} prompted and {tuned} tuned"
+    )  # fmt: skip
     seeds = len({t.seed for t in plan.trials if t.name == primary["challenger"]})
     return (
-        f"This speaks of {' prompted and '.join(models)} on {n} test rows of '{title}' in "
+        f"This speaks of {arms} on {n} test rows of '{title}' in "
         f"{primary['groups']} groups, with {seeds} training seed{'s' if seeds > 1 else ''} of "
         f"{next(t.n_train for t in plan.trials if t.name == primary['challenger'])} rows; it "
         "says nothing about larger or other models: run few-shot@MODEL to test one."

@@ -8,13 +8,18 @@ from pathlib import Path
 from bench.record import read_record
 from reports.blocks import Block
 from scenarios.cache import write_atomically
+from scenarios.errors import UserError
 
 
 def write_report(run: Path) -> Path:
     """Write `report.html` into a run's folder. Raises `UserError` where there is no record."""
     record = read_record(run)
     folder = run if run.is_dir() else run.parent
-    write_atomically(folder / "report.html", page(record))
+    try:
+        html = page(record)
+    except KeyError as error:
+        raise UserError(f"the record of '{run}' lacks {error}; run it again") from error
+    write_atomically(folder / "report.html", html)
     return folder / "report.html"
 
 

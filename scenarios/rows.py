@@ -82,6 +82,12 @@ def read(task: Task) -> tuple[list[Example], dict[str, int]]:
         examples.append(
             Example(str(id_), text, str(label), match.group(1) if match else str(id_))
         )
+    twice = [id_ for id_, times in Counter(example.id for example in examples).items() if times > 1]
+    if twice:
+        raise UserError(
+            f"{rows.filename or rows.path}: the id '{twice[0]}' stands on more than one row; "
+            "answers are paired by id, so each row needs its own"
+        )
     return examples, dict(counts)
 
 

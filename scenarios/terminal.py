@@ -43,7 +43,8 @@ def _exit_code(group: click.Group, name: str, arguments: list[str] | None) -> in
     except click.ClickException as error:
         return _complain(f"{error.format_message().rstrip('.')}; see `{name} --help`")
     except (KeyboardInterrupt, click.Abort) as error:
-        print(f"error: {str(error) or 'interrupted'}", file=sys.stderr)
+        kept = "interrupted; the same command starts again, and what was fetched is kept"
+        print(f"error: {str(error) or kept}", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:  # the reader of our output has gone, which is its right
         sys.stderr.close()

@@ -1,0 +1,37 @@
+# make demo   a quick race of prompting against LoRA on real reviews, and its report
+# make test   everything that CI checks
+#
+# TORCH_INDEX=URL takes torch, and torch alone, from another index: PyTorch's CPU index saves
+# several GB on Linux. PYTHON=python3.12 takes another Python for the virtual environment.
+
+PYTHON ?= python3
+VENV ?= .venv
+TORCH_INDEX ?=
+
+pip = $(VENV)/bin/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
+torch = $(pip) torch $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
+
+.PHONY: demo test lint clean
+
+demo: $(VENV)/has-bench
+	$(VENV)/bin/bench run sentiment --quick
+
+test: $(VENV)/has-test lint
+	$(VENV)/bin/python -m pytest
+
+lint: $(VENV)/has-test
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/lint-imports
+
+$(VENV)/has-%: constraints.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed; give one with PYTHON=")'
+	$(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV); torch is the large one"
+	$(torch)
+	$(pip) hatchling editables
+	$(pip) --no-build-isolation -e '.[$*]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) dist
