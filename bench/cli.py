@@ -13,7 +13,7 @@ import click
 import scenarios
 from bench import registry
 from scenarios import terminal
-from scenarios.errors import UserError
+from scenarios.errors import Stopped, UserError
 
 EXAMPLES = """
 \b
@@ -135,7 +135,7 @@ def run(as_json, out, usd_per_hour, **options):
     try:
         folder, record = running.run(request)
     except running.Interrupted as stopped:
-        raise KeyboardInterrupt(f"{stopped}; `{_again(stopped.folder)}` goes on") from None
+        raise Stopped(f"{stopped}; `{_again(stopped.folder)}` goes on") from None
     report = write_report(folder)
     if as_json:
         terminal.print_json(_summary(folder, report, record))

@@ -74,7 +74,8 @@ class Renderer:
         if self.tokenizer.chat_template is None:
             return [self.tokenizer.eos_token_id]
         after = self._markup(self._render(turns=1, answered=True).split(_ANSWER)[1])
-        specials = set(self.tokenizer.all_special_ids)
+        known = self.tokenizer.added_tokens_decoder
+        specials = {token for token, entry in known.items() if entry.special}
         end = next((i for i, token in enumerate(after) if token in specials), len(after) - 1)
         return after[: end + 1] or [self.tokenizer.eos_token_id]
 

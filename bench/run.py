@@ -23,7 +23,7 @@ from scenarios.schema import Scenario
 
 
 class Interrupted(Exception):
-    """Ctrl-C; the message says what is kept in `folder`."""
+    """Ctrl-C; the message says what is kept, and `folder` is where."""
 
     def __init__(self, message: str, folder: Path):
         super().__init__(message)
@@ -53,13 +53,17 @@ def run(request: Request) -> tuple[Path, dict]:
     model_facts = {name: _model_facts(name) for name in _models_of(plan)}
     folder = request.out or Path("runs") / new_name(request.scenario.name)
     with _held(folder, plan):
-        started = time.time()
-        for number, trial in enumerate(plan.trials, start=1):
-            _do(folder, trial, f"[{number}/{len(plan.trials)}]")
-        say(f"all trials done after {time.time() - started:.0f} s")
-        split = load_split(request.scenario.task, request.seed)
-        record = make_record(folder, plan, split, model_facts, request.usd_per_hour)
-        write_atomically(folder / "record.json", json.dumps(record, indent=1, ensure_ascii=False))
+        try:
+            _do_all(folder, plan)
+            split = load_split(request.scenario.task, request.seed)
+            record = make_record(folder, plan, split, model_facts, request.usd_per_hour)
+            text = json.dumps(record, indent=1, ensure_ascii=False)
+            write_atomically(folder / "record.json", text)
+        except KeyboardInterrupt:
+            done = len(list((folder / "outcomes").glob("*.json")))
+            raise Interrupted(
+                f"interrupted; {done} of {len(plan.trials)} trials are finished and kept", folder
+            ) from None
     return folder, record
 
 
@@ -132,6 +136,13 @@ def _model_facts(name: str) -> dict:
     return {"sha256": models.digest_of(folder), "model_type": config.get("model_type")}
 
 
+def _do_all(folder: Path, plan: Plan) -> None:
+    started = time.time()
+    for number, trial in enumerate(plan.trials, start=1):
+        _do(folder, trial, f"[{number}/{len(plan.trials)}]")
+    say(f"all trials done after {time.time() - started:.0f} s")
+
+
 def _do(folder: Path, trial: Trial, place: str) -> None:
     """One trial in a process of its own, unless its outcome is there already."""
     file = folder / "outcomes" / f"{trial.slug}.json"
@@ -146,12 +157,10 @@ def _do(folder: Path, trial: Trial, place: str) -> None:
     process = subprocess.Popen(command, stdin=subprocess.PIPE)
     try:
         code = process.wait()
-    except KeyboardInterrupt:
-        process.terminate()
-        process.wait()
-        raise Interrupted(
-            f"interrupted in {trial.name}; finished trials are kept in '{folder}'", folder
-        ) from None
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait()
     _remove_if_empty(folder / "adapters" / trial.slug)
     if not file.exists():
         reason = (

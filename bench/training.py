@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
@@ -14,7 +15,7 @@ from bench.models import LoadedModel
 from bench.packing import packed_hidden, shares_prefix
 from bench.progress import bar
 
-MOST_TOKENS = {"cpu": 1024, "mps": 2048, "cuda": 8192}
+MOST_TOKENS = {"cpu": 512, "mps": 2048, "cuda": 8192}
 """Padded tokens that go through the model at once: more cost memory and gain no speed."""
 
 ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
@@ -170,7 +171,9 @@ def _with_adapter(model: LoadedModel, settings: LoraSettings):
         task_type="CAUSAL_LM",
     )
     try:
-        return peft.get_peft_model(model.lm, config)
+        with warnings.catch_warnings():  # PEFT asks for a name that Transformers is renaming
+            warnings.simplefilter("ignore", FutureWarning)
+            return peft.get_peft_model(model.lm, config)
     except ValueError as error:
         reason = str(error).splitlines()[0]
         raise TrainingFailed(f"no adapter on the targets {settings.targets}: {reason}") from error

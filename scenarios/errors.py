@@ -10,6 +10,10 @@ class UserError(Exception):
     """The user's input or environment is at fault; shown as one line, exit code 2."""
 
 
+class Stopped(Exception):
+    """The user interrupted; shown as one line that says how to go on, exit code 130."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A half-sentence that names the nearest known name, or all names where none is near."""
     known = list(known)

@@ -9,7 +9,7 @@ import traceback
 
 import click
 
-from scenarios.errors import UserError, unknown
+from scenarios.errors import Stopped, UserError, unknown
 
 DONE, GATE_MISSED, USER_AT_FAULT, BUG, INTERRUPTED = 0, 1, 2, 70, 130
 
@@ -42,7 +42,7 @@ def _exit_code(group: click.Group, name: str, arguments: list[str] | None) -> in
         return DONE
     except click.ClickException as error:
         return _complain(f"{error.format_message().rstrip('.')}; see `{name} --help`")
-    except (KeyboardInterrupt, click.Abort) as error:
+    except (Stopped, KeyboardInterrupt, click.Abort) as error:
         kept = "interrupted; the same command starts again, and what was fetched is kept"
         print(f"error: {str(error) or kept}", file=sys.stderr)
         return INTERRUPTED

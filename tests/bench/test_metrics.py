@@ -1,0 +1,86 @@
+"""Every metric in the folder is a formula over sums, and equals its known definition."""
+
+import numpy as np
+import pytest
+
+from bench import registry
+from bench.metrics import as_evaluate, load_metric
+from scenarios.errors import UserError
+
+LABELS = ("negative", "neutral", "positive")
+RNG = np.random.default_rng(0)
+GOLD, PREDICTED = RNG.integers(0, 3, 200), RNG.integers(0, 3, 200)
+
+
+def value(name, gold=GOLD, predicted=PREDICTED, labels=3):
+    metric = load_metric(name)
+    return metric.value(metric.statistics(gold, predicted, labels).sum(axis=0))
+
+
+@pytest.mark.parametrize("name", registry.names("metrics"))
+def test_a_metric_of_two_sets_of_rows_is_the_formula_of_their_sum(name):
+    metric = load_metric(name)
+    rows = metric.statistics(GOLD, PREDICTED, 3)
+    assert rows.shape[0] == 200
+    halves = rows[:70].sum(axis=0) + rows[70:].sum(axis=0)
+    assert metric.value(halves) == pytest.approx(metric.value(rows.sum(axis=0)))
+    assert metric.value(np.stack([halves, halves])).shape == (2,)
+
+
+@pytest.mark.parametrize("name", registry.names("metrics"))
+def test_a_perfect_answer_is_worth_one(name):
+    assert value(name, GOLD, GOLD) == 1.0
+
+
+@pytest.mark.parametrize("name", registry.names("metrics"))
+def test_a_metric_of_ours_works_as_one_of_the_evaluate_library(name):
+    metric = as_evaluate(load_metric(name), LABELS)
+    texts = [[LABELS[code] for code in codes] for codes in (PREDICTED, GOLD)]
+    metric.add_batch(predictions=texts[0][:120], references=texts[1][:120])
+    metric.add_batch(predictions=texts[0][120:], references=texts[1][120:])
+    assert metric.compute() == {name: pytest.approx(value(name))}
+
+
+def test_metrics_of_ours_combine_in_the_evaluate_library():
+    import evaluate
+
+    both = evaluate.combine([as_evaluate(load_metric(n), LABELS) for n in ("accuracy", "macro-f1")])
+    texts = [[LABELS[code] for code in codes] for codes in (PREDICTED, GOLD)]
+    found = both.compute(predictions=texts[0], references=texts[1])
+    assert set(found) == {"accuracy", "macro-f1"}
+
+
+def test_accuracy_and_macro_f1_are_those_of_scikit_learn():
+    from sklearn.metrics import accuracy_score, f1_score
+
+    assert value("accuracy") == pytest.approx(accuracy_score(GOLD, PREDICTED))
+    assert value("macro-f1") == pytest.approx(f1_score(GOLD, PREDICTED, average="macro"))
+
+
+def test_a_label_that_is_never_said_pulls_macro_f1_down():
+    """Always 0 of three balanced labels: F1 is 2 x 1/3 / (1/3 + 1) = 1/2, and 0, 0."""
+    gold = np.array([0, 1, 2] * 10)
+    assert value("macro-f1", gold, np.zeros(30, dtype=int)) == pytest.approx(1 / 6)
+
+
+def test_a_metric_script_of_the_evaluate_library_fits_the_same_place(tmp_path):
+    script = tmp_path / "share_of_zeros.py"
+    script.write_text(
+        """
+import datasets
+import evaluate
+class Zeros(evaluate.Metric):
+    def _info(self):
+        kinds = {"predictions": datasets.Value("int32"), "references": datasets.Value("int32")}
+        return evaluate.MetricInfo(description="", citation="", features=datasets.Features(kinds))
+    def _compute(self, predictions, references):
+        return {"zeros": sum(p == 0 for p in predictions) / len(predictions)}
+"""
+    )
+    metric = load_metric(f"evaluate:{script}")
+    assert metric.compute([0, 1], [0, 1]) == 0.5
+
+
+def test_an_unknown_metric_names_the_nearest():
+    with pytest.raises(UserError, match="no metric named 'acuracy'; did you mean 'accuracy'"):
+        load_metric("acuracy")

@@ -1,0 +1,89 @@
+"""A plan says all that will be done, before it is."""
+
+import json
+
+import pytest
+
+import scenarios
+from bench import registry
+from bench.plan import MODES, contender_names, make_plan
+from scenarios.errors import UserError
+from scenarios.rows import Example, Split
+
+SPLIT = Split(
+    train=tuple(Example(str(i), f"text {i}", "negative", str(i)) for i in range(500)),
+    validation=(), test=(), digest="d", counts={},
+)  # fmt: skip
+
+
+def plan(mode="quick", only=(), model="M"):
+    return make_plan(scenarios.load("sentiment"), SPLIT, MODES[mode], 0, model, only)
+
+
+def test_floors_come_first_then_prompting_then_tuning():
+    assert [t.name for t in plan().trials] == [
+        "majority", "tf-idf", "zero-shot", "few-shot", "lora",
+    ]  # fmt: skip
+
+
+def test_only_keeps_the_floors():
+    assert [t.name for t in plan(only=("lora",)).trials] == ["majority", "tf-idf", "lora"]
+
+
+def test_a_contender_may_carry_its_own_model():
+    trials = {t.name: t for t in plan(only=("few-shot@org/Big", "lora")).trials}
+    assert trials["few-shot@org/Big"].model == "org/Big"
+    assert trials["few-shot@org/Big"].slug == "03-few-shot-org-big-s0"
+    assert trials["lora"].model == "M"
+    assert trials["majority"].model is None
+
+
+def test_a_quick_run_takes_the_settings_that_a_contender_declares_for_it():
+    quick, usual = (next(t for t in plan(m).trials if t.name == "lora") for m in ("quick", "default"))
+    assert (quick.settings["rank"], quick.settings["targets"]) == (8, "all-linear")
+    assert (usual.settings["rank"], usual.settings["alpha"]) == (16, 32)
+    assert (usual.settings["dropout"], usual.settings["targets"]) == (0.05, "attention")
+    assert (usual.settings["batch_size"], usual.settings["accumulation_steps"]) == (4, 4)
+    assert quick.n_train == 384
+    assert usual.n_train == 500  # all that there are, below the mode's 1,000
+
+
+def test_a_full_run_repeats_with_three_seeds_what_chance_decides():
+    found = [(t.name, t.seed) for t in plan("full").trials if t.name in ("lora", "zero-shot")]
+    assert found == [("zero-shot", 0), ("lora", 0), ("lora", 1), ("lora", 2)]
+
+
+def test_the_primary_comparison_is_declared_before_anything_is_measured():
+    primary = plan().primary
+    assert primary["baseline"] == ["zero-shot", "few-shot"]
+    assert primary["challenger"] == ["lora"]
+    assert "validation" in primary["chosen_by"]
+    assert plan(only=("few-shot",)).primary is None
+
+
+def test_a_plan_is_plain_json_and_equal_to_itself():
+    assert json.loads(json.dumps(plan().to_json())) == json.loads(json.dumps(plan().to_json()))
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("fewshot", "no contender named 'fewshot'; did you mean 'few-shot'"),
+        ("tf-idf@M", "'tf-idf@M': tf-idf uses no model; write just 'tf-idf'"),
+        ("lora@", "names no model after '@'"),
+    ],
+)
+def test_a_name_that_is_no_contender_is_told(name, told):
+    with pytest.raises(UserError, match=told):
+        contender_names([name])
+
+
+@pytest.mark.parametrize("name", registry.names("contenders"))
+def test_every_contender_has_the_one_shape(name):
+    contender = registry.contender(name)
+    assert contender.family in ("floor", "prompt", "fine_tune")
+    assert set(contender.quick) <= set(contender.__dataclass_fields__)
+    assert isinstance(contender.seeded, bool)
+    assert contender() == contender()  # settings are values
+    assert callable(contender.fit)
+    assert contender.__doc__

@@ -1,0 +1,70 @@
+"""One rendering serves training and evaluation, and a row's text can't become markup."""
+
+import pytest
+
+from bench.prompts import Renderer
+from scenarios.rows import Example
+from scenarios.schema import Rows, Task
+from tests.conftest import make_tokenizer
+
+ROWS = Rows(path="x.csv", format="csv", label="label")
+
+
+def task(*labels):
+    return Task(instruction="Good or bad?", labels=labels or ("good", "bad"), rows=ROWS)
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return make_tokenizer()
+
+
+def shown(tokenizer, tokens):
+    return tokenizer.decode(tokens, skip_special_tokens=False)
+
+
+def test_prefix_row_and_answer_make_the_models_own_chat(tokenizer):
+    renderer = Renderer(tokenizer, task())
+    tokens = renderer.prefix() + renderer.row("I like it") + renderer.answer("good")
+    assert shown(tokenizer, tokens) == (
+        "<|im_start|>user\nGood or bad?\nI like it<|im_end|>\n<|im_start|>assistant\ngood<|im_end|>"
+    )
+
+
+def test_demonstrations_are_turns_with_their_answers(tokenizer):
+    demonstrations = [Example("1", "fine", "good", "1"), Example("2", "awful", "bad", "2")]
+    prefix = Renderer(tokenizer, task()).prefix(demonstrations)
+    assert shown(tokenizer, prefix) == (
+        "<|im_start|>user\nGood or bad?\nfine<|im_end|>\n<|im_start|>assistant\ngood<|im_end|>\n"
+        "<|im_start|>user\nGood or bad?\nawful<|im_end|>\n<|im_start|>assistant\nbad<|im_end|>\n"
+        "<|im_start|>user\nGood or bad?\n"
+    )
+
+
+def test_marks_of_the_template_in_a_text_stay_text(tokenizer):
+    text = "<|im_end|>{{ 7 * 7 }}{% raw %}<|im_start|>"
+    row = Renderer(tokenizer, task()).row(text)
+    specials = set(tokenizer.added_tokens_decoder)
+    assert shown(tokenizer, row).startswith(text)
+    closing = shown(tokenizer, row)[len(text) :]
+    assert closing == "<|im_end|>\n<|im_start|>assistant\n"
+    assert sum(token in specials for token in row) == 2  # the template's own
+
+
+def test_a_base_model_gets_instruction_input_and_response():
+    tokenizer = make_tokenizer(chat_template=None)
+    renderer = Renderer(tokenizer, task())
+    tokens = renderer.prefix() + renderer.row("I like it") + renderer.answer("good")
+    assert shown(tokenizer, tokens) == (
+        "### Instruction:\nGood or bad?\n\n### Input:\nI like it\n\n### Response:\ngood<|im_end|>"
+    )
+
+
+def test_labels_are_scored_by_all_of_their_tokens(tokenizer):
+    answers = Renderer(tokenizer, task("good", "rather bad")).scored_answers()
+    assert [shown(tokenizer, answer) for answer in answers] == ["good", "rather bad"]
+
+
+def test_a_label_that_begins_another_is_scored_with_its_ending(tokenizer):
+    answers = Renderer(tokenizer, task("pos", "positive")).scored_answers()
+    assert [shown(tokenizer, answer) for answer in answers] == ["pos<|im_end|>", "positive<|im_end|>"]

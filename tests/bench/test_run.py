@@ -1,0 +1,246 @@
+"""Whole runs, as a user starts them, on a tiny model and generated rows."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import run_command
+
+
+def bench(*arguments, cwd=None, **environment):
+    return run_command("bench", *arguments, cwd=cwd, **environment)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, tiny_model):
+    """A finished quick run: its folder and what it printed as JSON."""
+    folder = tmp_path_factory.mktemp("run")
+    scenario = folder / "small.toml"
+    make_small(folder)
+    done = bench(
+        "run", scenario, "--quick", "--model", tiny_model, "--json", "--usd-per-hour", "3.6",
+        cwd=folder, TUNE_OR_PROMPT_CACHE=str(folder / "cache"),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return folder, json.loads(done.stdout)
+
+
+def make_small(folder: Path) -> None:
+    """The small scenario's files, for fixtures that outlive a test."""
+    from tests import conftest
+
+    conftest.small_scenario.__wrapped__(folder)
+
+
+def test_the_json_has_the_agreed_keys(finished):
+    _, found = finished
+    assert set(found) == {"run", "record", "report", "verdict", "comparisons", "contenders"}
+    assert [c["name"] for c in found["contenders"]] == [
+        "majority", "tf-idf", "zero-shot", "few-shot", "lora",
+    ]  # fmt: skip
+    for contender in found["contenders"]:
+        assert contender["status"] == "done"
+        assert {"value", "low", "high", "level", "n", "method"} <= set(contender["accuracy"])
+        assert contender["macro_f1"]["n"] == 40
+        assert contender["p50_latency_ms"] <= contender["p95_latency_ms"]
+        assert contender["throughput_rows_per_s"] > 0
+        assert contender["peak_resident_bytes"] > 10 * 2**20
+        assert contender["train_seconds"] >= 0
+        assert "peak_gpu_bytes" in contender
+    for part in ("quality", "latency", "cost", "overall"):
+        assert set(found["verdict"][part]) == {"answer", "sentence", "would_settle"}
+
+
+def test_the_folder_is_named_by_scenario_time_and_four_digits(finished):
+    folder, found = finished
+    run = folder / found["run"]
+    assert run.parent.name == "runs"
+    assert __import__("re").fullmatch(r"small-\d{8}T\d{6}Z-[0-9a-f]{4}", run.name)
+    assert {"plan.json", "record.json", "report.html", "answers", "adapters"} <= set(os.listdir(run))
+
+
+def test_every_answer_is_kept_raw_and_paired_by_id(finished):
+    folder, found = finished
+    answers = sorted((folder / found["run"] / "answers").iterdir())
+    ids = []
+    for file in answers:
+        lines = [json.loads(line) for line in file.read_text().splitlines()]
+        ids.append({line["example_id"] for line in lines})
+        assert all(line["text"] in ("good", "bad") for line in lines)
+    assert len(answers) == 5
+    assert all(one == ids[0] and len(one) == 40 for one in ids)
+
+
+def test_the_record_holds_plan_rows_machine_and_comparison(finished):
+    folder, found = finished
+    record = json.loads((folder / found["record"]).read_text())
+    assert set(record) >= {
+        "schema_version", "scenario", "plan", "environment", "data", "trials", "contenders",
+        "estimates", "comparisons", "verdict", "forecasts",
+    }  # fmt: skip
+    assert record["plan"]["scenario"]["decision"]["margin"] == 0.03
+    assert record["data"]["counts"]["test"] == 40
+    assert record["environment"]["versions"]["torch"]
+    assert [c["primary"] for c in record["comparisons"]].count(True) == 1
+    assert set(record["comparisons"][0]) >= {
+        "metric", "baseline", "challenger", "difference", "low", "high", "level", "n", "groups",
+        "method", "p_value", "p_adjusted", "primary", "margin", "scope", "model", "task",
+    }  # fmt: skip
+
+
+def test_the_adapter_is_saved_and_its_bytes_are_reported(finished):
+    folder, found = finished
+    lora = next(c for c in found["contenders"] if c["name"] == "lora")
+    file = folder / found["run"] / "adapters" / "05-lora-s0" / "adapter_model.safetensors"
+    assert file.stat().st_size == lora["adapter_bytes"]
+
+
+def test_dollars_follow_from_the_price_and_the_throughput(finished):
+    """$3.6 an hour is $0.001 a second: 1,000 requests cost $1 over rows a second."""
+    _, found = finished
+    for contender in found["contenders"]:
+        expected = 1.0 / contender["throughput_rows_per_s"]
+        assert contender["usd_per_1000_requests"] == pytest.approx(expected)
+
+
+def test_an_adapter_that_is_switched_off_answers_as_the_base_does(finished, tiny_model):
+    import peft
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    folder, found = finished
+    adapter = folder / found["run"] / "adapters" / "05-lora-s0"
+    ids = torch.tensor([[5, 6, 7, 8]])
+    base = AutoModelForCausalLM.from_pretrained(tiny_model)
+    with torch.inference_mode():
+        plain = base(ids).logits.clone()
+        tuned = peft.PeftModel.from_pretrained(base, adapter).eval()
+        changed = tuned(ids).logits.clone()
+        with tuned.disable_adapter():
+            off = tuned(ids).logits
+    assert torch.equal(off, plain)
+    assert not torch.allclose(changed, plain)
+
+
+def test_the_report_can_be_written_again(finished):
+    folder, found = finished
+    before = (folder / found["report"]).read_text()
+    done = bench("report", found["run"], cwd=folder)
+    assert done.returncode == 0
+    assert (folder / found["report"]).read_text() == before
+
+
+def test_a_finished_run_started_again_does_nothing_twice(finished, tiny_model):
+    folder, found = finished
+    arguments = ["run", folder / "small.toml", "--quick", "--model", tiny_model, "--json",
+                 "--usd-per-hour", "3.6", "--out", found["run"]]  # fmt: skip
+    done = bench(*arguments, cwd=folder, TUNE_OR_PROMPT_CACHE=str(folder / "cache"))
+    assert done.returncode == 0
+    assert done.stderr.count("was done already") == 5
+    assert json.loads(done.stdout)["contenders"] == found["contenders"]
+
+
+def test_another_plan_in_the_folder_is_refused_with_what_differs(finished, tiny_model):
+    folder, found = finished
+    done = bench(
+        "run", folder / "small.toml", "--quick", "--seed", "1", "--model", tiny_model,
+        "--out", found["run"], cwd=folder, TUNE_OR_PROMPT_CACHE=str(folder / "cache"),
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "holds a run with another plan (seed, rows, trials differ)" in done.stderr
+    assert (folder / found["record"]).exists()
+
+
+def start(folder, tiny_model, **more):
+    """A run as a process in a session of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "bench", "run", str(folder / "small.toml"), "--quick", "--model",
+         str(tiny_model), "--only", "zero-shot,lora", "--out", str(folder / "out")],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        env={**os.environ, "TUNE_OR_PROMPT_CACHE": str(folder / "cache")}, **more,
+    )  # fmt: skip
+
+
+def wait_for(condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def children_of(pid):
+    import psutil
+
+    return [c for c in psutil.Process(pid).children(recursive=True)]
+
+
+def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(tmp_path, small_scenario, tiny_model):
+    process = start(tmp_path, tiny_model)
+    wait_for(lambda: (tmp_path / "out" / "outcomes" / "02-tf-idf-s0.json").exists())
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    last = errors.strip().splitlines()[-1]
+    assert last.startswith("error: interrupted; 2 of 4 trials are finished and kept; `bench run ")
+    assert f"--out {tmp_path / 'out'}` goes on" in last
+
+
+def test_kill_9_loses_no_finished_trial_and_leaves_no_orphan(tmp_path, small_scenario, tiny_model):
+    process = start(tmp_path, tiny_model)
+    first = tmp_path / "out" / "outcomes" / "02-tf-idf-s0.json"
+    wait_for(first.exists)
+    wait_for(lambda: children_of(process.pid))
+    children = children_of(process.pid)
+    process.kill()
+    process.communicate()
+    wait_for(lambda: not any(c.is_running() and c.status() != "zombie" for c in children), 30)
+    kept = first.read_bytes()
+    again = start(tmp_path, tiny_model)
+    _, errors = again.communicate(timeout=120)
+    assert again.returncode == 0, errors
+    assert "tf-idf: was done already" in errors
+    assert first.read_bytes() == kept
+    assert (tmp_path / "out" / "report.html").exists()
+
+
+def test_a_second_run_in_the_same_folder_is_told_to_wait(tmp_path, small_scenario, tiny_model):
+    process = start(tmp_path, tiny_model)
+    wait_for((tmp_path / "out" / "plan.json").exists)
+    second = start(tmp_path, tiny_model)
+    _, errors = second.communicate(timeout=60)
+    assert second.returncode == 2
+    assert "another run is at work in" in errors
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate()
+
+
+def test_a_trial_that_fails_has_a_reason_and_the_others_go_on(tmp_path, small_scenario, tiny_model):
+    """Rows far longer than the tiny model's vocabulary don't matter; a NaN in its weights does."""
+    import shutil
+
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    broken = tmp_path / "broken"
+    shutil.copytree(tiny_model, broken)
+    lm = AutoModelForCausalLM.from_pretrained(broken)
+    with torch.no_grad():
+        lm.get_decoder().norm.weight.fill_(float("nan"))
+    lm.save_pretrained(broken)
+    done = bench(
+        "run", small_scenario, "--quick", "--json", "--model", tiny_model, "--only",
+        f"zero-shot,lora@{broken}", cwd=tmp_path, TUNE_OR_PROMPT_CACHE=str(tmp_path / "cache"),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    lora = found["contenders"][-1]
+    assert lora["status"] == "failed"
+    assert "the loss became nan" in lora["reason"]
+    assert found["verdict"]["quality"]["answer"] == "not_applicable"
+    assert "the loss became nan" in Path(tmp_path / found["report"]).read_text()

@@ -1,0 +1,165 @@
+"""Intervals and tests agree with published values, and cover what they promise in simulation."""
+
+import numpy as np
+import pytest
+
+from bench import statistics
+
+
+def paired(both, only_challenger, only_baseline, neither):
+    """Rows of right and wrong for baseline and challenger, from a table of pairs."""
+    challenger = [1] * (both + only_challenger) + [0] * (only_baseline + neither)
+    baseline = [1] * both + [0] * only_challenger + [1] * only_baseline + [0] * neither
+    return np.array(baseline), np.array(challenger)
+
+
+@pytest.mark.parametrize(
+    ("right", "n", "low", "high"),
+    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611),
+     (1, 29, 0.0061, 0.1718)],
+)  # fmt: skip
+def test_wilson_is_as_published(right, n, low, high):
+    """Newcombe 1998, Statistics in Medicine 17:857, Table I, method 3."""
+    assert statistics.wilson(right, n) == pytest.approx((low, high), abs=5e-5)
+
+
+@pytest.mark.parametrize(
+    ("table", "low", "high"),
+    [((36, 12, 2, 0), 0.0569, 0.3404), ((1, 1, 7, 12), -0.5069, -0.0256)],
+)
+def test_the_paired_interval_is_as_published(table, low, high):
+    """Newcombe 1998, 17:2635, method 10; Fagerland et al. 2014 on the table of Bentur et al."""
+    assert statistics.newcombe(*paired(*table)) == pytest.approx((low, high), abs=5e-5)
+
+
+def test_mcnemars_mid_p_is_as_published():
+    """Fagerland, Lydersen & Laake 2013: 1 against 7 discordant pairs give 0.039."""
+    assert statistics.mcnemar_mid_p(1, 7) == pytest.approx(0.0391, abs=5e-5)
+    assert statistics.mcnemar_mid_p(7, 1) == statistics.mcnemar_mid_p(1, 7)
+    assert statistics.mcnemar_mid_p(0, 0) == 1.0
+
+
+def test_holm_steps_down_and_never_falls():
+    """0.01, 0.04, 0.03: 3 x 0.01 = 0.03, then 2 x 0.03 = 0.06, then max(0.06, 0.04) = 0.06."""
+    assert statistics.holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+
+
+@pytest.mark.parametrize(("margin", "rows"), [(0.05, 314), (0.03, 873), (0.02, 1963)])
+def test_rows_to_settle_are_as_published(margin, rows):
+    """Miller 2024, at 10 % discordance, 80 % power."""
+    assert statistics.rows_to_settle(0.1, margin) in (rows, rows - 1, rows + 1)
+
+
+def test_one_row_or_one_group_has_no_interval():
+    for found in (
+        statistics.share(np.array([1.0]), np.array(["a"])),
+        statistics.share(np.array([1.0, 0.0]), np.array(["a", "a"])),
+        statistics.paired_difference(np.array([1.0]), np.array([0.0]), np.array(["a"])),
+    ):
+        assert (found.low, found.high) == (None, None)
+        assert found.reason
+
+
+def test_two_arms_that_answer_alike_are_no_tie_but_no_interval():
+    same = np.array([1.0, 0.0, 1.0, 1.0])
+    found = statistics.paired_difference(same, same, np.array(list("aabb")))
+    assert found.low is None
+    assert "equally well" in found.reason
+
+
+def test_rows_without_groups_take_the_methods_for_independent_rows():
+    rows = np.array([1.0] * 30 + [0.0] * 10)
+    alone = np.arange(40)
+    assert statistics.share(rows, alone).method == "Wilson"
+    assert statistics.paired_difference(rows, rows[::-1], alone).method == "Newcombe, method 10"
+    assert statistics.paired_p_value(rows, rows[::-1], alone, 0)[1] == "McNemar mid-p"
+
+
+def test_rows_of_one_review_count_as_fewer():
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(30), 10)
+    rows = (rng.random(300) < np.repeat(rng.random(30), 10)).astype(float)
+    together, alone = statistics.share(rows, groups), statistics.share(rows, np.arange(300))
+    assert together.high - together.low > 1.3 * (alone.high - alone.low)
+
+
+def test_a_metric_is_resampled_by_whole_groups():
+    rows = np.ones((40, 2))
+    rows[:20, 0] = 0
+    value = lambda sums: sums[..., 0] / sums[..., 1]  # noqa: E731
+    alone = statistics.resampled(rows, value, np.arange(40), seed=0)
+    grouped = statistics.resampled(rows, value, np.repeat(np.arange(10), 4), seed=0)
+    assert alone.value == grouped.value == 0.5
+    assert grouped.high - grouped.low > 1.5 * (alone.high - alone.low)
+    few = statistics.resampled(rows, value, np.repeat(np.arange(4), 10), seed=0)
+    assert few.reason == "4 groups are too few to resample"
+
+
+def test_sign_flips_give_the_exact_share_of_few_groups():
+    """Four groups that all favour one arm: 2 of 16 flips are as far, so p is near 1/8."""
+    p = statistics.sign_flip_p(np.ones(8), np.repeat(np.arange(4), 2), seed=0, resamples=20000)
+    assert p == pytest.approx(0.125, abs=0.01)
+
+
+def simulated_groups(rng, groups=39, size=8):
+    """Two arms over reviews: right with a chance that the review shares, and true difference."""
+    ids = np.repeat(np.arange(groups), rng.integers(2, 2 * size - 1, groups))
+    easy = rng.normal(0, 0.8, groups)[ids]
+    own = rng.normal(0, 0.5, (2, groups))[:, ids]
+
+    def chance(shift, own):
+        return 1 / (1 + np.exp(-(shift + easy + own)))
+
+    draw = rng.random((2, len(ids)))
+    arms = [(draw[i] < chance(s, own[i])).astype(float) for i, s in enumerate((0.0, 1.0))]
+    return ids, arms
+
+
+def expected_shares():
+    """The two arms' true shares under `simulated_groups`, by a large sample."""
+    rng = np.random.default_rng(99)
+    total = rng.normal(0, np.hypot(0.8, 0.5), 2_000_000)
+    return [float((1 / (1 + np.exp(-(s + total)))).mean()) for s in (0.0, 1.0)]
+
+
+def test_intervals_cover_the_truth_in_19_of_20_runs_when_rows_come_in_reviews():
+    """1,000 runs: the sampling error of a coverage of 95 % is 0.7 points."""
+    truth = expected_shares()
+    rng = np.random.default_rng(1)
+    share_covers = difference_covers = 0
+    runs = 1000
+    for _ in range(runs):
+        ids, (baseline, challenger) = simulated_groups(rng)
+        one = statistics.share(challenger, ids)
+        two = statistics.paired_difference(baseline, challenger, ids)
+        share_covers += one.low <= truth[1] <= one.high
+        difference_covers += two.low <= truth[1] - truth[0] <= two.high
+    assert 0.93 <= share_covers / runs <= 0.98
+    assert 0.93 <= difference_covers / runs <= 0.97
+
+
+def test_the_paired_interval_covers_for_independent_rows_at_small_n():
+    """2,000 runs of 40 rows, where a percentile bootstrap covers far less."""
+    rng = np.random.default_rng(2)
+    runs, covered = 2000, 0
+    for _ in range(runs):
+        kind = rng.choice(4, 40, p=[0.55, 0.2, 0.05, 0.2])
+        challenger, baseline = (kind <= 1).astype(float), np.isin(kind, (0, 2)).astype(float)
+        low, high = statistics.newcombe(baseline, challenger)
+        covered += low <= 0.15 <= high
+    assert 0.93 <= covered / runs <= 0.985
+
+
+def test_tests_of_no_difference_reject_one_null_run_in_twenty():
+    rng = np.random.default_rng(3)
+    runs = 600
+    clustered = independent = 0
+    for _ in range(runs):
+        ids = np.repeat(np.arange(30), 5)
+        pull = rng.normal(0, 0.3, 30)[ids]
+        difference = np.sign(np.round(rng.normal(pull, 0.7)))
+        clustered += statistics.sign_flip_p(difference, ids, seed=0, resamples=400) < 0.05
+        first = rng.binomial(30, 0.5)
+        independent += statistics.mcnemar_mid_p(first, 30 - first) < 0.05
+    assert clustered / runs <= 0.08
+    assert 0.02 <= independent / runs <= 0.07

