@@ -136,9 +136,13 @@ def _reasons(found) -> list[str]:
     for vote in found.votes:
         said.setdefault((vote.weight, vote.because, vote.source), []).append(vote.option)
     lines = []
-    for (weight, because, source), options in sorted(said.items(), key=lambda item: -abs(item[0][0])):
+    for (weight, because, source), options in sorted(
+        said.items(), key=lambda item: -abs(item[0][0])
+    ):
         lines.append(f"  {weight:+g} {', '.join(options)}: {because}")
-        lines += textwrap.wrap(f"[{source}]", 96, initial_indent="     ", subsequent_indent="      ")
+        lines += textwrap.wrap(
+            f"[{source}]", 96, initial_indent="     ", subsequent_indent="      "
+        )
     return lines
 
 

@@ -25,6 +25,14 @@ Examples:
 """
 
 
+ANSWERS = {
+    "fine_tune": "Fine-tune",
+    "prompt": "Prompt",
+    "cant_tell": "Can't tell yet",
+    "not_applicable": "No verdict",
+}
+
+
 @click.group(cls=terminal.Group, epilog=EXAMPLES)
 @click.version_option(package_name="tune-or-prompt")
 def cli():
@@ -48,7 +56,9 @@ def run_options(command):
             click.argument("scenario"),
             click.option("--quick", is_flag=True, help="Minutes on a laptop; settings of its own."),
             click.option("--full", is_flag=True, help="All training rows, three seeds."),
-            click.option("--only", metavar="A,B", default="", help="These contenders and the floors."),
+            click.option(
+                "--only", metavar="A,B", default="", help="These contenders and the floors."
+            ),
             click.option("--model", metavar="M", help="A Hugging Face id or a folder."),
             click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True),
             json_option,
@@ -119,8 +129,12 @@ def plan(as_json, **options):
 
 @cli.command()
 @run_options
-@click.option("--out", type=click.Path(path_type=Path), help="The run's folder; an unfinished run goes on.")
-@click.option("--usd-per-hour", type=click.FloatRange(min=0, min_open=True), help="Price of this machine.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="The run's folder; an unfinished run goes on."
+)
+@click.option(
+    "--usd-per-hour", type=click.FloatRange(min=0, min_open=True), help="Price of this machine."
+)
 def run(as_json, out, usd_per_hour, **options):
     """Run the trials, and leave a record and a report.
 
@@ -141,8 +155,9 @@ def run(as_json, out, usd_per_hour, **options):
         terminal.print_json(_summary(folder, report, record))
         return
     click.echo(f"\n{_table(record)}\n")
-    click.echo(record["verdict"]["overall"]["sentence"])
-    if settle := record["verdict"]["overall"]["would_settle"]:
+    overall = record["verdict"]["overall"]
+    click.echo(f"{ANSWERS[overall['answer']]}. {overall['sentence']}")
+    if settle := overall["would_settle"]:
         click.echo(f"What would settle it: {settle}.")
     click.echo(record["verdict"]["scope"])
     click.echo(f"\nreport: {report}")
@@ -209,7 +224,9 @@ def _summary(folder: Path, report: Path, record: dict) -> dict:
 
 
 def _table(record: dict) -> str:
-    lines = [f"{'':<14}{'accuracy':>22}{'p50':>9}{'p95':>9}{'rows/s':>9}{'set-up':>9}{'memory':>10}"]
+    lines = [
+        f"{'':<14}{'accuracy':>22}{'p50':>9}{'p95':>9}{'rows/s':>9}{'set-up':>9}{'memory':>10}"
+    ]
     for entry in record["contenders"]:
         if entry["status"] != "done":
             lines.append(f"{entry['name']:<14}{entry['status']}: {entry['reason']}")

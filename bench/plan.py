@@ -148,4 +148,3 @@ def _primary(trials: Sequence[Trial]) -> dict | None:
 
 def _slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60]
-

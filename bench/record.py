@@ -8,6 +8,7 @@ import os
 import platform
 import subprocess
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,7 @@ def make_record(
     return {
         "schema_version": SCHEMA_VERSION,
         "scenario": scenario.name,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "plan": plan.to_json(),
         "environment": _environment(outcomes),
         "models": models,
@@ -281,7 +283,9 @@ def _environment(outcomes: dict) -> dict:
 def _processor() -> str:
     try:
         with open("/proc/cpuinfo") as file:
-            names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
+            names = [
+                line.split(":", 1)[1].strip() for line in file if line.startswith("model name")
+            ]
         return names[0] if names else platform.machine()
     except OSError:
         return platform.processor() or platform.machine()
@@ -291,7 +295,15 @@ def _git_state() -> str | None:
     """The commit of the code if it runs from a checkout, with `-dirty` where it was changed."""
     try:
         found = subprocess.run(
-            ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"],
+            [
+                "git",
+                "-C",
+                str(Path(__file__).parent),
+                "describe",
+                "--always",
+                "--dirty",
+                "--abbrev=12",
+            ],
             capture_output=True,
             text=True,
             timeout=5,

@@ -98,8 +98,13 @@ def _held(folder: Path, plan: Plan) -> Iterator[None]:
 
     if folder.exists() and not folder.is_dir():
         raise UserError(f"'{folder}' is a file; --out takes a folder")
-    for part in (".", "answers", "outcomes", "adapters"):
-        (folder / part).mkdir(parents=True, exist_ok=True)
+    try:
+        for part in (".", "answers", "outcomes", "adapters"):
+            (folder / part).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"can't write to '{folder}': {error.strerror}; choose another --out"
+        ) from error
     try:
         with FileLock(folder / ".lock", timeout=0):
             _keep_plan(folder / "plan.json", plan)

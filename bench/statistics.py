@@ -168,7 +168,7 @@ def paired_p_value(
 def resampled(statistics: np.ndarray, value, groups: np.ndarray, seed: int) -> Estimate:
     """A metric of sums with a BCa bootstrap interval over groups (Efron 1987).
 
-    `statistics` has shape (rows, k); `value` is the metric's formula over the last axis.
+    `statistics` has shape (rows, ..., k); `value` takes (..., k) to a number.
     """
     from scipy.stats import bootstrap
 
@@ -180,7 +180,8 @@ def resampled(statistics: np.ndarray, value, groups: np.ndarray, seed: int) -> E
         return Estimate(point, None, None, LEVEL, n, "none", reason)
 
     def of_groups(index: np.ndarray, axis: int) -> np.ndarray:
-        return value(sums[index.astype(int)].sum(axis=-2))
+        drawn = sums[index.astype(int)]  # (resamples, groups, ...): scipy's axis is the index's own
+        return value(drawn.sum(axis=index.ndim - 1))
 
     found = bootstrap(
         (np.arange(len(sums)),),

@@ -94,7 +94,9 @@ def train_lora(
         peft_model.train()
         with bar(f"training, epoch {number} of {settings.epochs}", len(rows), "row") as done:
             updates = _updates(rows, settings.rows_an_update, rng)
-            loss = _epoch(model.lm, prefix, updates, accelerator, optimizer, schedule, trainable, done)
+            loss = _epoch(
+                model.lm, prefix, updates, accelerator, optimizer, schedule, trainable, done
+            )
         peft_model.eval()
         seconds = time.perf_counter() - start
         accuracy, log_likelihood = validate()

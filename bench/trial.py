@@ -159,7 +159,8 @@ def _end_with_parent() -> None:
     """Leave at once when standard input closes, as it does when the run's process is gone."""
 
     def wait() -> None:
-        sys.stdin.buffer.read()
+        while os.read(0, 1):  # the descriptor itself: a buffered reader would hold a lock at exit
+            pass
         os._exit(130)
 
     threading.Thread(target=wait, daemon=True).start()

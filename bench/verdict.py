@@ -6,7 +6,7 @@ from bench.plan import Plan
 from bench.statistics import rows_to_settle
 from scenarios.schema import Scenario
 
-SIDES = {"fine_tune": "Fine-tune", "prompt": "Prompt"}
+SIDES = {"fine_tune": "fine-tuning", "prompt": "prompting"}
 
 
 def make_verdict(
@@ -80,7 +80,7 @@ def _latency(prompt: dict, tuned: dict, target_ms: float | None) -> dict:
     meets = [arm["p95_latency_ms"] <= target_ms for arm in (prompt, tuned)]
     if meets[0] != meets[1]:
         answer = "fine_tune" if meets[1] else "prompt"
-        return _part(answer, f"{seen}; only {SIDES[answer].lower()} meets {target_ms:g} ms.", None)
+        return _part(answer, f"{seen}; only {SIDES[answer]} meets {target_ms:g} ms.", None)
     both = "both meet" if meets[0] else "neither meets"
     return _part("not_applicable", f"{seen}; {both} the target of {target_ms:g} ms.", None)
 
@@ -88,7 +88,11 @@ def _latency(prompt: dict, tuned: dict, target_ms: float | None) -> dict:
 def _cost(prompt: dict, tuned: dict) -> dict:
     prices = prompt["usd_per_1000_requests"], tuned["usd_per_1000_requests"]
     if None in prices:
-        return _part("not_applicable", "No price for this machine was given.", "--usd-per-hour")
+        return _part(
+            "not_applicable",
+            "No price for this machine was given.",
+            "this machine's price, by --usd-per-hour",
+        )
     answer = "fine_tune" if prices[1] < prices[0] else "prompt"
     sentence = (
         f"1,000 requests on this machine: {prompt['name']} ${prices[0]:.4f}, "
@@ -103,11 +107,11 @@ def _overall(quality: dict, latency: dict, cost: dict) -> dict:
     if latency["answer"] in SIDES and answer in SIDES and latency["answer"] != answer:
         return _part(
             "cant_tell",
-            f"Quality says {SIDES[answer].lower()}, but only the other arm is fast enough.",
+            f"Quality speaks for {SIDES[answer]}, but only the other arm is fast enough.",
             "a faster model or machine for the better arm, or another latency target",
         )
     if answer in SIDES:
-        return _part(answer, f"{SIDES[answer]}. {quality['sentence']}", None)
+        return _part(answer, quality["sentence"], None)
     return _part(answer, quality["sentence"], quality["would_settle"])
 
 

@@ -34,6 +34,7 @@ def quality_against_latency(points: Sequence[Point], quality: str) -> str:
             "quality": p.quality * 100,
             "low": (p.quality if p.low is None else p.low) * 100,
             "high": (p.quality if p.high is None else p.high) * 100,
+            "below": any(_crowds(other, p) for other in points),
         }
         for p in points
     ]
@@ -47,10 +48,21 @@ def quality_against_latency(points: Sequence[Point], quality: str) -> str:
     y = alt.Y("quality:Q", title=f"{quality}, %").scale(domain=[0, 100])
     bars = base.mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q"), y2="high:Q")
     dots = base.mark_point(filled=True, size=90, opacity=1).encode(y=y)
-    names = base.mark_text(align="left", dx=9, dy=-6, fontSize=12).encode(y=y, text="name:N")
-    chart = (bars + dots + names).properties(width=620, height=300)
+    names = [
+        base.transform_filter(f"datum.below == {flag}")
+        .mark_text(align="left", dx=9, dy=dy, fontSize=12)
+        .encode(y=y, text="name:N")
+        for flag, dy in (("false", -6), ("true", 14))
+    ]
+    chart = alt.layer(bars, dots, *names).properties(width=620, height=300)
     chart = chart.configure(font="sans-serif", background="transparent").configure_view(stroke=None)
     return _drawn(chart.to_dict())
+
+
+def _crowds(other: Point, point: Point) -> bool:
+    """Whether another point sits so close above that the name goes below."""
+    near = 1 / 4 < (other.latency_ms + 1e-3) / (point.latency_ms + 1e-3) < 4
+    return other is not point and near and 0 <= other.quality - point.quality < 0.1
 
 
 def _drawn(specification: dict) -> str:

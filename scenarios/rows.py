@@ -79,9 +79,7 @@ def read(task: Task) -> tuple[list[Example], dict[str, int]]:
                 f"which the task doesn't name ({', '.join(task.labels)})"
             )
         match = group.search(str(id_)) if group else None
-        examples.append(
-            Example(str(id_), text, str(label), match.group(1) if match else str(id_))
-        )
+        examples.append(Example(str(id_), text, str(label), match.group(1) if match else str(id_)))
     twice = [id_ for id_, times in Counter(example.id for example in examples).items() if times > 1]
     if twice:
         raise UserError(
@@ -193,7 +191,9 @@ def split(
         "test": len(test),
         "test groups": len({e.group for e in test}),
     }
-    return Split(tuple(train), tuple(validation), tuple(test), _digest(train, validation, test), counts)
+    return Split(
+        tuple(train), tuple(validation), tuple(test), _digest(train, validation, test), counts
+    )
 
 
 def balanced_sample(examples: Sequence[Example], n: int, labels: Sequence[str]) -> list[Example]:
@@ -209,7 +209,9 @@ def balanced_sample(examples: Sequence[Example], n: int, labels: Sequence[str]) 
 
 def _balanced_part(name, size, families, members, labels, rng) -> list[Example]:
     """`size` rows, each label's share within one of the others', from the next families."""
-    wanted = {label: size // len(labels) + (i < size % len(labels)) for i, label in enumerate(labels)}
+    wanted = {
+        label: size // len(labels) + (i < size % len(labels)) for i, label in enumerate(labels)
+    }
     pool: dict[str, list[Example]] = {label: [] for label in labels}
     while any(len(pool[label]) < wanted[label] for label in labels):
         family = next(families, None)

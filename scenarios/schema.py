@@ -97,9 +97,7 @@ class Rows(Strict):
     def _is_whole(self) -> Rows:
         archive = (self.project, self.filename, self.sha256, self.member)
         if (self.path is None) == (None in archive):
-            raise ValueError(
-                "give either path, or all of project, filename, sha256 and member"
-            )
+            raise ValueError("give either path, or all of project, filename, sha256 and member")
         if (self.label is None) == (self.rating is None or not self.bands):
             raise ValueError("give either label, or both rating and bands")
         if self.group is not None:

@@ -64,7 +64,10 @@ def as_evaluate(metric: Metric, labels: Sequence[str]):
 
     class Adapted(evaluate.Metric):
         def _info(self):
-            features = {"predictions": datasets.Value("string"), "references": datasets.Value("string")}
+            features = {
+                "predictions": datasets.Value("string"),
+                "references": datasets.Value("string"),
+            }
             return evaluate.MetricInfo(
                 description=metric.name, citation="", features=datasets.Features(features)
             )

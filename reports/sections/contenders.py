@@ -14,9 +14,7 @@ def blocks(record: dict) -> list[Block]:
     """The tables, the chart, and the trials that have no figures."""
     done = [entry for entry in record["contenders"] if entry["status"] == "done"]
     found: list[Block] = [
-        Paragraph(
-            f"{entry['name']} {entry['status']}: {entry['reason']}"
-        )
+        Paragraph(f"{entry['name']} {entry['status']}: {entry['reason']}")
         for entry in record["contenders"]
         if entry["status"] != "done"
     ]
@@ -68,9 +66,9 @@ def _chart(done: list[dict]) -> Figure:
 
 def _speed(done: list[dict]) -> Table:
     with_gpu = any(entry["peak_gpu_bytes"] is not None for entry in done)
-    columns = ["contender", "p50", "p95", "rows a second", "set-up and training", "peak memory",
-               *(["peak GPU memory"] if with_gpu else []), "tokens in", "adapter",
-               "$ per 1,000 requests"]  # fmt: skip
+    columns = ["contender", "p50", "p95", "rows/s", "set-up", "memory",
+               *(["GPU memory"] if with_gpu else []), "tokens in", "adapter",
+               "$/1,000"]  # fmt: skip
     rows = []
     for entry in done:
         gpu = [numbers.mebibytes(entry["peak_gpu_bytes"])] if with_gpu else []
@@ -91,7 +89,8 @@ def _speed(done: list[dict]) -> Table:
     requests = done[0]["latency_requests"]
     caption = (
         f"Speed, memory and money. Latency over {requests} single requests after warm-up, with "
-        "the prompt's shared part computed once; memory is that of the trial's own process; "
-        f"money: {done[0]['usd_reason']}"
+        "the prompt's shared part computed once; set-up is loading, choosing and training; memory "
+        "is the peak of the trial's own process; dollars per 1,000 requests: "
+        f"{done[0]['usd_reason']}"
     )
     return Table(caption, tuple(columns), tuple(rows), frozenset(range(1, len(columns))))

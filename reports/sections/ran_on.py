@@ -27,6 +27,7 @@ def blocks(record: dict) -> list[Block]:
     )
     on = device.get("gpu") or machine["processor"]
     ran = (
+        ("recorded", record["created"]),
         ("computed on", f"{on}, {device.get('dtype', 'no model')} ({device.get('reason', '')})"),
         ("cores, threads", f"{machine['cores']}, {device.get('threads', numbers.MISSING)}"),
         ("memory", numbers.mebibytes(machine["memory_bytes"])),

@@ -22,7 +22,5 @@ def blocks(record: dict) -> list[Block]:
     for on in ("overall", "quality", "latency", "cost"):
         part = verdict[on]
         answer, tone = WORDS[part["answer"]]
-        parts.append(
-            Verdict(on.capitalize(), answer, part["sentence"], part["would_settle"], tone)
-        )
+        parts.append(Verdict(on.capitalize(), answer, part["sentence"], part["would_settle"], tone))
     return [*parts, Paragraph(verdict["scope"])]

@@ -39,7 +39,9 @@ def test_a_contender_may_carry_its_own_model():
 
 
 def test_a_quick_run_takes_the_settings_that_a_contender_declares_for_it():
-    quick, usual = (next(t for t in plan(m).trials if t.name == "lora") for m in ("quick", "default"))
+    quick, usual = (
+        next(t for t in plan(m).trials if t.name == "lora") for m in ("quick", "default")
+    )
     assert (quick.settings["rank"], quick.settings["targets"]) == (8, "all-linear")
     assert (usual.settings["rank"], usual.settings["alpha"]) == (16, 32)
     assert (usual.settings["dropout"], usual.settings["targets"]) == (0.05, "attention")

@@ -67,4 +67,7 @@ def test_labels_are_scored_by_all_of_their_tokens(tokenizer):
 
 def test_a_label_that_begins_another_is_scored_with_its_ending(tokenizer):
     answers = Renderer(tokenizer, task("pos", "positive")).scored_answers()
-    assert [shown(tokenizer, answer) for answer in answers] == ["pos<|im_end|>", "positive<|im_end|>"]
+    assert [shown(tokenizer, answer) for answer in answers] == [
+        "pos<|im_end|>",
+        "positive<|im_end|>",
+    ]

@@ -62,7 +62,9 @@ def test_the_folder_is_named_by_scenario_time_and_four_digits(finished):
     run = folder / found["run"]
     assert run.parent.name == "runs"
     assert __import__("re").fullmatch(r"small-\d{8}T\d{6}Z-[0-9a-f]{4}", run.name)
-    assert {"plan.json", "record.json", "report.html", "answers", "adapters"} <= set(os.listdir(run))
+    assert {"plan.json", "record.json", "report.html", "answers", "adapters"} <= set(
+        os.listdir(run)
+    )
 
 
 def test_every_answer_is_kept_raw_and_paired_by_id(finished):

@@ -95,6 +95,18 @@ def test_a_metric_is_resampled_by_whole_groups():
     assert few.reason == "4 groups are too few to resample"
 
 
+def test_the_mean_over_seeds_is_resampled_by_group_as_one_seed_is():
+    rng = np.random.default_rng(0)
+    rows = np.stack([rng.integers(0, 2, 60), np.ones(60)], axis=1).astype(float)
+    share = lambda sums: sums[..., 0] / sums[..., 1]  # noqa: E731
+    one = statistics.resampled(rows, share, np.arange(60) % 20, seed=0)
+    three = statistics.resampled(
+        np.stack([rows] * 3, axis=1), lambda sums: share(sums).mean(-1), np.arange(60) % 20, seed=0
+    )
+    assert (one.low, one.high) == pytest.approx((three.low, three.high))
+    assert one.low < one.value < one.high
+
+
 def test_sign_flips_give_the_exact_share_of_few_groups():
     """Four groups that all favour one arm: 2 of 16 flips are as far, so p is near 1/8."""
     p = statistics.sign_flip_p(np.ones(8), np.repeat(np.arange(4), 2), seed=0, resamples=20000)

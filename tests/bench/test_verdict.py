@@ -11,7 +11,9 @@ SPLIT = Split((Example("1", "x", "negative", "1"),) * 9, (), (), "d", {})
 SCENARIO = scenarios.load("sentiment")  # its margin is 3 points
 
 
-def verdict(low, high, prompt_ms=100.0, tuned_ms=50.0, prices=(None, None), target=None, models="MM"):
+def verdict(
+    low, high, prompt_ms=100.0, tuned_ms=50.0, prices=(None, None), target=None, models="MM"
+):
     decision = SCENARIO.decision.model_copy(update={"latency_target_p95_ms": target})
     scenario = SCENARIO.model_copy(update={"decision": decision})
     plan = make_plan(scenario, SPLIT, MODES["quick"], 0, "M")

@@ -60,9 +60,7 @@ def test_an_index_without_the_project_or_the_file_says_so(index, archive):
         fetch(archive)
 
 
-def test_no_network_and_an_empty_cache_is_one_line_without_the_users_password(
-    archive, monkeypatch
-):
+def test_no_network_and_an_empty_cache_is_one_line_without_the_users_password(archive, monkeypatch):
     monkeypatch.setenv("PIP_INDEX_URL", "http://jane:secret@127.0.0.1:9/simple/")
     with pytest.raises(UserError) as caught:
         fetch(archive)

@@ -26,7 +26,9 @@ def write(path, rows):
     return path
 
 
-def examples(n, text=lambda i: f"a text that is number {i * 7919} of many", group=lambda i: f"g{i}"):
+def examples(
+    n, text=lambda i: f"a text that is number {i * 7919} of many", group=lambda i: f"g{i}"
+):
     return [Example(str(i), text(i), "ab"[i % 2], group(i)) for i in range(n)]
 
 

@@ -1,0 +1,136 @@
+"""What computing the shared prefix once is worth: scoring and training, ours beside the plain way.
+
+Both ways run in one process, in turns, over the same rows of `sentiment` and the default model;
+the floor is the arithmetic of the tokens that aren't shared, at the matrix-product speed that the
+same machine reaches. Ratios of medians, with the spread. Run it on a quiet machine:
+
+    python benchmarks/shared_prefix.py --out docs/measurements/shared-prefix-cpu.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import statistics
+import time
+from pathlib import Path
+
+import torch
+
+import scenarios
+from bench import models, training
+from bench.prompts import Renderer
+from bench.record import _processor
+from bench.scoring import LabelScorer
+from scenarios.rows import balanced_sample, load_split
+
+FORWARD_GFLOP_A_TOKEN = 0.212  # 2 x 106M parameters of SmolLM2-135M without its embedding
+
+
+def main() -> None:
+    """Measure, print, and keep the figures where --out says."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--rows", type=int, default=100)
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+    task = scenarios.load("sentiment").task
+    split = load_split(task, seed=0)
+    device = models.best_device()
+    model = models.load(models.DEFAULT_MODEL, models.folder_of(models.DEFAULT_MODEL), device)
+    renderer = Renderer(model.tokenizer, task)
+    rows = split.test[: options.rows]
+    found = {
+        "date": time.strftime("%Y-%m-%d"),
+        "processor": _processor(),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "device": f"{device.kind} {device.dtype}",
+        "peak_gflop_per_s": _matrix_speed(model.lm),
+        "rows": len(rows),
+        "work": {},
+    }
+    demonstrations = balanced_sample(split.train, 9, task.labels)
+    for name, shots in (("score, zero-shot", ()), ("score, 9-shot", demonstrations)):
+        found["work"][name] = _compare(
+            _scoring(model, renderer, rows, shots), options.repeats, found
+        )
+    found["work"]["train one epoch"] = _compare(
+        _training(model, renderer, rows), options.repeats, found
+    )
+    text = json.dumps(found, indent=1)
+    print(text)
+    if options.out:
+        options.out.write_text(text + "\n", encoding="utf-8")
+
+
+def _scoring(model, renderer, rows, demonstrations):
+    """How to score the rows in either way, and the arithmetic that can't be shared, in GFLOP."""
+    prefix, answers = renderer.prefix(demonstrations), renderer.scored_answers()
+    tokens = [renderer.row(row.text) for row in rows]
+
+    def run(shared: bool) -> None:
+        scorer = LabelScorer(model.lm, prefix, answers)
+        scorer.fast = shared
+        list(scorer.score(tokens))
+
+    own = len(prefix) + sum(map(len, tokens))
+    return run, own * FORWARD_GFLOP_A_TOKEN
+
+
+def _training(model, renderer, rows):
+    settings = training.LoraSettings(8, 16, 0.0, "all-linear", 1e-3, 1, 16, 1, 0.1)
+    prefix = renderer.prefix()
+    tokens = [training.Row(renderer.row(r.text), renderer.answer(r.gold)) for r in rows]
+    usual = training.shares_prefix
+
+    def run(shared: bool) -> None:
+        training.shares_prefix = usual if shared else (lambda config: False)
+        try:
+            tuned, _ = training.train_lora(model, prefix, tokens, settings, 0, lambda: (1.0, 0.0))
+            tuned.unload()
+        finally:
+            training.shares_prefix = usual
+
+    own = len(prefix) + sum(len(row.tokens) + len(row.answer) for row in tokens)
+    return run, own * 2 * FORWARD_GFLOP_A_TOKEN  # the frozen weights need no gradient
+
+
+def _compare(work, repeats: int, machine: dict) -> dict:
+    run, gflop = work
+    run(True)  # warm-up
+    seconds: dict[bool, list[float]] = {True: [], False: []}
+    for _ in range(repeats):
+        for shared in (True, False):
+            start = time.perf_counter()
+            run(shared)
+            seconds[shared].append(time.perf_counter() - start)
+    ours, plain = (statistics.median(seconds[shared]) for shared in (True, False))
+    ratios = [p / o for o, p in zip(seconds[True], seconds[False], strict=True)]
+    floor = gflop / machine["peak_gflop_per_s"]
+    return {
+        "ours_seconds": ours,
+        "plain_seconds": plain,
+        "ratio": plain / ours,
+        "ratio_low": min(ratios),
+        "ratio_high": max(ratios),
+        "floor_seconds": floor,
+        "share_of_floor": floor / ours,
+    }
+
+
+def _matrix_speed(lm) -> float:
+    """The matrix-product speed of the model's own number format, GFLOP a second."""
+    a = torch.ones(2048, 2048, dtype=lm.dtype, device=lm.device)
+    best = float("inf")
+    for _ in range(10):
+        start = time.perf_counter()
+        float((a @ a)[0, 0])
+        best = min(best, time.perf_counter() - start)
+    return 2 * 2048**3 / best / 1e9
+
+
+if __name__ == "__main__":
+    main()

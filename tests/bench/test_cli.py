@@ -1,0 +1,124 @@
+"""What a user gets wrong is one line on stderr that names it, and exit code 2."""
+
+import json
+
+import pytest
+
+from tests.conftest import run_command
+
+
+def bench(*arguments, **environment):
+    return run_command("bench", *arguments, **environment)
+
+
+def told(done):
+    """The one line of an error, after checking that it is the only output."""
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    return lines[0].removeprefix("error: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["run", "sentimnet"], "no scenario named 'sentimnet'; did you mean 'sentiment'?"),
+        (["plan", "sentiment", "--only", "fewshot"],
+         "no contender named 'fewshot'; did you mean 'few-shot'?"),
+        (["rnu", "sentiment"], "no command named 'rnu'; did you mean 'run'?"),
+        (["run", "sentiment", "--quick", "--full"],
+         "--quick and --full exclude each other; give one of them"),
+        (["run", "sentiment", "--seed", "x"],
+         "Invalid value for '--seed': 'x' is not a valid integer range; see `bench --help`"),
+        (["run", "sentiment", "--qick"],
+         "No such option '--qick'. Did you mean '--quick'?; see `bench --help`"),
+        (["report", "nowhere"], "no record at 'nowhere'; a finished run leaves record.json"),
+        (["run", "niche-domain"],
+         "the scenario 'niche-domain' has no [task], so there is nothing to run; "
+         "`advisor recommend --scenario niche-domain` advises on it"),
+    ],
+)  # fmt: skip
+def test_a_slip_is_one_line_with_the_way_out(arguments, line):
+    assert told(bench(*arguments)) == line
+
+
+def test_an_unknown_model_is_told_before_a_run_begins(small_scenario, tmp_path):
+    done = run_command(
+        "bench", "run", small_scenario, "--model", "SmolLM2-135M-Instruc", cwd=tmp_path,
+        TUNE_OR_PROMPT_CACHE=str(tmp_path / "cache"),
+    )  # fmt: skip
+    expected = "no model named 'SmolLM2-135M-Instruc'; did you mean 'SmolLM2-135M-Instruct'?"
+    assert told(done) == expected
+    assert not (tmp_path / "runs").exists()
+
+
+def test_ill_toml_tells_all_faults_with_their_lines(tmp_path):
+    path = tmp_path / "ill.toml"
+    path.write_text('titel = "x"\n[profile]\nclasses = 1\n[task]\nlabels = ["a"]\n')
+    line = told(bench("run", path))
+    for part in ("line 1, titel: unknown key; did you mean 'title'?", "line 3, profile.classes",
+                 "task.instruction: missing"):  # fmt: skip
+        assert part in line
+
+
+def test_no_network_with_an_empty_cache_is_one_line(tmp_path):
+    done = bench(
+        "run", "sentiment", "--quick", TUNE_OR_PROMPT_CACHE=str(tmp_path),
+        PIP_INDEX_URL="http://127.0.0.1:9/simple/",
+    )  # fmt: skip
+    assert told(done).startswith("can't fetch vaderSentiment-3.3.2.tar.gz from your package index")
+
+
+def test_out_that_is_a_file_or_cannot_be_written_is_told(small_scenario, tmp_path, tiny_model):
+    (tmp_path / "file").write_text("")
+    arguments = ["run", small_scenario, "--model", tiny_model, "--out"]
+    cache = {"TUNE_OR_PROMPT_CACHE": str(tmp_path / "cache")}
+    assert told(bench(*arguments, tmp_path / "file", **cache)).endswith("--out takes a folder")
+    done = bench(*arguments, "/proc/no/such", **cache)
+    assert told(done).startswith("can't write to '/proc/no/such': ")
+
+
+def test_a_record_that_is_none_is_told(tmp_path):
+    (tmp_path / "record.json").write_text("{")
+    assert "isn't a record" in told(bench("report", tmp_path))
+    (tmp_path / "record.json").write_text('{"schema_version": 99}')
+    assert "has schema_version 99, and this version reads 1" in told(bench("report", tmp_path))
+    (tmp_path / "record.json").write_text('{"schema_version": 1}')
+    assert "lacks 'plan'" in told(bench("report", tmp_path))
+
+
+def test_list_names_scenarios_contenders_and_metrics():
+    found = json.loads(bench("list", "--json").stdout)
+    assert list(found["scenarios"]) == ["sentiment"]
+    assert found["contenders"] == {
+        "few-shot": "prompt", "lora": "fine_tune", "majority": "floor", "tf-idf": "floor",
+        "zero-shot": "prompt",
+    }  # fmt: skip
+    assert found["metrics"] == ["accuracy", "macro-f1"]
+
+
+def test_a_plan_is_shown_and_nothing_is_run(small_scenario, tmp_path):
+    cache = {"TUNE_OR_PROMPT_CACHE": str(tmp_path / "cache")}
+    done = run_command("bench", "plan", small_scenario, "--quick", "--json", cwd=tmp_path, **cache)
+    found = json.loads(done.stdout)
+    assert [t["name"] for t in found["trials"]][-1] == "lora"
+    text = run_command("bench", "plan", small_scenario, "--quick", cwd=tmp_path, **cache).stdout
+    assert "rows: 40 test in " in text
+    assert "primary comparison: accuracy of the best of lora against" in text
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("command", [[], ["run"], ["plan"], ["list"], ["report"]])
+def test_help_comes_with_examples_and_without_torch(command):
+    done = run_command("bench", *command, "--help", PYTHONPROFILEIMPORTTIME="1")
+    assert done.returncode == 0
+    assert "torch" not in done.stderr
+    if command != ["list"]:
+        assert "Example" in done.stdout
+
+
+def test_a_shell_can_complete_the_commands():
+    done = run_command("bench", _BENCH_COMPLETE="bash_source")
+    assert done.returncode == 0
+    assert "_bench_completion" in done.stdout

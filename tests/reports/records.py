@@ -1,0 +1,72 @@
+"""A record made by the product itself, from trials whose answers are written by hand."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+from bench.contender import Answer
+from bench.meter import Usage
+from bench.plan import MODES, make_plan
+from bench.record import make_record
+from scenarios.rows import Example, Split
+from scenarios.schema import parse
+
+SCENARIO = """
+title = "Small"
+summary = "my summary"
+[task]
+instruction = "Good or bad?"
+labels = ["good", "bad"]
+[task.rows]
+path = "my rows"
+format = "csv"
+label = "label"
+provenance = "my rows"
+"""
+SHARES = {"majority": 0.5, "tf-idf": 0.55, "zero-shot": 0.5, "few-shot": 0.6, "lora": 0.65}
+
+
+def finished() -> dict:
+    """60 test rows in 20 groups; each contender is right on the share of rows in `SHARES`."""
+    rows = tuple(Example(f"r{i}", f"text {i}", "good", f"g{i % 20}") for i in range(60))
+    split = Split(rows[:4], rows[:4], rows, "d" * 64, {"read": 70, "test": 60})
+    scenario = parse(SCENARIO, "small", "small.toml")
+    plan = make_plan(scenario, split, MODES["quick"], 0, "tiny")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for part in ("answers", "outcomes"):
+            (folder / part).mkdir()
+        for trial in plan.trials:
+            _write(folder, trial, rows)
+        models = {"tiny": {"sha256": "0" * 64, "model_type": "llama"}}
+        return json.loads(json.dumps(make_record(folder, plan, split, models, None)))
+
+
+def _write(folder: Path, trial, rows) -> None:
+    share = SHARES[trial.name]
+    right = [(7 * i % len(rows)) < share * len(rows) for i in range(len(rows))]
+    answers = [
+        Answer(row.id, "good" if hit else "bad", 20, 1, 0.01)
+        for row, hit in zip(rows, right, strict=True)
+    ]
+    lines = [json.dumps(asdict(answer)) + "\n" for answer in answers]
+    (folder / "answers" / f"{trial.slug}.jsonl").write_text("".join(lines))
+    usage = asdict(Usage(2.0, None, 5 * 10**8, None, None, None, 1200, 60))
+    notes = {"validation_accuracy": share, "said": "an odd reason"}
+    if trial.name == "few-shot":
+        notes["tried"] = [{"shots": 9, "draw": 0, "validation_accuracy": share}]
+    if trial.name == "lora":
+        epoch = {"epoch": 1, "loss": 0.5, "validation_accuracy": share, "seconds": 3.0}
+        notes |= {"epochs": [epoch], "best_epoch": 1, "trainable_share": 0.01,
+                  "adapter_bytes": 10**7}  # fmt: skip
+    device = {"kind": "cpu", "dtype": "float32", "reason": "an odd reason", "gpu": None,
+              "threads": 2}  # fmt: skip
+    outcome = {
+        "status": "done", "notes": notes, "setup": usage, "serving": usage, "load_seconds": 0.2,
+        "rows": len(rows), "latencies_ms": [10.0, 12.0, 30.0],
+        "device": device if trial.model else None,
+    }  # fmt: skip
+    (folder / "outcomes" / f"{trial.slug}.json").write_text(json.dumps(outcome))

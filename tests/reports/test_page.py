@@ -1,0 +1,111 @@
+"""The report stands alone: offline, escaped, readable in a real browser."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from reports.blocks import Facts, Figure, Paragraph, Table, Verdict
+from reports.charts import Point, quality_against_latency
+from reports.page import page, write_report
+from tests.reports import records
+
+EVIL = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
+
+
+@pytest.fixture
+def record():
+    return records.finished()
+
+
+def test_the_page_loads_nothing_and_runs_nothing(record):
+    html = page(record)
+    assert "<script" not in html
+    assert not re.findall(r"""(?:src|href)\s*=\s*["']?(?:https?:)?//""", html)
+    assert "default-src 'none'" in html
+
+
+def test_verdict_scope_contenders_chart_and_machine_are_there(record):
+    html = page(record)
+    for part in ("Can&#39;t tell yet", "This speaks of", "few-shot", "<svg", "What ran on what",
+                 "torch 2.", "few-shot: 60.0 %"):  # fmt: skip
+        assert part in html
+
+
+def test_a_contender_without_figures_is_shown_with_its_reason(record):
+    record["contenders"][-1] = {
+        "name": "lora", "family": "fine_tune", "status": "failed", "reason": "the loss became nan",
+    }  # fmt: skip
+    assert "lora failed: the loss became nan" in page(record)
+
+
+def test_text_from_models_and_rows_is_escaped_everywhere(record):
+    text = json.dumps(record)
+    for word in ("few-shot", "Small", "an odd reason", "my rows", "tiny"):
+        text = text.replace(f'"{word}"', json.dumps(EVIL))
+    evil = json.loads(text)
+    evil["plan"]["scenario"]["title"] = EVIL
+    html = page(evil)
+    assert "<script" not in html
+    assert "<img" not in html
+
+
+def test_every_section_returns_blocks_of_data(record):
+    from reports.page import _sections
+
+    for _, blocks in _sections(record):
+        assert blocks
+        assert all(isinstance(b, Paragraph | Verdict | Table | Facts | Figure) for b in blocks)
+
+
+def test_the_chart_says_in_words_what_it_shows(record):
+    html = page(record)
+    assert 'aria-label="Quality against latency. majority: 50.0 % at' in html
+
+
+def test_names_in_the_chart_are_escaped():
+    svg = quality_against_latency([Point(EVIL, "prompt", 5.0, 0.5, 0.4, 0.6)], "accuracy")
+    assert "<script" not in svg
+    assert "<img" not in svg
+
+
+def browser(tmp_path):
+    """A headless Chromium; Selenium finds or fetches one where the system has none."""
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    for flag in ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
+                 "--disable-background-networking", f"--user-data-dir={tmp_path / 'profile'}"):  # fmt: skip
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    service = webdriver.ChromeService(shutil.which("chromedriver"))
+    if found := shutil.which("chromium"):
+        options.binary_location = found
+    return webdriver.Chrome(options=options, service=service)
+
+
+def test_a_browser_shows_it_whole_offline_and_runs_no_text(tmp_path, record):
+    record["plan"]["scenario"]["title"] = EVIL
+    (tmp_path / "record.json").write_text(json.dumps(record))
+    report = write_report(tmp_path)
+    driver = browser(tmp_path)
+    try:
+        driver.set_window_size(1200, 900)
+        driver.get(Path(report).as_uri())
+        assert driver.title == f"{EVIL}: prompt or fine-tune"
+        assert driver.execute_script("return performance.getEntriesByType('resource').length") == 0
+        chart = driver.find_element("css selector", "figure svg")
+        assert chart.size["width"] > 300
+        headings = [h.text for h in driver.find_elements("css selector", "h2")]
+        assert headings[0] == "Verdict"
+        assert "Contenders" in headings
+        assert not [e for e in driver.get_log("browser") if e["level"] == "SEVERE"]
+        driver.set_window_size(400, 900)
+        wide = driver.execute_script(
+            "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
+        assert wide <= 0
+    finally:
+        driver.quit()

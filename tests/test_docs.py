@@ -1,0 +1,76 @@
+"""What the documents say is checked: their commands parse, their links lead, their figures are kept."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT
+
+DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def commands():
+    """Every `bench` or `advisor` command line in a fenced block of the documents."""
+    found = []
+    for document in DOCUMENTS:
+        for block in re.findall(r"```\w*\n(.*?)```", document.read_text(encoding="utf-8"), re.S):
+            for line in block.splitlines():
+                line = re.sub(r"^\$ |^\.venv[\\/](?:bin|Scripts)[\\/]", "", line.strip())
+                if line.startswith(("bench ", "advisor ")):
+                    found.append((document.name, line))
+    return found
+
+
+@pytest.mark.parametrize(("document", "line"), commands())
+def test_a_command_in_the_documents_is_one_that_the_product_takes(document, line):
+    from advisor.cli import cli as advisor
+    from bench.cli import cli as bench
+
+    name, *arguments = shlex.split(line, comments=True)
+    group = {"bench": bench, "advisor": advisor}[name]
+    with group.make_context(name, arguments[:]) as context:
+        _, command, rest = group.resolve_command(context, [*context.protected_args, *context.args])
+        with command.make_context(command.name, list(rest), parent=context):
+            pass
+
+
+def runnable_advice():
+    """The documents' `advisor` commands that need no file of the reader's."""
+    lines = {line for _, line in commands()}
+    return sorted(line for line in lines if line.startswith("advisor ") and "./" not in line)
+
+
+@pytest.mark.parametrize("line", runnable_advice())
+def test_advice_in_the_documents_can_be_had(line):
+    _, *arguments = shlex.split(line, comments=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "advisor", *arguments], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_between_the_documents_lead_somewhere(document):
+    for target in re.findall(r"\]\(([^)#\s]+)", document.read_text(encoding="utf-8")):
+        if not target.startswith(("http", "mailto:")):
+            assert (document.parent / target).exists(), target
+
+
+def test_the_readmes_table_is_that_of_the_kept_record():
+    record = json.loads((ROOT / "docs" / "measurements" / "quick-cpu.json").read_text())
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for entry in record["contenders"]:
+        accuracy = entry["accuracy"]
+        row = (
+            f"| {entry['name']} | {accuracy['value']:.3f} ({accuracy['low']:.3f}-"
+            f"{accuracy['high']:.3f}) | {entry['p50_latency_ms']:.1f} ms | "
+            f"{entry['train_seconds']:.0f} s | {entry['peak_resident_bytes'] / 2**20:,.0f} MiB |"
+        )
+        assert row in readme, row
+    assert record["verdict"]["overall"]["sentence"] in readme.replace("\n> ", " ").replace(
+        "\n", " "
+    )
