@@ -78,6 +78,10 @@ class Contender(Protocol):
     def fit(self, ground: Ground, seed: int) -> Answerer:
         """Learn from the ground's rows."""
 
+    # A contender whose fitting would weigh on the figures of its serving also has
+    # `restore(ground, notes) -> Answerer`: the answerer again, from its notes and its folder.
+    # It then serves in a fresh process, as it would be deployed.
+
 
 def accuracy(answers: Sequence[Answer], examples: Sequence[Example]) -> float:
     """Share of answers equal to the gold label, for choosing on validation rows."""

@@ -171,8 +171,8 @@ def _measured(done: list[dict], usd_per_hour: float | None) -> dict:
         cost = usd_per_hour / 3600 / throughput * 1000
         reason = "the machine's price at its measured throughput, fully used"
 
-    def peak(key: str) -> int | None:
-        values = [o[stage][key] for o in done for stage in ("setup", "serving")]
+    def peak(key: str, stages: tuple[str, ...] = ("setup", "restoring", "serving")) -> int | None:
+        values = [o[stage][key] for o in done for stage in stages if stage in o]
         return max((v for v in values if v is not None), default=None)
 
     notes = done[0]["notes"]
@@ -184,6 +184,7 @@ def _measured(done: list[dict], usd_per_hour: float | None) -> dict:
         "throughput_rows_per_s": throughput,
         "train_seconds": float(np.median([o["setup"]["seconds"] for o in done])),
         "peak_resident_bytes": peak("peak_resident_bytes"),
+        "serving_peak_resident_bytes": peak("peak_resident_bytes", ("restoring", "serving")),
         "peak_gpu_bytes": peak("peak_gpu_bytes"),
         "process_gpu_bytes": peak("process_gpu_bytes"),
         "joules": done[0]["serving"]["joules"],

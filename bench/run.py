@@ -99,7 +99,7 @@ def _held(folder: Path, plan: Plan) -> Iterator[None]:
     if folder.exists() and not folder.is_dir():
         raise UserError(f"'{folder}' is a file; --out takes a folder")
     try:
-        for part in (".", "answers", "outcomes", "adapters"):
+        for part in (".", "answers", "outcomes", "fitted", "adapters"):
             (folder / part).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(
@@ -157,15 +157,9 @@ def _do(folder: Path, trial: Trial, place: str) -> None:
     say(f"{place} {trial.name}" + (f" (seed {trial.seed})" if trial.seed else ""))
     (folder / "adapters" / trial.slug).mkdir(exist_ok=True)
     start = time.time()
-    command = [sys.executable, "-m", "bench.trial", str(folder), trial.slug]
-    # The trial ends when its standard input does: it can't outlive this process.
-    process = subprocess.Popen(command, stdin=subprocess.PIPE)
-    try:
-        code = process.wait()
-    finally:
-        if process.poll() is None:
-            process.terminate()
-            process.wait()
+    code = _in_a_process(folder, trial)
+    if code == 0 and not file.exists():  # fitted, and to be served by a fresh process
+        code = _in_a_process(folder, trial)
     _remove_if_empty(folder / "adapters" / trial.slug)
     if not file.exists():
         reason = (
@@ -178,6 +172,19 @@ def _do(folder: Path, trial: Trial, place: str) -> None:
     outcome = json.loads(file.read_text(encoding="utf-8"))
     ending = f": {outcome['status']}, {outcome['reason']}" if "reason" in outcome else ""
     say(f"{place} {trial.name}: {time.time() - start:.0f} s{ending}")
+
+
+def _in_a_process(folder: Path, trial: Trial) -> int:
+    """One step of a trial in a process of its own; its exit code."""
+    command = [sys.executable, "-m", "bench.trial", str(folder), trial.slug]
+    # The trial ends when its standard input does: it can't outlive this process.
+    process = subprocess.Popen(command, stdin=subprocess.PIPE)
+    try:
+        return process.wait()
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait()
 
 
 def _remove_if_empty(folder: Path) -> None:

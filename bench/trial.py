@@ -28,11 +28,18 @@ WARM_UP_REQUESTS = 3
 
 
 def main(folder: Path, slug: str) -> None:
-    """Do the trial `slug` of the plan in `folder`; its outcome lands in `outcomes/<slug>.json`."""
+    """Go on with the trial `slug` of the plan in `folder`.
+
+    Its outcome lands in `outcomes/<slug>.json`; where the contender serves in a fresh process,
+    the first call ends after fitting and leaves `fitted/<slug>.json` for the second.
+    """
     plan = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
     trial = next(t for t in plan["trials"] if t["slug"] == slug)
     try:
-        outcome = {"status": "done", **run_trial(folder, plan, trial)}
+        figures = run_trial(folder, plan, trial)
+        if figures is None:
+            return
+        outcome = {"status": "done", **figures}
     except UserError as error:
         outcome = {"status": "failed", "reason": str(error)}
     except MemoryError:
@@ -44,59 +51,13 @@ def main(folder: Path, slug: str) -> None:
     write_atomically(folder / "outcomes" / f"{slug}.json", json.dumps(outcome, indent=1))
 
 
-def run_trial(folder: Path, plan: dict, trial: dict) -> dict:
-    """Set up, answer every test row, time single requests; returns the outcome's figures."""
+def run_trial(folder: Path, plan: dict, trial: dict) -> dict | None:
+    """Fit, or restore what was fitted, and serve; the outcome's figures, or None until served."""
     task = Scenario.model_validate(plan["scenario"]).task
     split = load_split(task, plan["seed"])
     if split.digest != plan["rows"]["digest"]:
         raise UserError("the rows aren't those of the plan any more; start a new run")
     machine = _Machine(trial["model"])
-    with Meter() as setup:
-        answerer = _fit(folder, task, split, trial, machine)
-    answers_file = folder / "answers" / f"{trial['slug']}.jsonl"
-    list(answerer.answer(split.test[:WARM_UP_REQUESTS]))
-    with Meter() as serving:
-        answers = _answer_all(answerer, split.test, answers_file, trial["name"])
-    latencies = _time_requests(answerer, split.test[: plan["mode"]["latency_requests"]])
-    return {
-        "notes": answerer.notes,
-        "setup": asdict(setup.usage),
-        "load_seconds": machine.load_seconds,
-        "serving": asdict(_with_tokens(serving.usage, answers)),
-        "rows": len(answers),
-        "latencies_ms": latencies,
-        "device": machine.device,
-    }
-
-
-class _Machine:
-    """Loads the trial's model once, when it is first asked for."""
-
-    def __init__(self, name: str | None):
-        self._name = name
-        self._model = None
-        self.load_seconds: float | None = None
-        self.device: dict | None = None
-
-    def model(self):
-        if self._model is None:
-            from bench import models
-
-            device = models.best_device()
-            self._model = models.load(self._name, models.folder_of(self._name), device)
-            self.load_seconds = self._model.load_seconds
-            self.device = asdict(device) | _torch_facts()
-        return self._model
-
-
-def _torch_facts() -> dict:
-    import torch
-
-    gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
-    return {"gpu": gpu, "threads": torch.get_num_threads()}
-
-
-def _fit(folder: Path, task, split: Split, trial: dict, machine: _Machine) -> Answerer:
     settings = {k: tuple(v) if isinstance(v, list) else v for k, v in trial["settings"].items()}
     contender = registry.contender(trial["kind"])(**settings)
     ground = Ground(
@@ -106,7 +67,65 @@ def _fit(folder: Path, task, split: Split, trial: dict, machine: _Machine) -> An
         model=machine.model,
         folder=folder / "adapters" / trial["slug"],
     )
-    return contender.fit(ground, trial["seed"])
+    fitted_file = folder / "fitted" / f"{trial['slug']}.json"
+    restores = hasattr(contender, "restore")
+    if restores and fitted_file.exists():
+        fitted = json.loads(fitted_file.read_text(encoding="utf-8"))
+        with Meter() as restoring:
+            answerer = contender.restore(ground, fitted["notes"])
+        fitted["restoring"] = asdict(restoring.usage)
+    else:
+        with Meter() as setup:
+            answerer = contender.fit(ground, trial["seed"])
+        fitted = {"notes": answerer.notes, "setup": asdict(setup.usage)}
+        if restores:
+            write_atomically(fitted_file, json.dumps(fitted, indent=1))
+            return None
+    return fitted | _serve(folder, plan, trial, split, answerer) | machine.facts()
+
+
+def _serve(folder: Path, plan: dict, trial: dict, split: Split, answerer: Answerer) -> dict:
+    """Answer every test row, then time single requests."""
+    answers_file = folder / "answers" / f"{trial['slug']}.jsonl"
+    list(answerer.answer(split.test[:WARM_UP_REQUESTS]))
+    with Meter() as serving:
+        answers = _answer_all(answerer, split.test, answers_file, trial["name"])
+    latencies = _time_requests(answerer, split.test[: plan["mode"]["latency_requests"]])
+    return {
+        "serving": asdict(_with_tokens(serving.usage, answers)),
+        "rows": len(answers),
+        "latencies_ms": latencies,
+    }
+
+
+class _Machine:
+    """Loads the trial's model once, when it is first asked for."""
+
+    def __init__(self, name: str | None):
+        self._name = name
+        self._model = None
+        self._device: dict | None = None
+
+    def facts(self) -> dict:
+        """How long loading took, and where the model ran; None where none was loaded."""
+        loaded = self._model.load_seconds if self._model else None
+        return {"load_seconds": loaded, "device": self._device}
+
+    def model(self):
+        if self._model is None:
+            from bench import models
+
+            device = models.best_device()
+            self._model = models.load(self._name, models.folder_of(self._name), device)
+            self._device = asdict(device) | _torch_facts()
+        return self._model
+
+
+def _torch_facts() -> dict:
+    import torch
+
+    gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
+    return {"gpu": gpu, "threads": torch.get_num_threads()}
 
 
 def _answer_all(

@@ -10,6 +10,7 @@ import sys
 import tarfile
 import zipfile
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -151,14 +152,19 @@ def _check_digest(archive: Archive, download: Path) -> None:
         )
 
 
-def _open_member(archive: Archive, download: Path) -> IO[bytes]:
+@contextmanager
+def _open_member(archive: Archive, download: Path) -> Iterator[IO[bytes]]:
     """A stream over the wanted member; nothing else is unpacked."""
-    if zipfile.is_zipfile(download):
-        return zipfile.ZipFile(download).open(archive.member)
-    stream = _tar_member(tarfile.open(download), archive.member)
-    if archive.inner:
-        stream = _tar_member(tarfile.open(fileobj=stream), archive.inner)
-    return stream
+    with ExitStack() as stack:
+        if zipfile.is_zipfile(download):
+            outer = stack.enter_context(zipfile.ZipFile(download))
+            yield stack.enter_context(outer.open(archive.member))
+            return
+        stream = _tar_member(stack.enter_context(tarfile.open(download)), archive.member)
+        if archive.inner:
+            inner = stack.enter_context(tarfile.open(fileobj=stream))
+            stream = _tar_member(inner, archive.inner)
+        yield stream
 
 
 def _tar_member(tar: tarfile.TarFile, name: str) -> IO[bytes]:

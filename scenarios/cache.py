@@ -48,7 +48,7 @@ def build_once(folder: Path, build: Callable[[Path], None], what: str) -> Path:
         for file in partial.rglob("*"):
             if file.is_file():
                 sync(file)
-        os.replace(partial, folder)
+        partial.replace(folder)
         sync(folder.parent)
         return folder
     finally:
@@ -60,7 +60,7 @@ def write_atomically(path: Path, text: str) -> None:
     partial = path.with_name(path.name + ".partial")
     partial.write_text(text, encoding="utf-8", newline="\n")
     sync(partial)
-    os.replace(partial, path)
+    partial.replace(path)
     sync(path.parent)
 
 

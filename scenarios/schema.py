@@ -225,7 +225,8 @@ def _line_of(text: str, loc: tuple) -> int | None:
         if match := re.match(r"\s*\[+([^\]]+)\]", line):
             table = [part.strip() for part in match[1].split(".")]
             heading = number if table == path else heading
-        elif match := re.match(r"""\s*["']?([\w-]+)["']?\s*=""", line):
-            if [*table, match[1]] == path[: len(table) + 1] and path[: len(table)] == table:
+        else:
+            match = re.match(r"""\s*["']?([\w-]+)["']?\s*=""", line)
+            if match and [*table, match[1]] == path[: len(table) + 1]:
                 return number
     return heading

@@ -175,7 +175,10 @@ def tiny_model(tmp_path_factory) -> Path:
 def small_scenario(tmp_path) -> Path:
     """A scenario file of two labels over 160 generated rows, its rows beside it."""
     rng = random.Random(0)
-    words = {"good": ["fine", "great", "lovely", "superb"], "bad": ["awful", "poor", "broken", "dire"]}
+    words = {
+        "good": ["fine", "great", "lovely", "superb"],
+        "bad": ["awful", "poor", "broken", "dire"],
+    }
     filler = [f"{a}{b}" for a in "bcdfghjklm" for b in ("ale", "ome", "uri", "ing")]
     with open(tmp_path / "rows.jsonl", "w") as file:
         for i in range(160):

@@ -66,7 +66,7 @@ def _chart(done: list[dict]) -> Figure:
 
 def _speed(done: list[dict]) -> Table:
     with_gpu = any(entry["peak_gpu_bytes"] is not None for entry in done)
-    columns = ["contender", "p50", "p95", "rows/s", "set-up", "memory",
+    columns = ["contender", "p50", "p95", "rows/s", "set-up", "memory", "to serve",
                *(["GPU memory"] if with_gpu else []), "tokens in", "adapter",
                "$/1,000"]  # fmt: skip
     rows = []
@@ -80,6 +80,7 @@ def _speed(done: list[dict]) -> Table:
                 f"{entry['throughput_rows_per_s']:,.1f}",
                 numbers.seconds(entry["train_seconds"]),
                 numbers.mebibytes(entry["peak_resident_bytes"]),
+                numbers.mebibytes(entry["serving_peak_resident_bytes"]),
                 *gpu,
                 numbers.count(entry["tokens_in"]),
                 numbers.mebibytes(entry["adapter_bytes"]),
@@ -90,7 +91,7 @@ def _speed(done: list[dict]) -> Table:
     caption = (
         f"Speed, memory and money. Latency over {requests} single requests after warm-up, with "
         "the prompt's shared part computed once; set-up is loading, choosing and training; memory "
-        "is the peak of the trial's own process; dollars per 1,000 requests: "
+        "is the peak of the trial's own processes, over all and for serving; dollars per 1,000 requests: "
         f"{done[0]['usd_reason']}"
     )
     return Table(caption, tuple(columns), tuple(rows), frozenset(range(1, len(columns))))

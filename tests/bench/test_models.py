@@ -62,7 +62,7 @@ def test_the_hub_out_of_reach_is_one_line(monkeypatch, tmp_path):
 
 
 def test_an_impossible_name_is_one_line():
-    with pytest.raises(UserError, match="no model named './not here'"):
+    with pytest.raises(UserError, match=r"no model named '\./not here'"):
         models.folder_of("./not here")
 
 

