@@ -132,7 +132,10 @@ def digest_of(folder: Path) -> str:
 
 
 def best_device() -> Device:
-    """CUDA, else Apple's MPS, else the CPU in the number format that it multiplies faster."""
+    """CUDA, else Apple's MPS, else the CPU in the number format that it multiplies faster.
+
+    A fact of the machine, never a measurement, so that a busy machine gives the same answers.
+    """
     import torch
 
     if torch.cuda.is_available():
@@ -141,26 +144,11 @@ def best_device() -> Device:
         return Device("cuda", "float32", "the GPU has no bfloat16")
     if torch.backends.mps.is_available():
         return Device("mps", "float32", "bfloat16 isn't everywhere on MPS")
-    ratio = _bfloat16_speedup()
-    if ratio > 1.2:
-        return Device("cpu", "bfloat16", f"measured {ratio:.1f}x as fast as float32 here")
-    return Device("cpu", "float32", f"bfloat16 measured only {ratio:.1f}x as fast here")
-
-
-def _bfloat16_speedup() -> float:
-    """How many times faster the CPU multiplies matrices in bfloat16 than in float32 (20 ms)."""
-    import torch
-
-    def seconds(dtype: torch.dtype) -> float:
-        a, b = torch.ones(256, 576, dtype=dtype), torch.ones(1536, 576, dtype=dtype)
-        best = float("inf")
-        for _ in range(5):
-            start = time.perf_counter()
-            torch.nn.functional.linear(a, b)
-            best = min(best, time.perf_counter() - start)
-        return best
-
-    return seconds(torch.float32) / seconds(torch.bfloat16)
+    able = getattr(torch.cpu, "get_capabilities", dict)()
+    for instructions in ("amx_bf16", "avx512_bf16"):
+        if able.get(instructions):
+            return Device("cpu", "bfloat16", f"the processor has {instructions}")
+    return Device("cpu", "float32", "the processor has no fast bfloat16")
 
 
 def load(name: str, folder: Path, device: Device) -> LoadedModel:
