@@ -21,6 +21,7 @@ Examples:
   bench run sentiment --quick
   bench run sentiment --only few-shot,lora --model HuggingFaceTB/SmolLM2-360M-Instruct
   bench run sentiment --only few-shot@./big-model,lora
+  bench run sentiment --set lora.rank=32 --set lora.targets=all-linear
   bench report runs/sentiment-20261123T193400Z-1a2b
 """
 
@@ -60,6 +61,13 @@ def run_options(command):
                 "--only", metavar="A,B", default="", help="These contenders and the floors."
             ),
             click.option("--model", metavar="M", help="A Hugging Face id or a folder."),
+            click.option(
+                "--set",
+                "settings",
+                multiple=True,
+                metavar="CONTENDER.SETTING=VALUE",
+                help="Change a setting, such as lora.rank=32; `bench plan` shows all. Repeatable.",
+            ),
             click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True),
             json_option,
         ]
@@ -193,9 +201,9 @@ def _need_extra() -> None:
         )
 
 
-def _request(scenario, quick, full, only, model, seed, **more):
+def _request(scenario, quick, full, only, model, settings, seed, **more):
     from bench.models import DEFAULT_MODEL
-    from bench.plan import MODES, contender_names
+    from bench.plan import MODES, contender_names, parse_settings
     from bench.run import Request
 
     if quick and full:
@@ -208,6 +216,7 @@ def _request(scenario, quick, full, only, model, seed, **more):
         seed=seed,
         model=model or DEFAULT_MODEL,
         only=names,
+        changed=parse_settings(settings),
         **more,
     )
 

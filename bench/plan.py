@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from types import MappingProxyType
+from typing import get_origin, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
 
 from bench import registry
-from scenarios.errors import UserError
+from scenarios.errors import UserError, unknown
 from scenarios.rows import Split
 from scenarios.schema import Scenario
 
@@ -65,18 +69,24 @@ class Plan:
 
 
 def make_plan(
-    scenario: Scenario, split: Split, mode: Mode, seed: int, model: str, only: Sequence[str] = ()
+    scenario: Scenario,
+    split: Split,
+    mode: Mode,
+    seed: int,
+    model: str,
+    only: Sequence[str] = (),
+    changed: Mapping[str, dict] = MappingProxyType({}),
 ) -> Plan:
     """The trials of a run in order: floors first, then prompting, then tuning.
 
-    Raises `UserError` for an unknown contender.
+    `changed` holds settings by the kind of contender, as `parse_settings` gives them. Raises `UserError` for an unknown contender.
     """
     n_train = min(mode.train_rows or len(split.train), len(split.train))
     trials: list[Trial] = []
     for name in contender_names(only):
         kind, _, own_model = name.partition("@")
         contender = registry.contender(kind)
-        settings = settings_of(contender, quick=mode.name == "quick")
+        settings = settings_of(contender, mode.name == "quick", changed.get(kind))
         for offset in range(mode.seeds if contender.seeded else 1):
             trials.append(
                 Trial(
@@ -124,10 +134,36 @@ def contender_names(only: Sequence[str]) -> list[str]:
     return sorted(dict.fromkeys([*FLOORS, *wanted]), key=place)
 
 
-def settings_of(contender, quick: bool) -> dict:
-    """A contender's settings by name: its defaults, or those that it declares for quick runs."""
+def settings_of(contender, quick: bool, changed: dict[str, object] | None = None) -> dict:
+    """A contender's settings by name: its defaults, those of its quick runs, the user's own."""
     values = {field.name: field.default for field in fields(contender)}
-    return values | (contender.quick if quick else {})
+    return values | (contender.quick if quick else {}) | (changed or {})
+
+
+def parse_settings(texts: Sequence[str]) -> dict[str, dict[str, object]]:
+    """`lora.rank=32` and the like, by contender and setting; values are checked by their types.
+
+    Raises `UserError` for an unknown contender or setting, or a value that doesn't fit.
+    """
+    found: dict[str, dict[str, object]] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        kind, dot, setting = name.strip().partition(".")
+        if not (equals and dot):
+            raise UserError(f"--set takes CONTENDER.SETTING=VALUE, not '{text}'")
+        types = get_type_hints(registry.contender(kind), include_extras=True)
+        known = [field.name for field in fields(registry.contender(kind))]
+        if setting not in known:
+            raise unknown(f"setting of {kind}", setting, known)
+        several = get_origin(types[setting]) is tuple
+        given = tuple(value.split(",")) if several else value.strip()
+        try:
+            checked = TypeAdapter(types[setting]).validate_python(given)
+        except ValidationError as error:
+            why = error.errors()[0]["msg"]
+            raise UserError(f"{name}: {why[0].lower()}{why[1:]}, not '{value}'") from None
+        found.setdefault(kind, {})[setting] = checked
+    return found
 
 
 def _primary(trials: Sequence[Trial]) -> dict | None:

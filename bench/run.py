@@ -7,9 +7,9 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -39,6 +39,7 @@ class Request:
     seed: int = 0
     model: str = models.DEFAULT_MODEL
     only: tuple[str, ...] = ()
+    changed: Mapping[str, dict] = field(default_factory=dict)
     out: Path | None = None
     usd_per_hour: float | None = None
 
@@ -77,7 +78,13 @@ def plan_of(request: Request) -> Plan:
         )
     split = load_split(task, request.seed)
     return make_plan(
-        request.scenario, split, request.mode, request.seed, request.model, request.only
+        request.scenario,
+        split,
+        request.mode,
+        request.seed,
+        request.model,
+        request.only,
+        request.changed,
     )
 
 

@@ -31,11 +31,11 @@ def test_a_command_in_the_documents_is_one_that_the_product_takes(document, line
     from advisor.cli import cli as advisor
     from bench.cli import cli as bench
 
-    name, *arguments = shlex.split(line, comments=True)
+    name, command_name, *arguments = shlex.split(line, comments=True)
     group = {"bench": bench, "advisor": advisor}[name]
-    with group.make_context(name, arguments[:]) as context:
-        _, command, rest = group.resolve_command(context, context.args or context.protected_args)
-        with command.make_context(command.name, list(rest), parent=context):
+    with group.make_context(name, [command_name]) as context:
+        command = group.get_command(context, command_name)
+        with command.make_context(command_name, arguments, parent=context):
             pass
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from pydantic import Field
 
 from bench.contender import Ground, accuracy
 from scenarios.rows import Example, balanced_sample
@@ -15,8 +17,8 @@ from scenarios.rows import Example, balanced_sample
 class Contender:
     """`shots` are the numbers of demonstrations that compete, each in `draws` random draws."""
 
-    shots: tuple[int, ...] = (3, 9, 18)
-    draws: int = 4
+    shots: tuple[Annotated[int, Field(gt=0)], ...] = (3, 9, 18)
+    draws: Annotated[int, Field(gt=0)] = 4
     family: ClassVar = "prompt"
     uses_model: ClassVar = True
     seeded: ClassVar = True

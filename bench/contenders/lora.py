@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
 
 from bench.contender import Answer, Ground, accuracy
 from scenarios.rows import Example
+
+Whole = Annotated[int, Field(gt=0)]
 
 
 @dataclass(frozen=True)
 class Contender:
     """See `bench.training.LoraSettings`. `serve` is `merged` into the base, or `attached`."""
 
-    rank: int = 16
-    alpha: int = 32
-    dropout: float = 0.05
+    rank: Whole = 16
+    alpha: Whole = 32
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.05
     targets: str = "attention"
-    learning_rate: float = 2e-4
-    epochs: int = 3
-    batch_size: int = 4
-    accumulation_steps: int = 4
-    warmup_share: float = 0.1
-    serve: str = "merged"
+    learning_rate: Annotated[float, Field(gt=0)] = 2e-4
+    epochs: Whole = 3
+    batch_size: Whole = 4
+    accumulation_steps: Whole = 4
+    warmup_share: Annotated[float, Field(ge=0, le=1)] = 0.1
+    serve: Literal["merged", "attached"] = "merged"
     family: ClassVar = "fine_tune"
     uses_model: ClassVar = True
     seeded: ClassVar = True

@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from pydantic import Field
 
 from bench.contender import Answer, Ground, accuracy
 from scenarios.rows import Example
@@ -16,7 +18,7 @@ from scenarios.schema import Task
 class Contender:
     """Words and pairs of words; `inverse_penalties` are the C of scikit-learn that compete."""
 
-    inverse_penalties: tuple[float, ...] = (0.3, 1.0, 3.0, 10.0, 30.0)
+    inverse_penalties: tuple[Annotated[float, Field(gt=0)], ...] = (0.3, 1.0, 3.0, 10.0, 30.0)
     family: ClassVar = "floor"
     uses_model: ClassVar = False
     seeded: ClassVar = False

@@ -1,12 +1,13 @@
 """A plan says all that will be done, before it is."""
 
 import json
+import re
 
 import pytest
 
 import scenarios
 from bench import registry
-from bench.plan import MODES, contender_names, make_plan
+from bench.plan import MODES, contender_names, make_plan, parse_settings
 from scenarios.errors import UserError
 from scenarios.rows import Example, Split
 
@@ -78,6 +79,32 @@ def test_a_plan_is_plain_json_and_equal_to_itself():
 def test_a_name_that_is_no_contender_is_told(name, told):
     with pytest.raises(UserError, match=told):
         contender_names([name])
+
+
+def test_settings_can_be_changed_by_name():
+    changed = parse_settings(["lora.rank=32", "lora.targets=q_proj,v_proj", "few-shot.shots=4,8"])
+    found = make_plan(scenarios.load("sentiment"), SPLIT, MODES["quick"], 0, "M", (), changed)
+    settings = {t.kind: t.settings for t in found.trials}
+    assert (settings["lora"]["rank"], settings["lora"]["alpha"]) == (32, 16)
+    assert settings["lora"]["targets"] == "q_proj,v_proj"
+    assert settings["few-shot"]["shots"] == (4, 8)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("lora.rnk=3", "no setting of lora named 'rnk'; did you mean 'rank'"),
+        ("loar.rank=3", "no contender named 'loar'; did you mean 'lora'"),
+        ("lora.rank=0", "lora.rank: input should be greater than 0, not '0'"),
+        ("lora.dropout=2", "lora.dropout: input should be less than 1, not '2'"),
+        ("lora.serve=cold", "lora.serve: input should be 'merged' or 'attached', not 'cold'"),
+        ("few-shot.shots=3,x", "few-shot.shots: input should be a valid integer, unable to"),
+        ("lora.rank", "--set takes CONTENDER.SETTING=VALUE, not 'lora.rank'"),
+    ],
+)
+def test_a_setting_that_does_not_fit_is_told(text, told):
+    with pytest.raises(UserError, match=re.escape(told)):
+        parse_settings([text])
 
 
 @pytest.mark.parametrize("name", registry.names("contenders"))

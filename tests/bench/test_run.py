@@ -222,6 +222,42 @@ def test_a_second_run_in_the_same_folder_is_told_to_wait(tmp_path, small_scenari
     process.communicate()
 
 
+GUARD = """
+import os, socket
+real = socket.socket.connect
+def connect(self, address):
+    if self.family in (socket.AF_INET, socket.AF_INET6):
+        with open(os.environ["SEEN"], "a") as seen:
+            seen.write(f"{address}\\n")
+        raise OSError("this test lets nothing out")
+    return real(self, address)
+socket.socket.connect = socket.socket.connect_ex = connect
+"""
+
+
+def test_nothing_leaves_the_machine(tmp_path, small_scenario, tiny_model):
+    (tmp_path / "guard").mkdir()
+    (tmp_path / "guard" / "sitecustomize.py").write_text(GUARD)
+    environment = {
+        "PYTHONPATH": str(tmp_path / "guard"),
+        "SEEN": str(tmp_path / "seen"),
+        "TUNE_OR_PROMPT_CACHE": str(tmp_path / "cache"),
+    }
+    proof = subprocess.run(
+        [sys.executable, "-c", "import socket; socket.create_connection(('127.0.0.1', 9))"],
+        env={**os.environ, **environment},
+        capture_output=True,
+    )
+    assert b"lets nothing out" in proof.stderr
+    (tmp_path / "seen").unlink()
+    done = bench(
+        "run", small_scenario, "--quick", "--model", tiny_model, "--only", "zero-shot,lora",
+        cwd=tmp_path, **environment,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "seen").exists(), (tmp_path / "seen").read_text()
+
+
 def test_a_trial_that_fails_has_a_reason_and_the_others_go_on(tmp_path, small_scenario, tiny_model):
     """Rows far longer than the tiny model's vocabulary don't matter; a NaN in its weights does."""
     import shutil
