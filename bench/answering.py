@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 
 from bench.contender import Answer
 from bench.models import LoadedModel
 from bench.progress import bar
 from bench.prompts import Renderer
-from bench.scoring import LabelScorer
+from bench.scoring import LabelScorer, Scored
 from scenarios.rows import Example
 from scenarios.schema import Task
 
@@ -30,23 +30,28 @@ class LabelAnswerer:
         self._answers = self._renderer.scored_answers()
         self._scorer = LabelScorer(model.lm, self._renderer.prefix(demonstrations), self._answers)
 
-    def answer(self, examples: Sequence[Example], progress: str = "") -> Iterator[Answer]:
+    def answer(
+        self, examples: Sequence[Example], done: Container[str] = (), progress: str = ""
+    ) -> Iterator[list[Answer]]:
         """Answers in batches, shortest texts first; `progress` names a bar on stderr."""
         rows = [self._renderer.row(example.text) for example in examples]
-        start = time.perf_counter()
-        with bar(progress, len(rows), "row") as done:
-            for batch in self._scorer.score(rows):
-                now = time.perf_counter()
-                for scored in batch:
-                    values = scored.log_likelihoods
-                    best = max(range(len(values)), key=values.__getitem__)
-                    yield Answer(
-                        example_id=examples[scored.index].id,
-                        text=self._labels[best],
-                        tokens_in=scored.tokens_in,
-                        tokens_out=len(self._answers[best]),
-                        seconds=(now - start) / len(batch),
-                        scores=tuple(values),
-                    )
-                done.update(len(batch))
+        answered = {i for i, example in enumerate(examples) if example.id in done}
+        with bar(progress, len(rows), "row") as shown:
+            start = time.perf_counter()
+            for batch in self._scorer.score(rows, answered):
+                seconds = (time.perf_counter() - start) / len(batch)
+                yield [self._answer(examples[s.index].id, s, seconds) for s in batch]
+                shown.update(len(batch))
                 start = time.perf_counter()
+
+    def _answer(self, example_id: str, scored: Scored, seconds: float) -> Answer:
+        values = scored.log_likelihoods
+        best = max(range(len(values)), key=values.__getitem__)
+        return Answer(
+            example_id=example_id,
+            text=self._labels[best],
+            tokens_in=scored.tokens_in,
+            tokens_out=len(self._answers[best]),
+            seconds=seconds,
+            scores=tuple(values),
+        )

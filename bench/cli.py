@@ -140,10 +140,11 @@ def plan(as_json, **options):
 @click.option(
     "--out", type=click.Path(path_type=Path), help="The run's folder; an unfinished run goes on."
 )
+@click.option("--strict", is_flag=True, help="Exit with 1 if a trial failed or was skipped.")
 @click.option(
     "--usd-per-hour", type=click.FloatRange(min=0, min_open=True), help="Price of this machine."
 )
-def run(as_json, out, usd_per_hour, **options):
+def run(as_json, out, strict, usd_per_hour, **options):
     """Run the trials, and leave a record and a report.
 
     \b
@@ -159,9 +160,11 @@ def run(as_json, out, usd_per_hour, **options):
     except running.Interrupted as stopped:
         raise Stopped(f"{stopped}; `{_again(stopped.folder)}` goes on") from None
     report = write_report(folder)
+    missed = strict and any(entry["status"] != "done" for entry in record["contenders"])
+    code = terminal.GATE_MISSED if missed else terminal.DONE
     if as_json:
         terminal.print_json(_summary(folder, report, record))
-        return
+        return code
     click.echo(f"\n{_table(record)}\n")
     overall = record["verdict"]["overall"]
     click.echo(f"{ANSWERS[overall['answer']]}. {overall['sentence']}")
@@ -169,6 +172,7 @@ def run(as_json, out, usd_per_hour, **options):
         click.echo(f"What would settle it: {settle}.")
     click.echo(record["verdict"]["scope"])
     click.echo(f"\nreport: {report}")
+    return code
 
 
 @cli.command()

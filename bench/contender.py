@@ -7,7 +7,7 @@ dataclass whose fields are its settings.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
@@ -16,6 +16,7 @@ from scenarios.rows import Example
 from scenarios.schema import Task
 
 if TYPE_CHECKING:
+    from bench.kept import Kept
     from bench.models import LoadedModel
 
 Family = str  # "floor", "prompt" or "fine_tune"
@@ -43,7 +44,8 @@ class Ground:
     """What a contender may use to fit: never a test row.
 
     `model` loads the trial's language model at the first call; `folder` is where a contender
-    may leave what it made (an adapter).
+    may leave what it made (an adapter); `kept` holds what an earlier start of the same trial
+    finished.
     """
 
     task: Task
@@ -51,6 +53,7 @@ class Ground:
     validation: Sequence[Example]
     model: Callable[[], LoadedModel]
     folder: Path
+    kept: Kept
 
 
 class Answerer(Protocol):
@@ -58,8 +61,14 @@ class Answerer(Protocol):
 
     notes: dict
 
-    def answer(self, examples: Sequence[Example]) -> Iterator[Answer]:
-        """One answer a row, in any order."""
+    def answer(
+        self, examples: Sequence[Example], done: Container[str] = ()
+    ) -> Iterator[list[Answer]]:
+        """One answer a row, in batches in any order.
+
+        The batches depend on `examples` alone; those whose rows are all in `done` (ids that
+        have been answered before) may be left out.
+        """
 
 
 class Contender(Protocol):
@@ -81,6 +90,19 @@ class Contender(Protocol):
     # A contender whose fitting would weigh on the figures of its serving also has
     # `restore(ground, notes) -> Answerer`: the answerer again, from its notes and its folder.
     # It then serves in a fresh process, as it would be deployed.
+
+
+class Skipped(Exception):
+    """A contender can't run here; the trial becomes `skipped` with this reason."""
+
+
+class Failed(Exception):
+    """A contender can't go on; the trial becomes `failed` with this reason."""
+
+
+def answers_of(answerer: Answerer, examples: Sequence[Example], **more) -> list[Answer]:
+    """All answers to some rows."""
+    return [answer for batch in answerer.answer(examples, **more) for answer in batch]
 
 
 def accuracy(answers: Sequence[Answer], examples: Sequence[Example]) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from pathlib import Path
 from bench import models
 from bench.plan import Mode, Plan, Trial, make_plan
 from bench.record import make_record
+from bench.trial import CANNOT_WRITE
 from scenarios.cache import write_atomically
 from scenarios.errors import UserError
 from scenarios.rows import load_split
@@ -58,7 +60,7 @@ def run(request: Request) -> tuple[Path, dict]:
             _do_all(folder, plan)
             split = load_split(request.scenario.task, request.seed)
             record = make_record(folder, plan, split, model_facts, request.usd_per_hour)
-            text = json.dumps(record, indent=1, ensure_ascii=False)
+            text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False)
             write_atomically(folder / "record.json", text)
         except KeyboardInterrupt:
             done = len(list((folder / "outcomes").glob("*.json")))
@@ -114,11 +116,14 @@ def _held(folder: Path, plan: Plan) -> Iterator[None]:
         ) from error
     try:
         with FileLock(folder / ".lock", timeout=0):
+            since = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S")
+            write_atomically(folder / ".holder", f"process {os.getpid()}, since {since}")
             _keep_plan(folder / "plan.json", plan)
             yield
     except Timeout:
+        holder = (folder / ".holder").read_text(encoding="utf-8")
         raise UserError(
-            f"another run is at work in '{folder}'; wait for it, or choose another --out"
+            f"another run is at work in '{folder}' ({holder}); wait for it, or choose another --out"
         ) from None
 
 
@@ -156,11 +161,13 @@ def _do_all(folder: Path, plan: Plan) -> None:
 
 
 def _do(folder: Path, trial: Trial, place: str) -> None:
-    """One trial in a process of its own, unless its outcome is there already."""
+    """One trial in a process of its own, unless it is done already; a failed one is tried again."""
     file = folder / "outcomes" / f"{trial.slug}.json"
     if file.exists():
-        say(f"{place} {trial.name}: was done already")
-        return
+        if json.loads(file.read_text(encoding="utf-8"))["status"] == "done":
+            say(f"{place} {trial.name}: was done already")
+            return
+        file.unlink()
     say(f"{place} {trial.name}" + (f" (seed {trial.seed})" if trial.seed else ""))
     (folder / "adapters" / trial.slug).mkdir(exist_ok=True)
     start = time.time()
@@ -168,6 +175,11 @@ def _do(folder: Path, trial: Trial, place: str) -> None:
     if code == 0 and not file.exists():  # fitted, and to be served by a fresh process
         code = _in_a_process(folder, trial)
     _remove_if_empty(folder / "adapters" / trial.slug)
+    if code == CANNOT_WRITE:
+        raise UserError(
+            f"can't write to '{folder}': the disk is full, or the folder may not be written to; "
+            f"make room, then the same command with --out {folder} goes on: what was finished is kept"
+        )
     if not file.exists():
         reason = (
             "ended by the system, most likely out of memory"

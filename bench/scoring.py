@@ -9,7 +9,7 @@ vocabulary's logits are formed only where a label's token is read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 
 import torch
@@ -49,10 +49,18 @@ class LabelScorer:
         self.fast = shares_prefix(lm.config)
         self._shared: list[tuple[torch.Tensor, torch.Tensor]] | None = None
 
-    def score(self, rows: Sequence[Sequence[int]]) -> Iterator[list[Scored]]:
-        """Batches of scored rows, shortest rows first; `index` is a row's place in `rows`."""
+    def score(
+        self, rows: Sequence[Sequence[int]], done: Set[int] = frozenset()
+    ) -> Iterator[list[Scored]]:
+        """Batches of scored rows, shortest rows first; `index` is a row's place in `rows`.
+
+        A batch whose rows are all in `done` is left out; the others stay as they would be
+        without it, since a row's neighbours decide its padding and so its last bits.
+        """
         order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
         for batch in self._batches(order, rows):
+            if done.issuperset(batch):
+                continue
             with torch.inference_mode():
                 score = self._score_fast if self.fast else self._score_plainly
                 values = score([rows[i] for i in batch])

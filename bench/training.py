@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass
 
 import torch
 
+from bench.contender import Failed
+from bench.kept import Kept
 from bench.models import LoadedModel
 from bench.packing import packed_hidden, shares_prefix
 from bench.progress import bar
@@ -54,10 +56,6 @@ class Row:
     answer: list[int]
 
 
-class TrainingFailed(Exception):
-    """Training can't go on; the trial becomes `failed` with this reason."""
-
-
 def train_lora(
     model: LoadedModel,
     prefix: list[int],
@@ -65,55 +63,45 @@ def train_lora(
     settings: LoraSettings,
     seed: int,
     validate: Callable[[], tuple[float, float]],
+    kept: Kept,
 ) -> tuple[object, dict]:
     """Train an adapter on rows of tokens; returns the PEFT model at its best epoch, and notes.
 
     The loss is on the answers' tokens alone.
     `validate` gives accuracy and mean log-likelihood of the gold labels on the validation rows;
     the best epoch is that of the highest accuracy, then of the highest log-likelihood.
+    Each finished epoch is put into `kept`, and epochs that are there already aren't trained again.
     """
-    from accelerate import Accelerator
-    from peft import get_peft_model_state_dict, set_peft_model_state_dict
+    from peft import set_peft_model_state_dict
 
     torch.manual_seed(seed)
     peft_model = _with_adapter(model, settings)
     trainable = [p for p in peft_model.parameters() if p.requires_grad]
-    accelerator = Accelerator(
-        mixed_precision="bf16" if model.device.dtype == "bfloat16" else "no",
-        cpu=model.device.kind == "cpu",
-    )
-    optimizer = torch.optim.AdamW(trainable, lr=settings.learning_rate, weight_decay=0.0)
-    total_updates = settings.epochs * math.ceil(len(rows) / settings.rows_an_update)
-    schedule = _schedule(optimizer, total_updates, settings.warmup_share)
-    peft_model, optimizer = accelerator.prepare(peft_model, optimizer)
+    updates_an_epoch = math.ceil(len(rows) / settings.rows_an_update)
+    state = _State.resumed(peft_model, trainable, settings, kept)
+    step = _Step(model, peft_model, prefix, trainable, settings, state, updates_an_epoch)
     rng = random.Random(seed)
-    epochs: list[dict] = []
-    best_state = None
     for number in range(1, settings.epochs + 1):
+        updates = _updates(rows, settings.rows_an_update, rng)
+        if number <= len(state.epochs):
+            continue
         start = time.perf_counter()
         peft_model.train()
         with bar(f"training, epoch {number} of {settings.epochs}", len(rows), "row") as done:
-            updates = _updates(rows, settings.rows_an_update, rng)
-            loss = _epoch(
-                model.lm, prefix, updates, accelerator, optimizer, schedule, trainable, done
-            )
+            losses = [step(update, done) for update in updates]
         peft_model.eval()
         seconds = time.perf_counter() - start
         accuracy, log_likelihood = validate()
-        epochs.append(
-            {
-                "epoch": number,
-                "loss": loss,
-                "validation_accuracy": accuracy,
-                "validation_log_likelihood": log_likelihood,
-                "seconds": seconds,
-            }
-        )
-        if max(epochs, key=_rank_of_epoch) is epochs[-1]:
-            state = get_peft_model_state_dict(peft_model)
-            best_state = {name: value.detach().clone() for name, value in state.items()}
-    set_peft_model_state_dict(peft_model, best_state)
-    best = max(epochs, key=_rank_of_epoch)
+        epoch = {
+            "epoch": number,
+            "loss": sum(losses) / len(losses),
+            "validation_accuracy": accuracy,
+            "validation_log_likelihood": log_likelihood,
+            "seconds": seconds,
+        }
+        state.finish(epoch, peft_model, trainable, kept)
+    set_peft_model_state_dict(peft_model, state.best)
+    best = max(state.epochs, key=_rank_of_epoch)
     trained = sum(p.numel() for p in trainable)
     total = sum(p.numel() for p in peft_model.parameters())
     return peft_model, {
@@ -121,35 +109,100 @@ def train_lora(
         "trainable_parameters": trained,
         "total_parameters": total,
         "trainable_share": trained / total,
-        "updates": total_updates,
+        "updates": settings.epochs * updates_an_epoch,
         "trained_tokens": settings.epochs * sum(len(prefix) + _own_length(row) for row in rows),
-        "epochs": epochs,
+        "epochs": state.epochs,
         "best_epoch": best["epoch"],
         "validation_accuracy": best["validation_accuracy"],
     }
 
 
-def _epoch(lm, prefix, updates, accelerator, optimizer, schedule, trainable, done) -> float:
-    """One pass over the rows; returns the mean loss of an update."""
-    losses = []
-    for rows in updates:
+class _State:
+    """What training needs to go on after an epoch: the optimizer's moments, and the best weights."""
+
+    def __init__(self, optimizer: torch.optim.AdamW):
+        self.optimizer = optimizer
+        self.epochs: list[dict] = []
+        self.best: dict[str, torch.Tensor] = {}
+
+    @classmethod
+    def resumed(cls, peft_model, trainable, settings: LoraSettings, kept: Kept) -> _State:
+        """The state after the last epoch that was kept, with the weights set to it."""
+        state = cls(torch.optim.AdamW(trainable, lr=settings.learning_rate, weight_decay=0.0))
+        state.epochs = kept.value("epochs") or []
+        if not state.epochs:
+            return state
+        tensors = kept.tensors(f"epoch-{len(state.epochs)}")
+        with torch.no_grad():
+            for i, parameter in enumerate(trainable):
+                parameter.copy_(tensors[f"{i}.weight"])
+                state.optimizer.state[parameter] = {
+                    key: tensors[f"{i}.{key}"].to(parameter.device if key != "step" else "cpu")
+                    for key in ("step", "exp_avg", "exp_avg_sq")
+                }
+        torch.set_rng_state(tensors["rng"])
+        if "cuda_rng" in tensors:
+            torch.cuda.set_rng_state(tensors["cuda_rng"])
+        state.best = {
+            name.removeprefix("best."): value
+            for name, value in tensors.items()
+            if name.startswith("best.")
+        }
+        return state
+
+    def finish(self, epoch: dict, peft_model, trainable, kept: Kept) -> None:
+        """Take in an epoch, and put everything on disk."""
+        from peft import get_peft_model_state_dict
+
+        self.epochs.append(epoch)
+        if max(self.epochs, key=_rank_of_epoch) is epoch:
+            weights = get_peft_model_state_dict(peft_model)
+            self.best = {name: value.detach().clone() for name, value in weights.items()}
+        tensors = {f"best.{name}": value for name, value in self.best.items()}
+        tensors["rng"] = torch.get_rng_state()
+        if torch.cuda.is_available():
+            tensors["cuda_rng"] = torch.cuda.get_rng_state()
+        for i, parameter in enumerate(trainable):
+            tensors[f"{i}.weight"] = parameter.detach()
+            for key, value in self.optimizer.state[parameter].items():
+                tensors[f"{i}.{key}"] = value
+        kept.keep_tensors(f"epoch-{len(self.epochs)}", tensors)
+        kept.keep("epochs", self.epochs)
+        kept.drop_tensors(f"epoch-{len(self.epochs) - 1}")
+
+
+class _Step:
+    """One update: its rows in pieces through the model, gradients clipped to 1, AdamW."""
+
+    def __init__(self, model, peft_model, prefix, trainable, settings, state, updates_an_epoch):
+        from accelerate import Accelerator
+
+        self._lm, self._prefix, self._trainable = model.lm, prefix, trainable
+        self._accelerator = Accelerator(
+            mixed_precision="bf16" if model.device.dtype == "bfloat16" else "no",
+            cpu=model.device.kind == "cpu",
+        )
+        _, self._optimizer = self._accelerator.prepare(peft_model, state.optimizer)
+        total = settings.epochs * updates_an_epoch
+        done = len(state.epochs) * updates_an_epoch
+        self._schedule = _schedule(self._optimizer, total, done, settings)
+
+    def __call__(self, rows: list[Row], done) -> float:
+        """Train on the rows of an update; returns their mean loss."""
         total = 0.0
-        for piece in _pieces(rows, prefix, lm):
-            with accelerator.autocast():
-                loss = answer_loss(lm, prefix, piece) * (len(piece) / len(rows))
+        for piece in _pieces(rows, self._prefix, self._lm):
+            with self._accelerator.autocast():
+                loss = answer_loss(self._lm, self._prefix, piece) * (len(piece) / len(rows))
             if not torch.isfinite(loss):
-                raise TrainingFailed(
-                    f"the loss became {loss.item()}; a lower learning rate may help"
-                )
-            accelerator.backward(loss)
+                raise Failed(f"the loss became {loss.item()}; a lower learning rate may help")
+            self._accelerator.backward(loss)
             total += loss.item()
             done.update(len(piece))
-        accelerator.clip_grad_norm_(trainable, 1.0)
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad()
-        losses.append(total)
-    return sum(losses) / len(losses)
+        self._accelerator.clip_grad_norm_(self._trainable, 1.0)
+        self._optimizer.step()
+        self._schedule.step()
+        self._optimizer.zero_grad()
+        return total
 
 
 def _rank_of_epoch(epoch: dict) -> tuple[float, float]:
@@ -178,13 +231,17 @@ def _with_adapter(model: LoadedModel, settings: LoraSettings):
             return peft.get_peft_model(model.lm, config)
     except ValueError as error:
         reason = str(error).splitlines()[0]
-        raise TrainingFailed(f"no adapter on the targets {settings.targets}: {reason}") from error
+        raise Failed(f"no adapter on the targets {settings.targets}: {reason}") from error
 
 
-def _schedule(optimizer, updates: int, warmup_share: float):
+def _schedule(optimizer, updates: int, done: int, settings: LoraSettings):
+    """Warm-up and linear decay, as after `done` updates."""
     from transformers import get_linear_schedule_with_warmup
 
-    return get_linear_schedule_with_warmup(optimizer, round(updates * warmup_share), updates)
+    for group in optimizer.param_groups:
+        group["initial_lr"] = settings.learning_rate
+    warmup = round(updates * settings.warmup_share)
+    return get_linear_schedule_with_warmup(optimizer, warmup, updates, last_epoch=done - 1)
 
 
 def _updates(rows, size: int, rng: random.Random) -> list[list]:

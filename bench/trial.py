@@ -8,30 +8,34 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
 from bench import registry
-from bench.contender import Answer, Answerer, Ground
+from bench.contender import Answer, Answerer, Failed, Ground, Skipped, answers_of
+from bench.kept import Kept
 from bench.meter import Meter, Usage
 from bench.progress import bar
-from scenarios.cache import sync, write_atomically
+from scenarios.cache import DISK_ERRORS, write_atomically
 from scenarios.errors import UserError
 from scenarios.rows import Example, Split, balanced_sample, load_split
 from scenarios.schema import Scenario
 
 WARM_UP_REQUESTS = 3
+CANNOT_WRITE = 74  # the exit code of a trial that found the disk full or read-only
 
 
 def main(folder: Path, slug: str) -> None:
     """Go on with the trial `slug` of the plan in `folder`.
 
     Its outcome lands in `outcomes/<slug>.json`; where the contender serves in a fresh process,
-    the first call ends after fitting and leaves `fitted/<slug>.json` for the second.
+    the first call ends after fitting, and the second serves. Steps that an earlier start
+    finished are in `fitted/<slug>/` until the outcome is there, and aren't done again.
     """
     plan = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
     trial = next(t for t in plan["trials"] if t["slug"] == slug)
@@ -40,15 +44,21 @@ def main(folder: Path, slug: str) -> None:
         if figures is None:
             return
         outcome = {"status": "done", **figures}
-    except UserError as error:
-        outcome = {"status": "failed", "reason": str(error)}
+    except Skipped as reason:
+        outcome = {"status": "skipped", "reason": str(reason)}
+    except ImportError as error:
+        outcome = {"status": "skipped", "reason": f"{error}; install it to run this contender"}
+    except (Failed, UserError) as reason:
+        outcome = {"status": "failed", "reason": str(reason)}
     except MemoryError:
         outcome = {"status": "failed", "reason": "out of memory"}
-    except Exception as error:
-        if type(error).__name__ not in ("TrainingFailed", "OutOfMemoryError"):
+    except RuntimeError as error:
+        if "out of memory" not in str(error) and "can't allocate memory" not in str(error):
             raise
         outcome = {"status": "failed", "reason": str(error).splitlines()[0]}
     write_atomically(folder / "outcomes" / f"{slug}.json", json.dumps(outcome, indent=1))
+    shutil.rmtree(folder / "fitted" / slug, ignore_errors=True)
+    (folder / "answers" / f"{slug}.jsonl.partial").unlink(missing_ok=True)
 
 
 def run_trial(folder: Path, plan: dict, trial: dict) -> dict | None:
@@ -60,39 +70,45 @@ def run_trial(folder: Path, plan: dict, trial: dict) -> dict | None:
     machine = _Machine(trial["model"])
     settings = {k: tuple(v) if isinstance(v, list) else v for k, v in trial["settings"].items()}
     contender = registry.contender(trial["kind"])(**settings)
+    kept = Kept(folder / "fitted" / trial["slug"])
     ground = Ground(
         task=task,
         train=balanced_sample(split.train, trial["n_train"], task.labels),
         validation=split.validation,
         model=machine.model,
         folder=folder / "adapters" / trial["slug"],
+        kept=kept,
     )
-    fitted_file = folder / "fitted" / f"{trial['slug']}.json"
+    fitted = kept.value("fitted")
     restores = hasattr(contender, "restore")
-    if restores and fitted_file.exists():
-        fitted = json.loads(fitted_file.read_text(encoding="utf-8"))
+    if restores and fitted:
         with Meter() as restoring:
             answerer = contender.restore(ground, fitted["notes"])
         fitted["restoring"] = asdict(restoring.usage)
     else:
         with Meter() as setup:
             answerer = contender.fit(ground, trial["seed"])
-        fitted = {"notes": answerer.notes, "setup": asdict(setup.usage)}
+        if not fitted:
+            fitted = {"notes": answerer.notes, "setup": asdict(_since_before(setup.usage, kept))}
+            kept.keep("fitted", fitted)
         if restores:
-            write_atomically(fitted_file, json.dumps(fitted, indent=1))
             return None
     return fitted | _serve(folder, plan, trial, split, answerer) | machine.facts()
 
 
+def _since_before(usage: Usage, kept: Kept) -> Usage:
+    """With the seconds that earlier starts of the trial spent."""
+    return replace(usage, seconds=usage.seconds + kept.seconds_before)
+
+
 def _serve(folder: Path, plan: dict, trial: dict, split: Split, answerer: Answerer) -> dict:
     """Answer every test row, then time single requests."""
-    answers_file = folder / "answers" / f"{trial['slug']}.jsonl"
-    list(answerer.answer(split.test[:WARM_UP_REQUESTS]))
+    answers_of(answerer, split.test[:WARM_UP_REQUESTS])
     with Meter() as serving:
-        answers = _answer_all(answerer, split.test, answers_file, trial["name"])
+        answers = _answer_all(answerer, split.test, folder / "answers", trial)
     latencies = _time_requests(answerer, split.test[: plan["mode"]["latency_requests"]])
     return {
-        "serving": asdict(_with_tokens(serving.usage, answers)),
+        "serving": asdict(_of_answers(serving.usage, answers)),
         "rows": len(answers),
         "latencies_ms": latencies,
     }
@@ -129,25 +145,43 @@ def _torch_facts() -> dict:
 
 
 def _answer_all(
-    answerer: Answerer, examples: Sequence[Example], file: Path, name: str
+    answerer: Answerer, examples: Sequence[Example], folder: Path, trial: dict
 ) -> list[Answer]:
-    """Every answer, on disk as it comes; the file gets its name when it is whole."""
-    partial = file.with_name(file.name + ".partial")
-    answers = []
-    with open(partial, "w", encoding="utf-8", newline="\n") as out:
-        for answer in _shown(answerer.answer(examples), len(examples), f"{name}, test rows"):
-            answers.append(answer)
-            out.write(json.dumps(asdict(answer), ensure_ascii=False) + "\n")
-    sync(partial)
-    partial.replace(file)
+    """Every answer in the order of the rows; each batch is on disk before the next begins."""
+    journal = folder / f"{trial['slug']}.jsonl.partial"
+    found = _read_journal(journal)
+    before = frozenset(found)
+    with (
+        open(journal, "a", encoding="utf-8", newline="\n") as out,
+        bar(f"{trial['name']}, test rows", len(examples), "row") as shown,
+    ):
+        shown.update(len(before))
+        for batch in answerer.answer(examples, done=before):
+            found |= {answer.example_id: answer for answer in batch}
+            out.write("\n" + "".join(_line(answer) for answer in batch))
+            out.flush()
+            os.fsync(out.fileno())
+            shown.update(len(batch))
+    answers = [found[example.id] for example in examples]
+    write_atomically(folder / f"{trial['slug']}.jsonl", "".join(map(_line, answers)))
     return answers
 
 
-def _shown(answers: Iterator[Answer], total: int, name: str) -> Iterator[Answer]:
-    with bar(name, total, "row") as done:
-        for answer in answers:
-            yield answer
-            done.update()
+def _line(answer: Answer) -> str:
+    return json.dumps(asdict(answer), ensure_ascii=False) + "\n"
+
+
+def _read_journal(journal: Path) -> dict[str, Answer]:
+    """The answers of an earlier start by id; a line that was cut short counts as none."""
+    found = {}
+    if journal.exists():
+        for line in journal.read_text(encoding="utf-8", errors="replace").splitlines():
+            try:
+                answer = json.loads(line)
+                found[answer["example_id"]] = Answer(**answer)
+            except (json.JSONDecodeError, KeyError, TypeError):
+                continue
+    return found
 
 
 def _time_requests(answerer: Answerer, examples: Sequence[Example]) -> list[float]:
@@ -156,19 +190,22 @@ def _time_requests(answerer: Answerer, examples: Sequence[Example]) -> list[floa
     with bar("single requests", len(examples), "request") as done:
         for example in examples:
             start = time.perf_counter()
-            list(answerer.answer([example]))
+            answers_of(answerer, [example])
             latencies.append((time.perf_counter() - start) * 1000)
             done.update()
     return latencies
 
 
-def _with_tokens(usage: Usage, answers: Sequence[Answer]) -> Usage:
+def _of_answers(usage: Usage, answers: Sequence[Answer]) -> Usage:
+    """With the answers' own seconds and tokens, whichever start of the trial gave them."""
+
     def total(values) -> int | None:
         known = [value for value in values if value is not None]
         return sum(known) if known else None
 
     return replace(
         usage,
+        seconds=sum(answer.seconds for answer in answers),
         tokens_in=total(answer.tokens_in for answer in answers),
         tokens_out=total(answer.tokens_out for answer in answers),
     )
@@ -191,3 +228,7 @@ if __name__ == "__main__":
         main(Path(sys.argv[1]), sys.argv[2])
     except KeyboardInterrupt:
         sys.exit(130)
+    except OSError as error:
+        if error.errno not in DISK_ERRORS:
+            raise
+        sys.exit(CANNOT_WRITE)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import sys
 import traceback
 
 import click
 
+from scenarios.cache import DISK_ERRORS
 from scenarios.errors import Stopped, UserError, unknown
 
 DONE, GATE_MISSED, USER_AT_FAULT, BUG, INTERRUPTED = 0, 1, 2, 70, 130
-
-_DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 class Group(click.Group):
@@ -50,7 +48,7 @@ def _exit_code(group: click.Group, name: str, arguments: list[str] | None) -> in
         sys.stderr.close()
         return DONE
     except OSError as error:
-        if error.errno in _DISK_ERRORS:
+        if error.errno in DISK_ERRORS:
             place = f"'{error.filename}'" if error.filename else "the disk"
             return _complain(f"can't write to {place}: {error.strerror}; make room or choose "
                              "another folder, and start again: what was finished is kept")  # fmt: skip
@@ -68,4 +66,4 @@ def _complain(text: str) -> int:
 
 def print_json(value: object) -> None:
     """One JSON object on stdout, and nothing else."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))

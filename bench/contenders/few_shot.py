@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from bench.contender import Ground, accuracy
+from bench.contender import Ground, accuracy, answers_of
 from scenarios.rows import Example, balanced_sample
 
 
@@ -29,24 +29,31 @@ class Contender:
         from bench.answering import LabelAnswerer
 
         tried = []
-        best, best_accuracy = None, -1.0
         for shots in self.shots:
             for draw in range(self.draws):
-                demonstrations = _draw(ground, shots, f"{seed}-{draw}")
-                answerer = LabelAnswerer(ground.model(), ground.task, demonstrations)
-                name = f"validation, {shots}-shot, draw {draw + 1} of {self.draws}"
-                answers = list(answerer.answer(ground.validation, name))
-                reached = accuracy(answers, ground.validation)
+                reached = ground.kept.once(
+                    f"{shots}-shot-{draw}", lambda s=shots, d=draw: self._try(ground, seed, s, d)
+                )
                 tried.append({"shots": shots, "draw": draw, "validation_accuracy": reached})
-                if reached > best_accuracy:
-                    best, best_accuracy = answerer, reached
-                    best.notes = {
-                        "shots": shots,
-                        "demonstrations": [example.id for example in demonstrations],
-                        "validation_accuracy": reached,
-                    }
-        best.notes["tried"] = tried
-        return best
+        best = max(tried, key=lambda prompt: prompt["validation_accuracy"])  # of equals the first
+        demonstrations = _draw(ground, best["shots"], f"{seed}-{best['draw']}")
+        notes = {
+            "shots": best["shots"],
+            "demonstrations": [example.id for example in demonstrations],
+            "validation_accuracy": best["validation_accuracy"],
+            "tried": tried,
+        }
+        return LabelAnswerer(ground.model(), ground.task, demonstrations, notes)
+
+    def _try(self, ground: Ground, seed: int, shots: int, draw: int) -> float:
+        """Validation accuracy of one draw."""
+        from bench.answering import LabelAnswerer
+
+        demonstrations = _draw(ground, shots, f"{seed}-{draw}")
+        answerer = LabelAnswerer(ground.model(), ground.task, demonstrations)
+        name = f"validation, {shots}-shot, draw {draw + 1} of {self.draws}"
+        answers = answers_of(answerer, ground.validation, progress=name)
+        return accuracy(answers, ground.validation)
 
 
 def _draw(ground: Ground, shots: int, seed: str) -> Sequence[Example]:

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from bench.contender import Answer, Ground, accuracy
+from bench.contender import Answer, Ground, accuracy, answers_of
 from scenarios.rows import Example
 
 Whole = Annotated[int, Field(gt=0)]
@@ -53,12 +53,14 @@ class Contender:
 
         def validate() -> tuple[float, float]:
             answerer = LabelAnswerer(model, ground.task)
-            answers = list(answerer.answer(ground.validation, "validation"))
+            answers = answers_of(answerer, ground.validation, progress="validation")
             return accuracy(answers, ground.validation), _gold_log_likelihood(answers, ground)
 
         names = LoraSettings.__dataclass_fields__
         settings = LoraSettings(**{name: getattr(self, name) for name in names})
-        peft_model, notes = train_lora(model, renderer.prefix(), rows, settings, seed, validate)
+        peft_model, notes = train_lora(
+            model, renderer.prefix(), rows, settings, seed, validate, ground.kept
+        )
         peft_model.save_pretrained(ground.folder)
         adapter = ground.folder / "adapter_model.safetensors"
         notes |= {"adapter_bytes": adapter.stat().st_size, "served": self.serve}

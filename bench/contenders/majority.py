@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -33,7 +34,9 @@ class Constant:
         self.label = label
         self.notes = {"label": label}
 
-    def answer(self, examples: Sequence[Example]) -> Iterator[Answer]:
+    def answer(self, examples: Sequence[Example], done=()) -> Iterator[list[Answer]]:
         """The same label for each row."""
-        for example in examples:
-            yield Answer(example.id, self.label, None, None, 0.0)
+        start = time.perf_counter()
+        said = [(example.id, self.label) for example in examples]
+        seconds = (time.perf_counter() - start) / len(said)
+        yield [Answer(id_, label, None, None, seconds) for id_, label in said]

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from bench.contender import Answer, Ground, accuracy
+from bench.contender import Answer, Ground, accuracy, answers_of
 from scenarios.rows import Example
 from scenarios.schema import Task
 
@@ -40,7 +40,7 @@ class Contender:
         )
         pipeline.fit([e.text for e in ground.train], [e.gold for e in ground.train])
         answerer = LinearAnswerer(pipeline, ground.task, {"inverse_penalty": inverse_penalty})
-        answers = list(answerer.answer(ground.validation))
+        answers = answers_of(answerer, ground.validation)
         answerer.notes["validation_accuracy"] = accuracy(answers, ground.validation)
         return answerer
 
@@ -54,11 +54,14 @@ class LinearAnswerer:
         self._columns = [list(pipeline.classes_).index(label) for label in task.labels]
         self._labels = task.labels
 
-    def answer(self, examples: Sequence[Example]) -> Iterator[Answer]:
+    def answer(self, examples: Sequence[Example], done=()) -> Iterator[list[Answer]]:
         """The likeliest label of each row; scores are probabilities."""
         start = time.perf_counter()
         shares = self._pipeline.predict_proba([example.text for example in examples])
         seconds = (time.perf_counter() - start) / len(examples)
-        for example, row in zip(examples, shares[:, self._columns].tolist(), strict=True):
-            label = self._labels[max(range(len(row)), key=row.__getitem__)]
-            yield Answer(example.id, label, None, None, seconds, tuple(row))
+        rows = shares[:, self._columns].tolist()
+        said = [self._labels[max(range(len(row)), key=row.__getitem__)] for row in rows]
+        yield [
+            Answer(example.id, label, None, None, seconds, tuple(row))
+            for example, label, row in zip(examples, said, rows, strict=True)
+        ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from bench.contender import Ground, accuracy
+from bench.contender import Ground, accuracy, answers_of
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,6 @@ class Contender:
         from bench.answering import LabelAnswerer
 
         answerer = LabelAnswerer(ground.model(), ground.task)
-        answers = list(answerer.answer(ground.validation, "validation"))
+        answers = answers_of(answerer, ground.validation, progress="validation")
         answerer.notes["validation_accuracy"] = accuracy(answers, ground.validation)
         return answerer

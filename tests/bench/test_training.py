@@ -1,12 +1,17 @@
 """LoRA learns from the answers alone, and the shared prefix changes nothing but the time."""
 
+import tempfile
+from pathlib import Path
+
 import pytest
 import torch
 
 from bench import training
+from bench.contender import Failed
+from bench.kept import Kept
 from bench.models import Device, LoadedModel
 from bench.packing import SHARED_PREFIX_MODELS
-from bench.training import LoraSettings, Row, TrainingFailed, answer_loss, train_lora
+from bench.training import LoraSettings, Row, answer_loss
 from tests.conftest import make_lm
 
 PREFIX = [3, 4, 5, 17]
@@ -23,6 +28,17 @@ def loaded(lm=None):
 
 def settings(**more):
     return LoraSettings(**{**SETTINGS.__dict__, **more})
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path, monkeypatch):
+    """Each test's trainings keep their epochs below a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+
+
+def train_lora(*arguments, kept=None):
+    """A training that keeps its epochs in a new folder, unless one is given."""
+    return training.train_lora(*arguments, kept or Kept(Path(tempfile.mkdtemp(dir="."))))
 
 
 def learnable(n=24):
@@ -112,12 +128,12 @@ def test_a_loss_that_is_no_number_ends_the_training_with_a_reason():
     model = loaded()
     with torch.no_grad():
         model.lm.get_input_embeddings().weight.fill_(float("nan"))
-    with pytest.raises(TrainingFailed, match="the loss became nan"):
+    with pytest.raises(Failed, match="the loss became nan"):
         train_lora(model, PREFIX, learnable(4), SETTINGS, 0, lambda: (1.0, 0.0))
 
 
 def test_targets_that_the_model_does_not_have_are_told():
-    with pytest.raises(TrainingFailed, match="no adapter on the targets nothing_proj"):
+    with pytest.raises(Failed, match="no adapter on the targets nothing_proj"):
         train_lora(
             loaded(), PREFIX, learnable(4), settings(targets="nothing_proj"), 0, lambda: (1.0, 0.0)
         )
@@ -133,6 +149,36 @@ def test_an_update_taken_in_pieces_is_the_same_update(piece_tokens, monkeypatch)
     whole = trained()
     monkeypatch.setitem(training.MOST_TOKENS, "cpu", piece_tokens)
     assert torch.allclose(trained(), whole, atol=1e-4)
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_a_training_that_was_killed_between_epochs_ends_with_the_same_weights(tmp_path, dropout):
+    seen = [(0.5, -1.0), (0.9, -0.5), (0.7, -0.6)]
+    usual = settings(dropout=dropout)
+
+    def weights(model):
+        return torch.cat([p.flatten() for n, p in model.lm.named_parameters() if "lora_" in n])
+
+    whole = loaded()
+    _, notes = train_lora(whole, PREFIX, learnable(), usual, 0, iter(seen).__next__)
+    kept = Kept(tmp_path / "kept")
+    validations = iter(seen)
+
+    def killed():
+        if kept.value("epochs"):
+            raise KeyboardInterrupt
+        return next(validations)
+
+    with pytest.raises(KeyboardInterrupt):
+        train_lora(loaded(), PREFIX, learnable(), usual, 0, killed, kept=kept)
+    assert len(kept.value("epochs")) == 1
+    again = loaded()
+    _, resumed = train_lora(
+        again, PREFIX, learnable(), usual, 0, iter(seen[1:]).__next__, kept=kept
+    )
+    assert torch.equal(weights(again), weights(whole))
+    assert [e["loss"] for e in resumed["epochs"]] == [e["loss"] for e in notes["epochs"]]
+    assert [f.name for f in (tmp_path / "kept").glob("*.safetensors")] == ["epoch-3.safetensors"]
 
 
 @pytest.mark.gpu

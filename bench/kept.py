@@ -1,0 +1,64 @@
+"""What a trial has finished, on disk before it goes on, so that a killed one redoes nothing."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from scenarios.cache import sync, write_atomically
+
+
+class Kept:
+    """A folder of finished steps: JSON values by name, and tensors (safetensors, never a pickle).
+
+    It also counts the seconds that all starts of the trial have spent until their last step.
+    """
+
+    def __init__(self, folder: Path):
+        self._folder = folder
+        self._started = time.perf_counter()
+        self.seconds_before: float = self.value("seconds") or 0.0
+
+    def value(self, name: str):
+        """What was kept under a name, or None."""
+        try:
+            return json.loads((self._folder / f"{name}.json").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+
+    def keep(self, name: str, value) -> None:
+        """Put a JSON value on disk before anything else happens."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(self._folder / f"{name}.json", json.dumps(value))
+        spent = self.seconds_before + time.perf_counter() - self._started
+        write_atomically(self._folder / "seconds.json", json.dumps(spent))
+
+    def once(self, name: str, work: Callable[[], object]):
+        """The kept value of a name, or that of `work`, which is then kept."""
+        found = self.value(name)
+        if found is None:
+            found = work()
+            self.keep(name, found)
+        return found
+
+    def tensors(self, name: str) -> dict:
+        """Tensors that were kept, by name."""
+        from safetensors.torch import load_file
+
+        return load_file(self._folder / f"{name}.safetensors")
+
+    def keep_tensors(self, name: str, tensors: dict) -> None:
+        """Put tensors on disk under a name, whole or not at all."""
+        from safetensors.torch import save_file
+
+        self._folder.mkdir(parents=True, exist_ok=True)
+        partial = self._folder / f"{name}.partial"
+        save_file({key: value.contiguous() for key, value in tensors.items()}, partial)
+        sync(partial)
+        partial.replace(self._folder / f"{name}.safetensors")
+
+    def drop_tensors(self, name: str) -> None:
+        """Remove tensors that aren't needed any more."""
+        (self._folder / f"{name}.safetensors").unlink(missing_ok=True)
