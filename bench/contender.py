@@ -43,7 +43,7 @@ class Answer:
 class Ground:
     """What a contender may use to fit: never a test row.
 
-    `model` loads the trial's language model at the first call; `folder` is where a contender
+    `model` loads the trial's language model at the first call (`four_bit=True`: as NF4); `folder` is where a contender
     may leave what it made (an adapter); `kept` holds what an earlier start of the same trial
     finished.
     """
@@ -51,7 +51,7 @@ class Ground:
     task: Task
     train: Sequence[Example]
     validation: Sequence[Example]
-    model: Callable[[], LoadedModel]
+    model: Callable[..., LoadedModel]
     folder: Path
     kept: Kept
 
@@ -76,7 +76,7 @@ class Contender(Protocol):
 
     `family` is "floor", "prompt" or "fine_tune"; `uses_model` whether it needs a language
     model; `seeded` whether another seed may give another answer; `quick` the settings of a
-    `--quick` run.
+    `--quick` run. One with `usual = False` runs only where `--only` names it.
     """
 
     family: ClassVar[Family]

@@ -151,11 +151,26 @@ def best_device() -> Device:
     return Device("cpu", "float32", "the processor has no fast bfloat16")
 
 
-def load(name: str, folder: Path, device: Device) -> LoadedModel:
-    """Read a model's safetensors (never a pickle, never code from the model's folder)."""
+def load(name: str, folder: Path, device: Device, four_bit: bool = False) -> LoadedModel:
+    """Read a model's safetensors (never a pickle, never code from the model's folder).
+
+    `four_bit` quantises the weights as they are read, to NF4 with double quantisation, and
+    computes in bfloat16 (Dettmers et al. 2023).
+    """
     import torch
     import transformers
 
+    quantised = {}
+    if four_bit:
+        import bitsandbytes  # noqa: F401 - its absence is told by its own name
+
+        quantised["device_map"] = {"": device.kind}
+        quantised["quantization_config"] = transformers.BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=torch.bfloat16,
+        )
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
     start = time.perf_counter()
@@ -163,10 +178,10 @@ def load(name: str, folder: Path, device: Device) -> LoadedModel:
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **options)
         lm = transformers.AutoModelForCausalLM.from_pretrained(
-            folder, dtype=getattr(torch, device.dtype), use_safetensors=True, **options
+            folder, dtype=getattr(torch, device.dtype), use_safetensors=True, **options, **quantised
         )
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(f"can't load the model '{name}': {reason}") from error
-    lm = lm.to(device.kind).eval()
+    lm = (lm if four_bit else lm.to(device.kind)).eval()
     return LoadedModel(name, lm, tokenizer, device, time.perf_counter() - start)

@@ -113,12 +113,15 @@ def make_plan(
 
 
 def contender_names(only: Sequence[str]) -> list[str]:
-    """The floors and the named contenders (all of ours if none), in the order of their families.
+    """The floors and the named contenders (the usual ones if none), in the order of their families.
 
     A name is `few-shot` or `few-shot@MODEL`. Raises `UserError` for an unknown one, and for a
     model on a contender that uses none.
     """
-    wanted = [name.strip() for name in only] or registry.names("contenders")
+    usual = [
+        n for n in registry.names("contenders") if getattr(registry.contender(n), "usual", True)
+    ]
+    wanted = [name.strip() for name in only] or usual
     for name in wanted:
         kind, at, model = name.partition("@")
         if at and not registry.contender(kind).uses_model:

@@ -6,7 +6,8 @@ import math
 import random
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
 import torch
@@ -209,6 +210,14 @@ def _rank_of_epoch(epoch: dict) -> tuple[float, float]:
     return epoch["validation_accuracy"], epoch["validation_log_likelihood"]
 
 
+@contextmanager
+def without_renaming_notices() -> Iterator[None]:
+    """Silence for PEFT's use of a name that Transformers is renaming: no reader can act on it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        yield
+
+
 def _with_adapter(model: LoadedModel, settings: LoraSettings):
     import peft
 
@@ -226,8 +235,7 @@ def _with_adapter(model: LoadedModel, settings: LoraSettings):
         task_type="CAUSAL_LM",
     )
     try:
-        with warnings.catch_warnings():  # PEFT asks for a name that Transformers is renaming
-            warnings.simplefilter("ignore", FutureWarning)
+        with without_renaming_notices():
             return peft.get_peft_model(model.lm, config)
     except ValueError as error:
         reason = str(error).splitlines()[0]

@@ -127,12 +127,12 @@ class _Machine:
         loaded = self._model.load_seconds if self._model else None
         return {"load_seconds": loaded, "device": self._device}
 
-    def model(self):
+    def model(self, four_bit: bool = False):
         if self._model is None:
             from bench import models
 
             device = models.best_device()
-            self._model = models.load(self._name, models.folder_of(self._name), device)
+            self._model = models.load(self._name, models.folder_of(self._name), device, four_bit)
             self._device = asdict(device) | _torch_facts()
         return self._model
 

@@ -145,7 +145,7 @@ def make_lm(kind: str = "llama", **more):
     torch.manual_seed(0)
     shape = {
         "hidden_size": 64,
-        "intermediate_size": 96,
+        "intermediate_size": 128,
         "num_hidden_layers": 2,
         "num_attention_heads": 4,
         "num_key_value_heads": 2,

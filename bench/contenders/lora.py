@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from bench.contender import Answer, Ground, accuracy, answers_of
 from scenarios.rows import Example
+
+if TYPE_CHECKING:
+    from bench.models import LoadedModel
 
 Whole = Annotated[int, Field(gt=0)]
 
@@ -47,7 +50,7 @@ class Contender:
         from bench.prompts import Renderer
         from bench.training import LoraSettings, Row, train_lora
 
-        model = ground.model()
+        model = self._load(ground)
         renderer = Renderer(model.tokenizer, ground.task)
         rows = [Row(renderer.row(e.text), renderer.answer(e.gold)) for e in ground.train]
 
@@ -69,18 +72,24 @@ class Contender:
     def restore(self, ground: Ground, notes: dict):
         """The tuned model from its adapter on disk, merged or attached, in a fresh process.
 
-        A process that has trained answers up to a quarter more slowly than a fresh one, and
-        holds several times the memory.
+        A process that has trained answers more slowly than a fresh one, and holds several times
+        the memory.
         """
         import peft
 
         from bench.answering import LabelAnswerer
+        from bench.training import without_renaming_notices
 
-        model = ground.model()
-        peft_model = peft.PeftModel.from_pretrained(model.lm, ground.folder).eval()
+        model = self._load(ground)
+        with without_renaming_notices():
+            peft_model = peft.PeftModel.from_pretrained(model.lm, ground.folder).eval()
         if self.serve == "merged":
             peft_model.merge_and_unload()
         return LabelAnswerer(model, ground.task, notes=notes)
+
+    def _load(self, ground: Ground) -> LoadedModel:
+        """The base model that the adapters go on."""
+        return ground.model()
 
 
 def _gold_log_likelihood(answers: list[Answer], ground: Ground) -> float:

@@ -92,7 +92,7 @@ def test_list_names_scenarios_contenders_and_metrics():
     found = json.loads(bench("list", "--json").stdout)
     assert list(found["scenarios"]) == ["sentiment"]
     assert found["contenders"] == {
-        "few-shot": "prompt", "lora": "fine_tune", "majority": "floor", "tf-idf": "floor",
+        "few-shot": "prompt", "lora": "fine_tune", "majority": "floor", "qlora": "fine_tune", "tf-idf": "floor",
         "zero-shot": "prompt",
     }  # fmt: skip
     assert found["metrics"] == ["accuracy", "macro-f1"]
