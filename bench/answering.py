@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Container, Iterator, Sequence
 
-from bench.contender import Answer
+from bench.contender import Answer, Failed
 from bench.models import LoadedModel
 from bench.progress import bar
 from bench.prompts import Renderer
@@ -28,13 +28,23 @@ class LabelAnswerer:
         self._labels = task.labels
         self._renderer = Renderer(model.tokenizer, task)
         self._answers = self._renderer.scored_answers()
-        self._scorer = LabelScorer(model.lm, self._renderer.prefix(demonstrations), self._answers)
+        prefix = self._renderer.prefix(demonstrations)
+        context = getattr(model.lm.config, "max_position_embeddings", None)
+        needed = len(prefix) + task.most_text_tokens + max(map(len, self._answers))
+        if context and needed > context:
+            raise Failed(
+                f"{len(demonstrations)} demonstrations and a text may take {needed} tokens, and "
+                f"the model reads {context}; set fewer shots, or a lower most_text_tokens"
+            )
+        self._scorer = LabelScorer(model.lm, prefix, self._answers)
 
     def answer(
         self, examples: Sequence[Example], done: Container[str] = (), progress: str = ""
     ) -> Iterator[list[Answer]]:
         """Answers in batches, shortest texts first; `progress` names a bar on stderr."""
         rows = [self._renderer.row(example.text) for example in examples]
+        if cut := sum(self._renderer.is_cut(example.text) for example in examples):
+            self.notes["texts_cut"] = max(cut, self.notes.get("texts_cut", 0))
         answered = {i for i, example in enumerate(examples) if example.id in done}
         with bar(progress, len(rows), "row") as shown:
             start = time.perf_counter()

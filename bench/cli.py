@@ -21,6 +21,7 @@ Examples:
   bench run sentiment --quick
   bench run sentiment --only few-shot,lora --model HuggingFaceTB/SmolLM2-360M-Instruct
   bench run sentiment --only few-shot@./big-model,lora
+  bench run --data reviews.csv --quick
   bench run sentiment --set lora.rank=32 --set lora.targets=all-linear
   bench report runs/sentiment-20261123T193400Z-1a2b
 """
@@ -50,11 +51,20 @@ def main() -> None:
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 
 
+data_options = [
+    click.option("--data", metavar="FILE", type=click.Path(path_type=Path),
+                 help="Your rows (JSON lines, CSV, TSV, Parquet) in place of a scenario."),
+    click.option("--text-field", metavar="COLUMN", help="With --data: the column of the text."),
+    click.option("--label-field", metavar="COLUMN", help="With --data: the column of the label."),
+]  # fmt: skip
+
+
 def run_options(command):
     """The options that `plan` and `run` share."""
     for option in reversed(
         [
-            click.argument("scenario"),
+            click.argument("scenario", required=False),
+            *data_options,
             click.option("--quick", is_flag=True, help="Minutes on a laptop; settings of its own."),
             click.option("--full", is_flag=True, help="All training rows, three seeds."),
             click.option(
@@ -100,6 +110,24 @@ def list_(as_json):
         model = "uses a model" if found.uses_model else "needs no model"
         click.echo(f"  {name:<12} {found.family:<10} {model}")
     click.echo(f"\nMetrics: {', '.join(registry.names('metrics'))}, evaluate:NAME")
+
+
+@cli.command()
+@click.argument("data", metavar="FILE", type=click.Path(path_type=Path))
+@click.option("--text-field", metavar="COLUMN", help="The column of the text.")
+@click.option("--label-field", metavar="COLUMN", help="The column of the label.")
+@click.option("--out", type=click.Path(path_type=Path), help="The scenario's file.")
+@json_option
+def init(data, text_field, label_field, out, as_json):
+    """Infer a scenario from your rows and write its file, without running it.
+
+    \b
+    Example: bench init reviews.csv --label-field stars
+    """
+    _need_extra()
+    path = _write_scenario(data, text_field, label_field, out)
+    if as_json:
+        terminal.print_json({"scenario": str(path)})
 
 
 @cli.command()
@@ -205,7 +233,9 @@ def _need_extra() -> None:
         )
 
 
-def _request(scenario, quick, full, only, model, settings, seed, **more):
+def _request(
+    scenario, data, text_field, label_field, quick, full, only, model, settings, seed, **more
+):
     from bench.models import DEFAULT_MODEL
     from bench.plan import MODES, contender_names, parse_settings
     from bench.run import Request
@@ -215,7 +245,7 @@ def _request(scenario, quick, full, only, model, settings, seed, **more):
     names = tuple(name for name in only.split(",") if name.strip())
     contender_names(names)  # a misspelt name is told before anything is fetched
     return Request(
-        scenario=scenarios.load(scenario),
+        scenario=_scenario(scenario, data, text_field, label_field),
         mode=MODES["quick" if quick else "full" if full else "default"],
         seed=seed,
         model=model or DEFAULT_MODEL,
@@ -223,6 +253,40 @@ def _request(scenario, quick, full, only, model, settings, seed, **more):
         changed=parse_settings(settings),
         **more,
     )
+
+
+def _scenario(name, data, text_field, label_field):
+    """The named scenario, or one that is inferred from the user's rows and written beside them."""
+    if (name is None) == (data is None):
+        raise UserError("give either a scenario's name or --data FILE")
+    if data is None:
+        if text_field or label_field:
+            raise UserError("--text-field and --label-field go with --data")
+        return scenarios.load(name)
+    return scenarios.load(str(_write_scenario(data, text_field, label_field, None)))
+
+
+def _write_scenario(data: Path, text_field, label_field, out: Path | None) -> Path:
+    """Infer a scenario from rows, say what was inferred, and write its file; never over another."""
+    from scenarios.cache import write_atomically
+    from scenarios.infer import infer
+
+    path = out or data.with_suffix(".toml")
+    beside = path.absolute().parent == data.absolute().parent
+    named = data.name if beside else str(data.absolute())
+    found = infer(data, text_field, label_field, named)
+    if path.exists() and path.read_text(encoding="utf-8") != found.toml:
+        if out is None:
+            raise UserError(
+                f"'{path}' is there already and says something else; run it as "
+                f"`bench run {path}`, or remove it"
+            )
+        raise UserError(f"'{path}' is there already; give another --out, or remove it")
+    for sentence in found.said:
+        click.echo(sentence, err=True)
+    write_atomically(path, found.toml)
+    click.echo(f"scenario: {path}", err=True)
+    return path
 
 
 def _summary(folder: Path, report: Path, record: dict) -> dict:

@@ -38,13 +38,18 @@ class Renderer:
         pieces = [self._markup(piece) for piece in re.split(f"[{_TEXT}{_ANSWER}]", asked)]
         tokens = self._start + pieces[0]
         for i, demonstration in enumerate(demonstrations):
-            tokens += self._text(demonstration.text) + pieces[2 * i + 1]
+            tokens += self._cut(demonstration.text) + pieces[2 * i + 1]
             tokens += self._text(demonstration.gold) + pieces[2 * i + 2]
         return tokens
 
     def row(self, text: str) -> list[int]:
-        """Tokens of a row's text and of what stands between it and the answer."""
-        return self._text(text) + self._between
+        """Tokens of a row's text, cut as the task says, and of what stands before the answer."""
+        return self._cut(text) + self._between
+
+    def is_cut(self, text: str) -> bool:
+        """Whether a text is longer than the task allows."""
+        most = self.task.most_text_tokens
+        return len(text) > most and (len(text) > most * 50 or len(self._text(text)) > most)
 
     def scored_answers(self) -> list[list[int]]:
         """Tokens by which each label is scored, in the task's order.
@@ -105,6 +110,11 @@ class Renderer:
 
     def _markup(self, text: str) -> list[int]:
         return self.tokenizer(text, add_special_tokens=False).input_ids if text else []
+
+    def _cut(self, text: str) -> list[int]:
+        """A text's first tokens; what is far beyond them isn't even tokenised."""
+        most = self.task.most_text_tokens
+        return self._text(text[: most * 50])[:most]
 
     def _text(self, text: str) -> list[int]:
         return self.tokenizer(

@@ -8,15 +8,15 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from scenarios.archives import Archive, fetch
-from scenarios.cache import cache_folder
 from scenarios.errors import UserError
-from scenarios.schema import Rows, Task
+from scenarios.schema import Task
+from scenarios.tables import load_table
 
 NEAR_COPY_SIMILARITY = 0.8
 """Share of character 5-grams in common (Jaccard) from which two texts count as near-copies."""
+
+_MARKS = re.compile(r"[\W_]+")
 
 
 @dataclass(frozen=True)
@@ -54,78 +54,54 @@ def load_split(task: Task, seed: int) -> Split:
 
 
 def read(task: Task) -> tuple[list[Example], dict[str, int]]:
-    """All rows that have a label of the task's, in the file's order, with counts of the others."""
+    """All rows that have a label of the task's, in the file's order, with counts of the others.
+
+    A label that differs from one of the task's by case or spaces alone is read as that one.
+    """
     rows = task.rows
-    table = _table(rows)
-    for column in (rows.id, rows.text, rows.label, rows.rating):
-        if column is not None and column not in table.column_names:
-            raise UserError(
-                f"{rows.filename or rows.path}: no column '{column}'; "
-                f"it has {', '.join(table.column_names)}"
-            )
-    ids = table[rows.id] if rows.id else [str(i + 1) for i in range(len(table))]
+    place = rows.filename or rows.path
+    table = load_table(rows)
     group = re.compile(rows.group) if rows.group else None
+    meant = _labels_by_spelling(task.labels)
     examples: list[Example] = []
-    counts: Counter[str] = Counter(read=len(table))
-    labels = table[rows.label] if rows.label else [_banded(rows, v) for v in table[rows.rating]]
-    for id_, text, label in zip(ids, table[rows.text], labels, strict=True):
-        text = "" if text is None else str(text).strip()
-        if label is None or not text:
+    counts: Counter[str] = Counter(read=len(table.texts))
+    numbers: dict[str, int] = {}
+    for number, (id_, text, label) in enumerate(
+        zip(table.ids, table.texts, table.labels, strict=True), start=1
+    ):
+        if not label or not text:
             counts["without a label" if text else "without a text"] += 1
             continue
-        if str(label) not in task.labels:
+        gold = label if label in meant else meant.get(_spelling(label))
+        if gold is None:
             raise UserError(
-                f"{rows.filename or rows.path}: row '{id_}' has the label '{label}', "
-                f"which the task doesn't name ({', '.join(task.labels)})"
+                f"{place}: row {number} has the label '{_short(label)}', which the task doesn't "
+                f"name ({_short(', '.join(task.labels))})"
             )
-        match = group.search(str(id_)) if group else None
-        examples.append(Example(str(id_), text, str(label), match.group(1) if match else str(id_)))
-    twice = [id_ for id_, times in Counter(example.id for example in examples).items() if times > 1]
-    if twice:
-        raise UserError(
-            f"{rows.filename or rows.path}: the id '{twice[0]}' stands on more than one row; "
-            "answers are paired by id, so each row needs its own"
-        )
+        if id_ in numbers:
+            raise UserError(
+                f"{place}: rows {numbers[id_]} and {number} have the same id '{_short(id_)}'; "
+                "answers are paired by id, so each row needs its own"
+            )
+        numbers[id_] = number
+        match = group.search(id_) if group else None
+        examples.append(Example(id_, text, gold, match.group(1) if match else id_))
     return examples, dict(counts)
 
 
-def _table(rows: Rows):
-    """The rows' file as a `datasets.Dataset`."""
-    import datasets
-
-    if rows.path is None:
-        file = fetch(Archive(rows.project, rows.filename, rows.sha256, rows.member, rows.inner))
-    else:
-        file = Path(rows.path)
-        if not file.is_file():
-            raise UserError(f"no file '{file}' of rows; put it there, or mend path in [task.rows]")
-    options = {"column_names": list(rows.columns)} if rows.columns else {}
-    if rows.format == "tsv":
-        options |= {"sep": "\t", "quoting": 3}  # 3 is csv.QUOTE_NONE: quotes are text
-    if rows.format in ("csv", "tsv"):
-        options["keep_default_na"] = False  # the text "NA" is a text
-    builder = {"jsonl": "json", "tsv": "csv"}.get(rows.format, rows.format)
-    datasets.disable_progress_bars()
-    try:
-        return datasets.load_dataset(
-            builder,
-            data_files=str(file),
-            split="train",
-            cache_dir=str(cache_folder() / "datasets"),
-            **options,
-        )
-    except datasets.exceptions.DatasetGenerationError as error:
-        reason = str(error.__cause__ or error).splitlines()[0]
-        raise UserError(f"can't read '{file.name}' as {rows.format}: {reason}") from error
+def _labels_by_spelling(labels: Sequence[str]) -> dict[str, str]:
+    """Each label by itself, and by its spelling where no other label shares that."""
+    spelled = Counter(map(_spelling, labels))
+    alone = {_spelling(label): label for label in labels if spelled[_spelling(label)] == 1}
+    return alone | {label: label for label in labels}
 
 
-def _banded(rows: Rows, value) -> str | None:
-    """The label of the band that a rating lies in, or None."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return None
-    return next((band.label for band in rows.bands if band.holds(number)), None)
+def _spelling(label: str) -> str:
+    return " ".join(label.split()).casefold()
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def clean(
@@ -156,7 +132,7 @@ def clean(
 
 def _key(text: str) -> str:
     """What makes two texts the same: letters and digits in lower case, or the text if it has none."""
-    return "".join(filter(str.isalnum, text.casefold())) or text
+    return _MARKS.sub("", text.casefold()) or text
 
 
 def split(
@@ -164,8 +140,9 @@ def split(
 ) -> Split:
     """Test and validation rows balanced over the labels, from groups of their own; the rest trains.
 
-    Whole groups are drawn for the test part until each label has its rows, then for the
-    validation part; rows of those groups beyond the balance are left out.
+    Whole groups are drawn for the test part, if they hold a label that it still lacks, until each
+    label has its rows, then for the validation part; rows of those groups beyond the balance are
+    left out.
     """
     rng = random.Random(seed)
     families = _families(examples)
@@ -174,14 +151,15 @@ def split(
     members: dict[str, list[Example]] = defaultdict(list)
     for example in examples:
         members[families[example.id]].append(example)
-    rest = iter(order)
-    test = _balanced_part("test", task.test_rows, rest, members, task.labels, rng)
-    validation = _balanced_part("validation", task.validation_rows, rest, members, task.labels, rng)
-    train = [example for family in rest for example in members[family]]
+    test = _balanced_part("test", task.test_rows, order, members, task.labels, rng)
+    validation = _balanced_part(
+        "validation", task.validation_rows, order, members, task.labels, rng
+    )
+    train = [example for family in order for example in members[family]]
     missing = sorted(set(task.labels) - {example.gold for example in train})
     if missing:
         raise UserError(
-            f"no training row is left with the label {', '.join(missing)}; "
+            f"no training row is left with the label {_short(', '.join(missing))}; "
             "set test_rows and validation_rows lower in [task]"
         )
     rng.shuffle(train)
@@ -207,22 +185,28 @@ def balanced_sample(examples: Sequence[Example], n: int, labels: Sequence[str]) 
     return [example for example, _ in zip(dealt, range(n), strict=False)]
 
 
-def _balanced_part(name, size, families, members, labels, rng) -> list[Example]:
-    """`size` rows, each label's share within one of the others', from the next families."""
+def _balanced_part(name, size, order: list[str], members, labels, rng) -> list[Example]:
+    """`size` rows, each label's share within one of the others', from families taken off `order`."""
     wanted = {
         label: size // len(labels) + (i < size % len(labels)) for i, label in enumerate(labels)
     }
     pool: dict[str, list[Example]] = {label: [] for label in labels}
-    while any(len(pool[label]) < wanted[label] for label in labels):
-        family = next(families, None)
-        if family is None:
-            short = ", ".join(label for label in labels if len(pool[label]) < wanted[label])
-            raise UserError(
-                f"too few rows for {size} {name} rows (short of {short}); "
-                "set test_rows and validation_rows lower in [task], or bring more rows"
-            )
+    lacking = {label for label in labels if wanted[label]}
+    left = []
+    for family in order:
+        if not any(example.gold in lacking for example in members[family]):
+            left.append(family)
+            continue
         for example in members[family]:
             pool[example.gold].append(example)
+            if len(pool[example.gold]) >= wanted[example.gold]:
+                lacking.discard(example.gold)
+    if lacking:
+        raise UserError(
+            f"too few rows for {size} {name} rows (short of {_short(', '.join(sorted(lacking)))}); "
+            "set test_rows and validation_rows lower in [task], or bring more rows"
+        )
+    order[:] = left
     part = [e for label in labels for e in rng.sample(pool[label], wanted[label])]
     rng.shuffle(part)
     return part

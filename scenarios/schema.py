@@ -71,6 +71,9 @@ class Band(Strict):
 class Rows(Strict):
     """Where the rows are and how to read them: a file of the user's, or a member of an archive.
 
+    `text` and `label` are columns, or `messages` is one that holds chats (the last user turn is
+    the text, the assistant's answer the label). A column `before` stands above the text.
+
     The label is a column (`label`), or made from a number (`rating` and `bands`; a rating
     outside all bands leaves its row out). `group` is a regular expression on the id: rows with
     the same first match belong together and never stand in two parts.
@@ -87,6 +90,8 @@ class Rows(Strict):
     id: str | None = None
     text: str = "text"
     label: str | None = None
+    before: str | None = None
+    messages: str | None = None
     rating: str | None = None
     bands: tuple[Band, ...] = ()
     group: str | None = None
@@ -98,8 +103,9 @@ class Rows(Strict):
         archive = (self.project, self.filename, self.sha256, self.member)
         if (self.path is None) == (None in archive):
             raise ValueError("give either path, or all of project, filename, sha256 and member")
-        if (self.label is None) == (self.rating is None or not self.bands):
-            raise ValueError("give either label, or both rating and bands")
+        ways = (self.label, self.messages, self.rating if self.bands else None)
+        if sum(way is not None for way in ways) != 1:
+            raise ValueError("give one of label, messages, or both rating and bands")
         if self.group is not None:
             try:
                 re.compile(self.group)
@@ -111,7 +117,10 @@ class Rows(Strict):
 
 
 class Task(Strict):
-    """What makes a scenario runnable: the rows, what is asked of the model, and the parts' sizes."""
+    """What makes a scenario runnable: the rows, what is asked of the model, and the parts' sizes.
+
+    A text is cut after `most_text_tokens` of the model's tokens, for every contender alike.
+    """
 
     type: Literal["classification"] = "classification"
     instruction: Annotated[str, Field(min_length=1)]
@@ -119,6 +128,7 @@ class Task(Strict):
     metrics: tuple[str, ...] = ("accuracy", "macro-f1")
     test_rows: Annotated[int, Field(ge=2)] = 300
     validation_rows: Annotated[int, Field(ge=2)] = 90
+    most_text_tokens: Annotated[int, Field(ge=8)] = 512
     rows: Rows
 
     @model_validator(mode="after")

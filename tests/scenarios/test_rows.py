@@ -141,7 +141,7 @@ def test_quotes_in_a_tab_separated_file_are_text(tmp_path):
         ([{"text": "x", "label": "c"}], {}, "has the label 'c', which the task doesn't name"),
         ([{"words": "x", "label": "a"}], {}, "no column 'text'; it has words, label"),
         ([{"i": "7", "text": "x", "label": "a"}, {"i": "7", "text": "y", "label": "b"}],
-         {"id": "i"}, "the id '7' stands on more than one row"),
+         {"id": "i"}, "rows 1 and 2 have the same id '7'"),
     ],
 )  # fmt: skip
 def test_rows_that_do_not_fit_the_task_are_told_in_a_line(tmp_path, rows, more, told):

@@ -84,7 +84,7 @@ def test_the_same_label_twice_is_refused():
         ('path = "rows.csv"', "", "give either path, or all of project"),
         ('path = "rows.csv"', 'path = "r.csv"\nproject = "p"\nfilename = "f"\nmember = "m"\n'
          f'sha256 = "{"0" * 64}"', "give either path, or all of project"),
-        ('label = "label"', "", "give either label, or both rating and bands"),
+        ('label = "label"', "", "give one of label, messages, or both rating and bands"),
         ('label = "label"', 'label = "label"\nid = "id"\ngroup = "("', "isn't a regular expression"),
         ('label = "label"', 'label = "label"\ngroup = "x"', "group reads the id"),
     ],

@@ -1,0 +1,226 @@
+"""A classification scenario from a file of rows: what was inferred, and the TOML that says so."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from scenarios.errors import UserError, unknown
+from scenarios.tables import FORMATS, as_text, load_dataset, turns_of
+
+TEXT_NAMES = ("text", "sentence", "review", "content", "body", "message", "input", "question",
+              "title", "description")  # fmt: skip
+LABEL_NAMES = ("label", "labels", "class", "category", "sentiment", "target", "output", "answer",
+               "intent", "topic")  # fmt: skip
+MOST_LABELS = 300
+FEWEST_ROWS_A_LABEL = 10
+_ID_NAMES = ("id", "uid", "uuid", "row_id", "example_id")
+
+
+@dataclass(frozen=True)
+class Inferred:
+    """A scenario's TOML, and what was inferred in sentences for the user to check."""
+
+    toml: str
+    said: tuple[str, ...]
+
+
+def infer(
+    file: Path,
+    text_field: str | None = None,
+    label_field: str | None = None,
+    path: str | None = None,
+) -> Inferred:
+    """The task that a file of rows holds: its columns, labels, instruction and parts.
+
+    `path` is how the scenario is to name the file; its name alone suits one that lies beside it.
+
+    Takes columns of text and label, chats in `messages`, or `instruction`, `input`, `output`.
+    Raises `UserError` where no classification can be made of it.
+    """
+    if not file.is_file():
+        raise UserError(f"no file '{file}'; --data takes JSON lines, CSV, TSV or Parquet")
+    format_ = FORMATS.get(file.suffix.lower())
+    if format_ is None:
+        raise UserError(
+            f"'{file.name}': can't tell its format; name it {', '.join(sorted(FORMATS))}"
+        )
+    data = load_dataset(file, format_)
+    for column in (text_field, label_field):
+        if column is not None and column not in data.column_names:
+            raise unknown(f"column in {file.name}", column, data.column_names)
+    layout = _layout(data, text_field, label_field, file.name)
+    labels = _labels(layout.labels, file.name)
+    test, validation = _parts(labels, file.name)
+    instruction = layout.instruction or f"Which label fits the text: {_listed(list(labels))}?"
+    id_column = next((name for name in _ID_NAMES if _identifies(data, name)), None)
+    said = [
+        f"{len(data):,} rows of {file.name}; {layout.said}",
+        f"{len(labels)} labels: {_counted(labels)}",
+        f"instruction: {instruction}",
+        f"{test} test rows and {validation} validation rows, balanced; the others train",
+    ]
+    if id_column:
+        said.append(f"ids from '{id_column}'")
+    values = {
+        "title": f"Classification of {file.stem}",
+        "profile": {
+            "task_type": "classification",
+            "classes": len(labels),
+            "labelled_examples": sum(labels.values()),
+        },
+        "task": {
+            "instruction": instruction,
+            "labels": list(labels),
+            "test_rows": test,
+            "validation_rows": validation,
+        },
+        "task.rows": {"path": path or file.name, "format": format_, **layout.columns}
+        | ({"id": id_column} if id_column else {}),
+        "decision": {"margin": 0.03},
+    }
+    return Inferred(_toml(values), tuple(said))
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Which columns hold what; `labels` are the values that stand as labels."""
+
+    columns: dict[str, str]
+    labels: list[str]
+    said: str
+    instruction: str | None = None
+
+
+def _layout(data, text_field, label_field, place: str) -> _Layout:
+    names = data.column_names
+    if "messages" in names and not (text_field or label_field):
+        chats = data["messages"]
+        answers = [turns_of(chat, place, n)[1] for n, chat in enumerate(chats, start=1)]
+        return _Layout({"messages": "messages"}, answers, "chats in 'messages'", _system(chats))
+    if {"instruction", "output"} <= set(names) and not (text_field or label_field):
+        return _instruction_layout(data)
+    text, label = _two_columns(data, text_field, label_field, place)
+    values = list(map(as_text, data[label]))
+    return _Layout({"text": text, "label": label}, values, f"text in '{text}', label in '{label}'")
+
+
+def _instruction_layout(data) -> _Layout:
+    """One instruction for all rows is the task's; differing ones stand above each row's input."""
+    given = Counter(map(as_text, data["instruction"]))
+    labels = list(map(as_text, data["output"]))
+    inputs = "input" if "input" in data.column_names else None
+    said = "instruction, input and output" if inputs else "instruction and output"
+    if len(given) == 1 and inputs:
+        return _Layout({"text": inputs, "label": "output"}, labels, said, next(iter(given)))
+    columns = {"text": inputs or "instruction", "label": "output"}
+    return _Layout(columns | ({"before": "instruction"} if inputs else {}), labels, said)
+
+
+def _system(chats) -> str | None:
+    """The system message, where all chats have the same."""
+    found = {
+        next((as_text(turn["content"]) for turn in chat if turn["role"] == "system"), "")
+        for chat in chats
+    }
+    return found.pop() or None if len(found) == 1 else None
+
+
+def _two_columns(data, text_field, label_field, place: str) -> tuple[str, str]:
+    """The columns of text and label: as given, by their names, or by what they hold.
+
+    A label column is the only one whose values come again and again; the text is the longest.
+    """
+    names = [name for name in data.column_names if name.lower() not in _ID_NAMES]
+    lower = {name.lower(): name for name in names}
+    named = {"text": text_field, "label": label_field}
+    for kind, known in (("label", LABEL_NAMES), ("text", TEXT_NAMES)):
+        taken = set(named.values())
+        if named[kind] is None:
+            named[kind] = next(
+                (lower[n] for n in known if lower.get(n) not in {None, *taken}), None
+            )
+    values = {name: list(map(as_text, data[name])) for name in names}
+    if named["label"] is None:
+        few = [n for n in names if n != named["text"] and 2 <= len(set(values[n])) <= len(data) / 5]
+        named["label"] = few[0] if len(few) == 1 else None
+    if named["text"] is None:
+        lengths = {n: sum(map(len, values[n])) for n in names if n != named["label"]}
+        longest = sorted(lengths, key=lengths.__getitem__)[-2:]
+        clear = len(longest) == 1 or lengths[longest[-1]] > 2 * lengths[longest[0]]
+        named["text"] = longest[-1] if longest and clear else None
+    if None in named.values():
+        raise UserError(
+            f"{place}: can't tell which column is the text and which the label among "
+            f"{', '.join(data.column_names)}; give --text-field and --label-field"
+        )
+    return named["text"], named["label"]
+
+
+def _labels(values: list[str], place: str) -> dict[str, int]:
+    """The labels with their numbers of rows, spellings of one label taken together."""
+    spellings: dict[str, Counter] = {}
+    for value in values:
+        if value:
+            spellings.setdefault(" ".join(value.split()).casefold(), Counter())[value] += 1
+    counts = {spelled.most_common(1)[0][0]: sum(spelled.values()) for spelled in spellings.values()}
+    if len(counts) < 2:
+        raise UserError(
+            f"{place}: {len(counts)} label in all its rows leaves nothing to choose between; "
+            "name the right column by --label-field"
+        )
+    if len(counts) > MOST_LABELS or len(counts) > len(values) / 3:
+        raise UserError(
+            f"{place}: {len(counts):,} different answers in {len(values):,} rows are free text, "
+            "and this version runs classification only; name a label column by --label-field"
+        )
+    return dict(sorted(counts.items(), key=lambda item: _natural(item[0])))
+
+
+def _natural(label: str) -> tuple:
+    """An order in which 2 comes before 10."""
+    parts = re.split(r"(\d+)", label.casefold())
+    return tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts)
+
+
+def _parts(labels: dict[str, int], place: str) -> tuple[int, int]:
+    """Test and validation rows: balanced, at most 300 and 90, and most of the rarest label trains."""
+    rarest = min(labels, key=labels.__getitem__)
+    if labels[rarest] < FEWEST_ROWS_A_LABEL:
+        raise UserError(
+            f"{place}: the label '{rarest}' has {labels[rarest]} rows, and "
+            f"{FEWEST_ROWS_A_LABEL} are the fewest that can be split; add some, or leave it out"
+        )
+    count, few = len(labels), labels[rarest]
+    test = max(count * 2, min(300 // count, few * 3 // 10) * count)
+    validation = max(count * 2, min(90 // count, few * 15 // 100) * count)
+    return test, validation
+
+
+def _identifies(data, name: str) -> bool:
+    return name in data.column_names and len(set(data[name])) == len(data)
+
+
+def _listed(labels: list[str]) -> str:
+    return f"{', '.join(labels[:-1])} or {labels[-1]}"
+
+
+def _counted(labels: dict[str, int]) -> str:
+    shown = [f"{label} ({count:,})" for label, count in list(labels.items())[:12]]
+    more = f" and {len(labels) - 12} more" if len(labels) > 12 else ""
+    return ", ".join(shown) + more
+
+
+def _toml(values: dict) -> str:
+    """TOML of a table of tables; JSON's strings, numbers and lists are TOML's as well."""
+    lines = []
+    for key, value in values.items():
+        if isinstance(value, dict):
+            lines += ["", f"[{key}]"]
+            lines += [f"{name} = {json.dumps(found)}" for name, found in value.items()]
+        else:
+            lines.append(f"{key} = {json.dumps(value)}")
+    return "\n".join(lines) + "\n"

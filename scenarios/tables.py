@@ -1,0 +1,169 @@
+"""Files of rows, read through `datasets` as texts: ids, texts and labels, whatever their layout."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from scenarios.archives import Archive, fetch
+from scenarios.cache import cache_folder
+from scenarios.errors import UserError
+from scenarios.schema import Rows
+
+FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".csv": "csv", ".tsv": "tsv",
+           ".parquet": "parquet"}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns of equal length, all texts; an empty text stands for a value that isn't there."""
+
+    ids: list[str]
+    texts: list[str]
+    labels: list[str]
+
+
+def load_table(rows: Rows) -> Table:
+    """The rows of a file or archive member, in its order.
+
+    Raises `UserError` where the file can't be had or read, with the line where that is known.
+    """
+    data = load_dataset(file_of(rows), rows.format, rows.columns)
+    place = rows.filename or Path(rows.path).name
+    wanted = [rows.id, rows.before, rows.rating]
+    wanted += [rows.messages] if rows.messages else [rows.text, rows.label]
+    for column in wanted:
+        if column is not None and column not in data.column_names:
+            raise UserError(f"{place}: no column '{column}'; it has {', '.join(data.column_names)}")
+    count = len(data)
+    ids = map(as_text, data[rows.id]) if rows.id else map(str, range(1, count + 1))
+    if rows.messages:
+        turns = [turns_of(chat, place, n) for n, chat in enumerate(data[rows.messages], start=1)]
+        texts, labels = [turn[0] for turn in turns], [turn[1] for turn in turns]
+    else:
+        texts = list(map(as_text, data[rows.text]))
+        labels = _labels(rows, data)
+    if rows.before:
+        above = map(as_text, data[rows.before])
+        texts = ["\n".join(filter(None, pair)) for pair in zip(above, texts, strict=True)]
+    return Table(list(ids), texts, labels)
+
+
+def file_of(rows: Rows) -> Path:
+    """The file itself; fetched first where it is an archive's member."""
+    if rows.path is None:
+        return fetch(Archive(rows.project, rows.filename, rows.sha256, rows.member, rows.inner))
+    file = Path(rows.path)
+    if not file.is_file():
+        raise UserError(f"no file '{file}' of rows; put it there, or mend path in [task.rows]")
+    return file
+
+
+def load_dataset(file: Path, format_: str, columns: tuple[str, ...] | None = None):
+    """A file as a `datasets.Dataset`; `columns` names those of a file without a heading."""
+    import datasets
+
+    options: dict = {}
+    if format_ in ("csv", "tsv"):
+        names = list(columns or _heading(file, format_))
+        options = {
+            "encoding": "utf-8-sig",
+            "keep_default_na": False,  # the text "NA" is a text
+            "converters": dict.fromkeys(names, str),  # and "007" is no number
+        }
+        if columns:
+            options["column_names"] = names
+        if format_ == "tsv":
+            options |= {"sep": "\t", "quoting": csv.QUOTE_NONE}
+    elif format_ == "jsonl":
+        options["encoding"] = "utf-8-sig"
+    builder = {"jsonl": "json", "tsv": "csv"}.get(format_, format_)
+    datasets.disable_progress_bars()
+    datasets.logging.set_verbosity(datasets.logging.CRITICAL)
+    if file.stat().st_size == 0:
+        raise UserError(f"'{file.name}' is empty; it needs a row for each example")
+    try:
+        return datasets.load_dataset(
+            builder,
+            data_files=str(file),
+            split="train",
+            cache_dir=str(cache_folder() / "datasets"),
+            **options,
+        )
+    except (datasets.exceptions.DatasetGenerationError, ValueError, OSError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise
+        cause = error.__cause__ or error
+        reason = _fault(file, format_) or str(cause).strip().splitlines()[0]
+        raise UserError(f"can't read '{file.name}' as {format_}: {reason}") from error
+
+
+def as_text(value) -> str:
+    """A value as people write it: no float for a whole number, nothing for a missing value."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return "" if value != value else str(int(value)) if value.is_integer() else str(value)
+    return str(value).strip()
+
+
+def turns_of(chat, place: str, number: int) -> tuple[str, str]:
+    """The last user turn of a chat, and the assistant's answer to it."""
+    try:
+        said = [(turn["role"], as_text(turn["content"])) for turn in chat or ()]
+    except (TypeError, KeyError):
+        raise UserError(
+            f"{place}: row {number} is no chat; it needs a list of turns with role and content"
+        ) from None
+    answer = next((text for role, text in reversed(said) if role == "assistant"), "")
+    asked = next((text for role, text in reversed(said) if role == "user"), "")
+    return asked, answer
+
+
+def _labels(rows: Rows, data) -> list[str]:
+    if rows.label:
+        return list(map(as_text, data[rows.label]))
+    return [_banded(rows, value) for value in data[rows.rating]]
+
+
+def _banded(rows: Rows, value) -> str:
+    """The label of the band that a rating lies in, or nothing."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return ""
+    return next((band.label for band in rows.bands if band.holds(number)), "")
+
+
+def _heading(file: Path, format_: str) -> list[str]:
+    """The column names in a file's first line."""
+    with open(file, encoding="utf-8-sig", newline="", errors="replace") as lines:
+        return next(csv.reader(lines, delimiter="\t" if format_ == "tsv" else ","), [])
+
+
+def _fault(file: Path, format_: str) -> str | None:
+    """The first line that can't be read, and why, as far as a line tells."""
+    if format_ == "parquet":
+        return "it isn't a whole Parquet file (cut short, or of another kind)"
+    for number, line in _lines(file):
+        try:
+            text = line.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            return f"line {number} isn't UTF-8; save the file as UTF-8"
+        if format_ == "jsonl" and text.strip():
+            try:
+                if not isinstance(json.loads(text), dict):
+                    return f"line {number} isn't a JSON object"
+            except json.JSONDecodeError as error:
+                return f"line {number} isn't JSON ({error.msg} at character {error.pos + 1})"
+    return None
+
+
+def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
+    with open(file, "rb") as lines:
+        yield from enumerate(lines, start=1)
