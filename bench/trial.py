@@ -7,6 +7,7 @@ Run as `python -m bench.trial RUN_FOLDER SLUG`.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import sys
@@ -224,6 +225,8 @@ def _end_with_parent() -> None:
 
 if __name__ == "__main__":
     _end_with_parent()
+    # PEFT imports bitsandbytes wherever it is installed, and that speaks of a kernel it lacks.
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     try:
         main(Path(sys.argv[1]), sys.argv[2])
     except KeyboardInterrupt:

@@ -109,6 +109,27 @@ def test_a_plan_is_shown_and_nothing_is_run(small_scenario, tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_scenario_and_rows_exclude_each_other():
+    line = "give either a scenario's name or --data FILE"
+    assert told(bench("run", "--quick")) == line
+    assert told(bench("run", "sentiment", "--data", "x.csv")) == line
+    assert told(bench("run", "sentiment", "--text-field", "x")) == (
+        "--text-field and --label-field go with --data"
+    )
+
+
+def test_an_inferred_scenario_is_never_written_over_another(tmp_path, small_scenario):
+    cache = {"TUNE_OR_PROMPT_CACHE": str(tmp_path / "cache")}
+    rows = tmp_path / "rows.jsonl"
+    first = bench("init", rows, "--json", **cache)
+    path = tmp_path / "rows.toml"
+    assert json.loads(first.stdout) == {"scenario": str(path)}
+    assert bench("init", rows, **cache).returncode == 0  # the same again is no harm
+    path.write_text(path.read_text().replace("Which label", "What label"))
+    assert "is there already and says something else" in told(bench("init", rows, **cache))
+    assert "What label" in path.read_text()
+
+
 @pytest.mark.parametrize("command", [[], ["run"], ["plan"], ["list"], ["report"]])
 def test_help_comes_with_examples_and_without_torch(command):
     done = run_command("bench", *command, "--help", PYTHONPROFILEIMPORTTIME="1")

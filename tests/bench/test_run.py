@@ -258,6 +258,19 @@ def test_nothing_leaves_the_machine(tmp_path, small_scenario, tiny_model):
     assert not (tmp_path / "seen").exists(), (tmp_path / "seen").read_text()
 
 
+def test_rows_of_ones_own_run_from_the_file_alone(tmp_path, small_scenario, tiny_model):
+    done = bench(
+        "run", "--data", "rows.jsonl", "--quick", "--json", "--model", tiny_model, "--only",
+        "zero-shot", cwd=tmp_path, TUNE_OR_PROMPT_CACHE=str(tmp_path / "cache"),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert "160 rows of rows.jsonl; text in 'text', label in 'label'" in done.stderr
+    assert (tmp_path / "rows.toml").exists()
+    assert found["contenders"][0]["accuracy"]["n"] == 48
+    assert (tmp_path / found["report"]).exists()
+
+
 def test_a_trial_that_fails_has_a_reason_and_the_others_go_on(tmp_path, small_scenario, tiny_model):
     """Rows far longer than the tiny model's vocabulary don't matter; a NaN in its weights does."""
     import shutil
@@ -281,4 +294,11 @@ def test_a_trial_that_fails_has_a_reason_and_the_others_go_on(tmp_path, small_sc
     assert lora["status"] == "failed"
     assert "the loss became nan" in lora["reason"]
     assert found["verdict"]["quality"]["answer"] == "not_applicable"
+    strict = bench(
+        "run", small_scenario, "--quick", "--strict", "--model", tiny_model, "--only",
+        f"zero-shot,lora@{broken}", "--out", found["run"], cwd=tmp_path,
+        TUNE_OR_PROMPT_CACHE=str(tmp_path / "cache"),
+    )  # fmt: skip
+    assert strict.returncode == 1
+    assert strict.stderr.count("was done already") == 3  # the failed one was tried again
     assert "the loss became nan" in Path(tmp_path / found["report"]).read_text()
