@@ -32,7 +32,9 @@ def main() -> int:
     """Do both runs, print and keep the table of kills; 0 if the records are equal."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--longest", type=float, default=12.0, help="seconds a start may live")
+    parser.add_argument(
+        "--longest", type=float, default=12.0, help="seconds a start may live, at first"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
@@ -96,17 +98,20 @@ def _killed(folder: Path, scenario: Path, options) -> tuple[list[dict], dict]:
     folder.mkdir()
     rng = random.Random(options.seed)
     kills: list[dict] = []
+    longest = options.longest
     while True:
         log_file = folder / f"log-{len(kills)}"
         with open(log_file, "w") as log:
             process = _start(folder, scenario, log)
-            after = rng.uniform(0.3, options.longest)
+            after = rng.uniform(0.3, longest)
             try:
                 code = process.wait(timeout=after if len(kills) < options.kills else None)
             except subprocess.TimeoutExpired:
                 in_flight = _in_flight(folder, log_file)
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+                stuck = bool(kills) and kills[-1]["in_flight"] == in_flight
+                longest = longest * 1.5 if stuck else options.longest
                 kills.append({"after_seconds": after, "in_flight": in_flight})
                 continue
         if code != 0:
