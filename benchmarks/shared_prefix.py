@@ -11,15 +11,20 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import statistics
+import tempfile
 import time
 from pathlib import Path
+
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # as the command sets it
 
 import torch
 
 import scenarios
 from bench import models, training
+from bench.kept import Kept
 from bench.prompts import Renderer
 from bench.record import _processor
 from bench.scoring import LabelScorer
@@ -89,7 +94,11 @@ def _training(model, renderer, rows):
     def run(shared: bool) -> None:
         training.shares_prefix = usual if shared else (lambda config: False)
         try:
-            tuned, _ = training.train_lora(model, prefix, tokens, settings, 0, lambda: (1.0, 0.0))
+            with tempfile.TemporaryDirectory() as folder:
+                kept = Kept(Path(folder))
+                tuned, _ = training.train_lora(
+                    model, prefix, tokens, settings, 0, lambda: (1.0, 0.0), kept
+                )
             tuned.unload()
         finally:
             training.shares_prefix = usual
