@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Container, Iterator, Sequence
 
-from bench.contender import Answer, Failed
+from bench.contender import Answer, TooLong
 from bench.models import LoadedModel
 from bench.progress import bar
 from bench.prompts import Renderer
@@ -32,7 +32,7 @@ class LabelAnswerer:
         context = getattr(model.lm.config, "max_position_embeddings", None)
         needed = len(prefix) + task.most_text_tokens + max(map(len, self._answers))
         if context and needed > context:
-            raise Failed(
+            raise TooLong(
                 f"{len(demonstrations)} demonstrations and a text may take {needed} tokens, and "
                 f"the model reads {context}; set fewer shots, or a lower most_text_tokens"
             )

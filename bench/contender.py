@@ -100,6 +100,10 @@ class Failed(Exception):
     """A contender can't go on; the trial becomes `failed` with this reason."""
 
 
+class TooLong(Failed):
+    """A prompt that doesn't fit the model's context."""
+
+
 def answers_of(answerer: Answerer, examples: Sequence[Example], **more) -> list[Answer]:
     """All answers to some rows."""
     return [answer for batch in answerer.answer(examples, **more) for answer in batch]

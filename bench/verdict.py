@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.plan import Plan
-from bench.statistics import rows_to_settle
+from bench.statistics import rows_to_settle, wilson
 from scenarios.schema import Scenario
 
 SIDES = {"fine_tune": "fine-tuning", "prompt": "prompting"}
@@ -60,11 +60,14 @@ def _quality(primary: dict | None, plan: Plan) -> dict:
     if high < margin:
         return _part("prompt", f"{interval}: tuning doesn't gain the margin of "
                      f"{_points(margin)} that would pay for it.", None)  # fmt: skip
-    rows = rows_to_settle(primary["discordant_share"], margin)
+    n = primary["n"]
+    discordance = wilson(primary["discordant_share"] * n, n)[1]  # at most, by these rows
+    rows = rows_to_settle(discordance, margin)
     return _part(
         "cant_tell",
         f"{interval}: the margin of {_points(margin)} lies inside, so these rows can't tell.",
-        f"about {max(rows, primary['n'] + 1)} independent test rows at this discordance",
+        f"about {max(rows, n + 1):,} independent test rows, or fewer if the arms disagree on less "
+        f"than {discordance:.0%} of them",
     )
 
 

@@ -23,7 +23,7 @@ TaskType = Literal[
 ]
 Whole = Annotated[int, Field(ge=0)]
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Strict(BaseModel):
@@ -46,12 +46,12 @@ class Profile(Strict):
     requests_per_month: Whole | None = None
     prompt_tokens: Whole | None = None
     completion_tokens: Whole | None = None
-    latency_target_p95_ms: Annotated[float, Field(gt=0)] | None = None
+    latency_target_p95_ms: Positive | None = None
     one_off_budget_usd: Amount | None = None
     monthly_budget_usd: Amount | None = None
     data_may_leave: bool | None = None
     gpu_memory_gib: Amount | None = None
-    largest_own_model_billion_parameters: Annotated[float, Field(gt=0)] | None = None
+    largest_own_model_billion_parameters: Positive | None = None
     team_practice: Literal["none", "some", "expert"] | None = None
 
 
@@ -153,7 +153,7 @@ class Decision(Strict):
     """
 
     margin: Annotated[float, Field(gt=0, lt=1)] = 0.03
-    latency_target_p95_ms: Annotated[float, Field(gt=0)] | None = None
+    latency_target_p95_ms: Positive | None = None
 
 
 class Scenario(Strict):

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from bench.contender import Ground, accuracy, answers_of
+from bench.contender import Failed, Ground, TooLong, accuracy, answers_of
 from scenarios.rows import Example, balanced_sample
 
 
@@ -35,7 +35,13 @@ class Contender:
                     f"{shots}-shot-{draw}", lambda s=shots, d=draw: self._try(ground, seed, s, d)
                 )
                 tried.append({"shots": shots, "draw": draw, "validation_accuracy": reached})
-        best = max(tried, key=lambda prompt: prompt["validation_accuracy"])  # of equals the first
+        fitting = [prompt for prompt in tried if prompt["validation_accuracy"] is not None]
+        if not fitting:
+            raise Failed(
+                f"not even {min(self.shots)} demonstrations fit the model's context; set fewer "
+                "(few-shot.shots), or a lower most_text_tokens in [task]"
+            )
+        best = max(fitting, key=lambda prompt: prompt["validation_accuracy"])  # of equals the first
         demonstrations = _draw(ground, best["shots"], f"{seed}-{best['draw']}")
         notes = {
             "shots": best["shots"],
@@ -45,12 +51,15 @@ class Contender:
         }
         return LabelAnswerer(ground.model(), ground.task, demonstrations, notes)
 
-    def _try(self, ground: Ground, seed: int, shots: int, draw: int) -> float:
-        """Validation accuracy of one draw."""
+    def _try(self, ground: Ground, seed: int, shots: int, draw: int) -> float | None:
+        """Validation accuracy of one draw; None where its prompt is too long for the model."""
         from bench.answering import LabelAnswerer
 
         demonstrations = _draw(ground, shots, f"{seed}-{draw}")
-        answerer = LabelAnswerer(ground.model(), ground.task, demonstrations)
+        try:
+            answerer = LabelAnswerer(ground.model(), ground.task, demonstrations)
+        except TooLong:
+            return None
         name = f"validation, {shots}-shot, draw {draw + 1} of {self.draws}"
         answers = answers_of(answerer, ground.validation, progress=name)
         return accuracy(answers, ground.validation)

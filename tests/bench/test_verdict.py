@@ -47,8 +47,8 @@ def test_the_interval_decides_against_the_margin(low, high, answer):
 
 
 def test_cant_tell_says_how_many_rows_would_settle_it():
-    """(1.96 + 0.84)^2 x 0.4 / 0.03^2 = 3,489 rows."""
-    assert "about 3489 independent test rows" in verdict(-0.01, 0.2)["overall"]["would_settle"]
+    """Wilson's upper limit of 120 of 300 is 0.4563; (1.96 + 0.8416)^2 x 0.4563 / 0.03^2 = 3,980."""
+    assert "about 3,980 independent test rows" in verdict(-0.01, 0.2)["overall"]["would_settle"]
 
 
 def test_a_better_arm_that_is_too_slow_can_not_be_chosen():
