@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 CACHE_VARIABLE = "TUNE_OR_PROMPT_CACHE"
@@ -56,6 +58,20 @@ def build_once(folder: Path, build: Callable[[Path], None], what: str) -> Path:
         return folder
     finally:
         lock.release()
+
+
+@contextmanager
+def disk_errors_told() -> Iterator[None]:
+    """The disk's errors as the system's own, where safetensors has put them into words of its own."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except SafetensorError as error:
+        number = re.search(r"\(os error (\d+)\)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
 
 
 def write_atomically(path: Path, text: str) -> None:

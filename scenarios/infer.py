@@ -1,4 +1,4 @@
-"""A classification scenario from a file of rows: what was inferred, and the TOML that says so."""
+"""A scenario from a file of rows: what was inferred, and the TOML that says so."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scenarios.errors import UserError, unknown
-from scenarios.tables import FORMATS, as_text, load_dataset, turns_of
+from scenarios.tables import FORMATS, as_text, column, load_dataset, turns_of, values
 
 TEXT_NAMES = ("text", "sentence", "review", "content", "body", "message", "input", "question",
               "title", "description")  # fmt: skip
@@ -17,6 +17,11 @@ LABEL_NAMES = ("label", "labels", "class", "category", "sentiment", "target", "o
                "intent", "topic")  # fmt: skip
 MOST_LABELS = 300
 FEWEST_ROWS_A_LABEL = 10
+FEWEST_FREE_TEXTS = 24
+MOST_ANSWER_TOKENS = 512
+SHORT_ANSWER = 40
+"""Characters up to which an answer is right or wrong; longer ones are more or less like the gold."""
+
 _ID_NAMES = ("id", "uid", "uuid", "row_id", "example_id")
 
 
@@ -39,7 +44,8 @@ def infer(
     `path` is how the scenario is to name the file; its name alone suits one that lies beside it.
 
     Takes columns of text and label, chats in `messages`, or `instruction`, `input`, `output`.
-    Raises `UserError` where no classification can be made of it.
+    A column whose values come again and again holds labels; else the answers are free texts.
+    Raises `UserError` where no task can be made of it.
     """
     if not file.is_file():
         raise UserError(f"no file '{file}'; --data takes JSON lines, CSV, TSV or Parquet")
@@ -49,35 +55,21 @@ def infer(
             f"'{file.name}': can't tell its format; name it {', '.join(sorted(FORMATS))}"
         )
     data = load_dataset(file, format_)
-    for column in (text_field, label_field):
-        if column is not None and column not in data.column_names:
-            raise unknown(f"column in {file.name}", column, data.column_names)
+    for name in (text_field, label_field):
+        if name is not None and name not in data.column_names:
+            raise unknown(f"column in {file.name}", name, data.column_names)
     layout = _layout(data, text_field, label_field, file.name)
-    labels = _labels(layout.labels, file.name)
-    test, validation = _parts(labels, file.name)
-    instruction = layout.instruction or f"Which label fits the text: {_listed(list(labels))}?"
+    labels = _labels(layout.answers, file.name)
     id_column = next((name for name in _ID_NAMES if _identifies(data, name)), None)
-    said = [
-        f"{len(data):,} rows of {file.name}; {layout.said}",
-        f"{len(labels)} labels: {_counted(labels)}",
-        f"instruction: {instruction}",
-        f"{test} test rows and {validation} validation rows, balanced; the others train",
-    ]
+    kind = _classification if labels else _generation
+    title, profile, task, said = kind(layout, labels, file)
+    said = [f"{len(data):,} rows of {file.name}; {layout.said}", *said]
     if id_column:
         said.append(f"ids from '{id_column}'")
     values = {
-        "title": f"Classification of {file.stem}",
-        "profile": {
-            "task_type": "classification",
-            "classes": len(labels),
-            "labelled_examples": sum(labels.values()),
-        },
-        "task": {
-            "instruction": instruction,
-            "labels": list(labels),
-            "test_rows": test,
-            "validation_rows": validation,
-        },
+        "title": title,
+        "profile": profile,
+        "task": task,
         "task.rows": {"path": path or file.name, "format": format_, **layout.columns}
         | ({"id": id_column} if id_column else {}),
         "decision": {"margin": 0.03},
@@ -85,12 +77,61 @@ def infer(
     return Inferred(_toml(values), tuple(said))
 
 
+def _classification(layout: _Layout, labels: dict[str, int], file: Path):
+    """Title, profile, task and what to say of it."""
+    test, validation = _parts(labels, file.name)
+    instruction = layout.instruction or f"Which label fits the text: {_listed(list(labels))}?"
+    rows = sum(labels.values())
+    profile = {"task_type": "classification", "classes": len(labels), "labelled_examples": rows}
+    task = {
+        "instruction": instruction,
+        "labels": list(labels),
+        "test_rows": test,
+        "validation_rows": validation,
+    }
+    return f"Classification of {file.stem}", profile, task, [
+        f"{len(labels)} labels: {_counted(labels)}",
+        f"instruction: {instruction}",
+        f"{test} test rows and {validation} validation rows, balanced; the others train",
+    ]  # fmt: skip
+
+
+def _generation(layout: _Layout, labels: dict[str, int], file: Path):
+    """Title, profile, task and what to say of it."""
+    answers = [answer for answer in layout.answers if answer]
+    if len(answers) < FEWEST_FREE_TEXTS:
+        raise UserError(
+            f"{file.name}: {len(answers)} rows with free texts as answers, and "
+            f"{FEWEST_FREE_TEXTS} are the fewest that can be split; bring more, or name a column "
+            "of labels by --label-field"
+        )
+    test, validation = min(100, len(answers) // 4), min(40, len(answers) // 8)
+    longest = max(map(len, answers))
+    most = min(MOST_ANSWER_TOKENS, 16 * -(-longest // (16 * 2)))  # two characters a token at least
+    instruction = layout.instruction or "Answer the following."
+    task = {
+        "type": "generation",
+        "instruction": instruction,
+        "metrics": ["exact-match", "chrf"] if longest <= SHORT_ANSWER else ["chrf", "exact-match"],
+        "test_rows": test,
+        "validation_rows": validation,
+        "most_answer_tokens": most,
+    }
+    profile = {"task_type": "generation", "labelled_examples": len(answers)}
+    return f"Answers of {file.stem}", profile, task, [
+        f"the answers are free texts of up to {longest:,} characters; at most {most} tokens are "
+        f"generated, and {task['metrics'][0]} decides",
+        f"instruction: {instruction}",
+        f"{test} test rows and {validation} validation rows; the others train",
+    ]  # fmt: skip
+
+
 @dataclass(frozen=True)
 class _Layout:
-    """Which columns hold what; `labels` are the values that stand as labels."""
+    """Which columns hold what; `answers` are the values that stand as labels or answers."""
 
     columns: dict[str, str]
-    labels: list[str]
+    answers: list[str]
     said: str
     instruction: str | None = None
 
@@ -98,20 +139,20 @@ class _Layout:
 def _layout(data, text_field, label_field, place: str) -> _Layout:
     names = data.column_names
     if "messages" in names and not (text_field or label_field):
-        chats = data["messages"]
+        chats = values(data, "messages")
         answers = [turns_of(chat, place, n)[1] for n, chat in enumerate(chats, start=1)]
         return _Layout({"messages": "messages"}, answers, "chats in 'messages'", _system(chats))
     if {"instruction", "output"} <= set(names) and not (text_field or label_field):
         return _instruction_layout(data)
     text, label = _two_columns(data, text_field, label_field, place)
-    values = list(map(as_text, data[label]))
-    return _Layout({"text": text, "label": label}, values, f"text in '{text}', label in '{label}'")
+    said = f"text in '{text}', label in '{label}'"
+    return _Layout({"text": text, "label": label}, column(data, label), said)
 
 
 def _instruction_layout(data) -> _Layout:
     """One instruction for all rows is the task's; differing ones stand above each row's input."""
-    given = Counter(map(as_text, data["instruction"]))
-    labels = list(map(as_text, data["output"]))
+    given = Counter(column(data, "instruction"))
+    labels = column(data, "output")
     inputs = "input" if "input" in data.column_names else None
     said = "instruction, input and output" if inputs else "instruction and output"
     if len(given) == 1 and inputs:
@@ -143,12 +184,12 @@ def _two_columns(data, text_field, label_field, place: str) -> tuple[str, str]:
             named[kind] = next(
                 (lower[n] for n in known if lower.get(n) not in {None, *taken}), None
             )
-    values = {name: list(map(as_text, data[name])) for name in names}
+    found = {name: column(data, name) for name in names}
     if named["label"] is None:
-        few = [n for n in names if n != named["text"] and 2 <= len(set(values[n])) <= len(data) / 5]
+        few = [n for n in names if n != named["text"] and 2 <= len(set(found[n])) <= len(data) / 5]
         named["label"] = few[0] if len(few) == 1 else None
     if named["text"] is None:
-        lengths = {n: sum(map(len, values[n])) for n in names if n != named["label"]}
+        lengths = {n: sum(map(len, found[n])) for n in names if n != named["label"]}
         longest = sorted(lengths, key=lengths.__getitem__)[-2:]
         clear = len(longest) == 1 or lengths[longest[-1]] > 2 * lengths[longest[0]]
         named["text"] = longest[-1] if longest and clear else None
@@ -160,23 +201,19 @@ def _two_columns(data, text_field, label_field, place: str) -> tuple[str, str]:
     return named["text"], named["label"]
 
 
-def _labels(values: list[str], place: str) -> dict[str, int]:
-    """The labels with their numbers of rows, spellings of one label taken together."""
+def _labels(answers: list[str], place: str) -> dict[str, int]:
+    """The labels with their numbers of rows, spellings of one taken together; none in free texts."""
     spellings: dict[str, Counter] = {}
-    for value in values:
-        if value:
-            spellings.setdefault(" ".join(value.split()).casefold(), Counter())[value] += 1
+    for answer, count in Counter(filter(None, answers)).items():
+        spellings.setdefault(" ".join(answer.split()).casefold(), Counter())[answer] += count
     counts = {spelled.most_common(1)[0][0]: sum(spelled.values()) for spelled in spellings.values()}
     if len(counts) < 2:
         raise UserError(
             f"{place}: {len(counts)} label in all its rows leaves nothing to choose between; "
             "name the right column by --label-field"
         )
-    if len(counts) > MOST_LABELS or len(counts) > len(values) / 3:
-        raise UserError(
-            f"{place}: {len(counts):,} different answers in {len(values):,} rows are free text, "
-            "and this version runs classification only; name a label column by --label-field"
-        )
+    if len(counts) > MOST_LABELS or len(counts) > len(answers) / 3:
+        return {}
     return dict(sorted(counts.items(), key=lambda item: _natural(item[0])))
 
 
@@ -201,7 +238,7 @@ def _parts(labels: dict[str, int], place: str) -> tuple[int, int]:
 
 
 def _identifies(data, name: str) -> bool:
-    return name in data.column_names and len(set(data[name])) == len(data)
+    return name in data.column_names and len(set(values(data, name))) == len(data)
 
 
 def _listed(labels: list[str]) -> str:

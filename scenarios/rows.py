@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import random
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
+from scenarios.cache import write_atomically
 from scenarios.errors import UserError
+from scenarios.near_copies import near_copies_of
 from scenarios.schema import Task
 from scenarios.tables import load_table
-
-NEAR_COPY_SIMILARITY = 0.8
-"""Share of character 5-grams in common (Jaccard) from which two texts count as near-copies."""
 
 _MARKS = re.compile(r"[\W_]+")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Example:
     """One labelled row. `group` names the rows that it belongs with (a review, say)."""
 
@@ -62,6 +63,7 @@ def read(task: Task) -> tuple[list[Example], dict[str, int]]:
     place = rows.filename or rows.path
     table = load_table(rows)
     group = re.compile(rows.group) if rows.group else None
+    free = task.type == "generation"
     meant = _labels_by_spelling(task.labels)
     examples: list[Example] = []
     counts: Counter[str] = Counter(read=len(table.texts))
@@ -70,9 +72,11 @@ def read(task: Task) -> tuple[list[Example], dict[str, int]]:
         zip(table.ids, table.texts, table.labels, strict=True), start=1
     ):
         if not label or not text:
-            counts["without a label" if text else "without a text"] += 1
+            counts[
+                f"without {'an answer' if free else 'a label'}" if text else "without a text"
+            ] += 1
             continue
-        gold = label if label in meant else meant.get(_spelling(label))
+        gold = label if free or label in meant else meant.get(_spelling(label))
         if gold is None:
             raise UserError(
                 f"{place}: row {number} has the label '{_short(label)}', which the task doesn't "
@@ -111,21 +115,22 @@ def clean(
 
     Texts are the same if their letters and digits are, whatever the case, spaces and marks.
     """
-    labels: dict[str, set[str]] = defaultdict(set)
-    for example in examples:
-        labels[_key(example.text)].add(example.gold)
-    seen: set[str] = set()
+    keys = [_key(example.text) for example in examples]
+    gold: dict[str, str] = {}
+    torn = set()  # texts that stand under two labels
+    for key, example in zip(keys, examples, strict=True):
+        if gold.setdefault(key, example.gold) != example.gold:
+            torn.add(key)
     kept = []
     counts = Counter(counts)
-    for example in examples:
-        key = _key(example.text)
-        if len(labels[key]) > 1:
+    for key, example in zip(keys, examples, strict=True):
+        if key in torn:
             counts["the same text under two labels"] += 1
-        elif key in seen:
-            counts["copies"] += 1
-        else:
-            seen.add(key)
+        elif key in gold:
+            del gold[key]
             kept.append(example)
+        else:
+            counts["copies"] += 1
     counts["usable"] = len(kept)
     return kept, dict(counts)
 
@@ -138,32 +143,36 @@ def _key(text: str) -> str:
 def split(
     examples: Sequence[Example], task: Task, seed: int, counts: dict[str, int] | None = None
 ) -> Split:
-    """Test and validation rows balanced over the labels, from groups of their own; the rest trains.
+    """Test and validation rows from groups of their own, balanced over the labels; the rest trains.
 
     Whole groups are drawn for the test part, if they hold a label that it still lacks, until each
     label has its rows, then for the validation part; rows of those groups beyond the balance are
-    left out.
+    left out, and so are near-copies of a part's rows that later parts would hold.
     """
     rng = random.Random(seed)
-    families = _families(examples)
-    order = sorted({families[e.id] for e in examples})
-    rng.shuffle(order)
-    members: dict[str, list[Example]] = defaultdict(list)
+    groups: dict[str, list[Example]] = {}
     for example in examples:
-        members[families[example.id]].append(example)
-    test = _balanced_part("test", task.test_rows, order, members, task.labels, rng)
-    validation = _balanced_part(
-        "validation", task.validation_rows, order, members, task.labels, rng
-    )
-    train = [example for family in order for example in members[family]]
+        groups.setdefault(example.group, []).append(example)
+    order = sorted(groups)
+    rng.shuffle(order)
+    left = [groups[name] for name in order]
+    parts = {}
+    copies = 0
+    for name, size in (("test", task.test_rows), ("validation", task.validation_rows)):
+        parts[name], left = _drawn(name, size, left, task, rng)
+        left, found = _without_copies_of(parts[name], left)
+        copies += found
+    train = [example for group in left for example in group]
     missing = sorted(set(task.labels) - {example.gold for example in train})
-    if missing:
+    if missing or not train:
+        which = f" with the label {_short(', '.join(missing))}" if missing else ""
         raise UserError(
-            f"no training row is left with the label {_short(', '.join(missing))}; "
-            "set test_rows and validation_rows lower in [task]"
+            f"no training row is left{which}; set test_rows and validation_rows lower in [task]"
         )
     rng.shuffle(train)
+    test, validation = parts["test"], parts["validation"]
     counts = dict(counts or {}) | {
+        "near-copies of test or validation rows": copies,
         "train": len(train),
         "validation": len(validation),
         "test": len(test),
@@ -174,81 +183,78 @@ def split(
     )
 
 
+def keep_split(split: Split, file: Path) -> None:
+    """Write a split to a file, whole or not at all."""
+    write_atomically(file, json.dumps(asdict(split), ensure_ascii=False))
+
+
+def kept_split(file: Path) -> Split:
+    """The split that `keep_split` wrote."""
+    found = json.loads(file.read_text(encoding="utf-8"))
+    parts = {
+        name: tuple(Example(**row) for row in found[name])
+        for name in ("train", "validation", "test")
+    }
+    return Split(**(found | parts))
+
+
 def balanced_sample(examples: Sequence[Example], n: int, labels: Sequence[str]) -> list[Example]:
     """The first rows of each label in turn, `n` in all (fewer where the rows run out).
 
-    A larger sample of the same rows contains the smaller one.
+    A larger sample of the same rows contains the smaller one. Without labels the first `n` rows.
     """
-    by_label = {label: [e for e in examples if e.gold == label] for label in labels}
-    turns = max((len(rows) for rows in by_label.values()), default=0)
+    if not labels:
+        return list(examples[:n])
+    by_label: dict[str, list[Example]] = {label: [] for label in labels}
+    for example in examples:
+        by_label[example.gold].append(example)
+    turns = max(map(len, by_label.values()))
     dealt = (rows[i] for i in range(turns) for rows in by_label.values() if i < len(rows))
     return [example for example, _ in zip(dealt, range(n), strict=False)]
 
 
-def _balanced_part(name, size, order: list[str], members, labels, rng) -> list[Example]:
-    """`size` rows, each label's share within one of the others', from families taken off `order`."""
+def _drawn(
+    name: str, size: int, groups: list[list[Example]], task: Task, rng: random.Random
+) -> tuple[list[Example], list[list[Example]]]:
+    """`size` rows, each label's share within one of the others', and the groups that are left."""
+    labels = task.labels or ("",)
     wanted = {
         label: size // len(labels) + (i < size % len(labels)) for i, label in enumerate(labels)
     }
     pool: dict[str, list[Example]] = {label: [] for label in labels}
     lacking = {label for label in labels if wanted[label]}
     left = []
-    for family in order:
-        if not any(example.gold in lacking for example in members[family]):
-            left.append(family)
+    for group in groups:
+        if not any((example.gold if task.labels else "") in lacking for example in group):
+            left.append(group)
             continue
-        for example in members[family]:
-            pool[example.gold].append(example)
-            if len(pool[example.gold]) >= wanted[example.gold]:
-                lacking.discard(example.gold)
+        for example in group:
+            label = example.gold if task.labels else ""
+            pool[label].append(example)
+            if len(pool[label]) >= wanted[label]:
+                lacking.discard(label)
     if lacking:
+        short = f" (short of {_short(', '.join(sorted(lacking)))})" if task.labels else ""
         raise UserError(
-            f"too few rows for {size} {name} rows (short of {_short(', '.join(sorted(lacking)))}); "
+            f"too few rows for {size} {name} rows{short}; "
             "set test_rows and validation_rows lower in [task], or bring more rows"
         )
-    order[:] = left
     part = [e for label in labels for e in rng.sample(pool[label], wanted[label])]
     rng.shuffle(part)
-    return part
+    return part, left
 
 
-def _families(examples: Sequence[Example]) -> dict[str, str]:
-    """For each row's id the name of its family: groups that share a near-copy are one family."""
-    parent = {example.group: example.group for example in examples}
-
-    def root(group: str) -> str:
-        while parent[group] != group:
-            parent[group] = parent[parent[group]]
-            group = parent[group]
-        return group
-
-    for one, other in near_copies([example.text for example in examples]):
-        a, b = sorted((root(examples[one].group), root(examples[other].group)))
-        parent[b] = a
-    return {example.id: root(example.group) for example in examples}
-
-
-def near_copies(texts: Sequence[str]) -> list[tuple[int, int]]:
-    """Pairs of positions whose texts share most of their character 5-grams (Jaccard >= 0.8)."""
-    from sklearn.feature_extraction.text import CountVectorizer
-
-    if not texts:
-        return []
-    vectorizer = CountVectorizer(analyzer="char_wb", ngram_range=(5, 5), binary=True)
-    try:
-        grams = vectorizer.fit_transform(texts)
-    except ValueError:  # no text has a 5-gram
-        return []
-    sizes = grams.sum(axis=1).A1
-    pairs = []
-    block = 1000
-    for start in range(0, grams.shape[0], block):
-        shared = (grams[start : start + block] @ grams.T).tocoo()
-        left = shared.row + start
-        union = sizes[left] + sizes[shared.col] - shared.data
-        near = (left < shared.col) & (shared.data >= NEAR_COPY_SIMILARITY * union)
-        pairs += zip(left[near].tolist(), shared.col[near].tolist(), strict=True)
-    return pairs
+def _without_copies_of(
+    part: list[Example], groups: list[list[Example]]
+) -> tuple[list[list[Example]], int]:
+    """The groups without the near-copies of a part's rows, and how many those were."""
+    others = [example for group in groups for example in group]
+    found = near_copies_of([e.text for e in part], [e.text for e in others])
+    if not found:
+        return groups, 0
+    copies = {others[place].id for place in found}
+    kept = [[example for example in group if example.id not in copies] for group in groups]
+    return [group for group in kept if group], len(copies)
 
 
 def _digest(*parts: Sequence[Example]) -> str:

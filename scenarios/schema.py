@@ -116,23 +116,41 @@ class Rows(Strict):
         return self
 
 
+METRICS = {"classification": ("accuracy", "macro-f1"), "generation": ("exact-match", "chrf")}
+"""The metrics of a task that names none."""
+
+
 class Task(Strict):
     """What makes a scenario runnable: the rows, what is asked of the model, and the parts' sizes.
 
-    A text is cut after `most_text_tokens` of the model's tokens, for every contender alike.
+    A classification names its labels; a generation has free texts as answers, of at most
+    `most_answer_tokens`. A text is cut after `most_text_tokens` of the model's tokens, for every
+    contender alike. The first of the metrics is the one that everything is chosen and judged by.
     """
 
-    type: Literal["classification"] = "classification"
+    type: Literal["classification", "generation"] = "classification"
     instruction: Annotated[str, Field(min_length=1)]
-    labels: tuple[Annotated[str, Field(min_length=1)], ...]
-    metrics: tuple[str, ...] = ("accuracy", "macro-f1")
+    labels: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    metrics: Annotated[tuple[str, ...], Field(min_length=1)]
     test_rows: Annotated[int, Field(ge=2)] = 300
     validation_rows: Annotated[int, Field(ge=2)] = 90
     most_text_tokens: Annotated[int, Field(ge=8)] = 512
+    most_answer_tokens: Annotated[int, Field(ge=1)] = 128
     rows: Rows
+
+    @model_validator(mode="before")
+    @classmethod
+    def _usual_metrics(cls, values):
+        if isinstance(values, dict) and "metrics" not in values:
+            values = values | {"metrics": METRICS.get(values.get("type", "classification"), ())}
+        return values
 
     @model_validator(mode="after")
     def _labels_differ(self) -> Task:
+        if self.type == "generation":
+            if self.labels or self.rows.bands:
+                raise ValueError("a generation has no labels; its answers are free texts")
+            return self
         if len(self.labels) < 2:
             raise ValueError(
                 f"labels holds {len(self.labels)}: there is nothing to choose between; "

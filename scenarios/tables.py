@@ -35,19 +35,20 @@ def load_table(rows: Rows) -> Table:
     place = rows.filename or Path(rows.path).name
     wanted = [rows.id, rows.before, rows.rating]
     wanted += [rows.messages] if rows.messages else [rows.text, rows.label]
-    for column in wanted:
-        if column is not None and column not in data.column_names:
-            raise UserError(f"{place}: no column '{column}'; it has {', '.join(data.column_names)}")
+    for name in wanted:
+        if name is not None and name not in data.column_names:
+            raise UserError(f"{place}: no column '{name}'; it has {', '.join(data.column_names)}")
     count = len(data)
-    ids = map(as_text, data[rows.id]) if rows.id else map(str, range(1, count + 1))
+    ids = column(data, rows.id) if rows.id else map(str, range(1, count + 1))
     if rows.messages:
-        turns = [turns_of(chat, place, n) for n, chat in enumerate(data[rows.messages], start=1)]
+        chats = values(data, rows.messages)
+        turns = [turns_of(chat, place, n) for n, chat in enumerate(chats, start=1)]
         texts, labels = [turn[0] for turn in turns], [turn[1] for turn in turns]
     else:
-        texts = list(map(as_text, data[rows.text]))
+        texts = column(data, rows.text)
         labels = _labels(rows, data)
     if rows.before:
-        above = map(as_text, data[rows.before])
+        above = column(data, rows.before)
         texts = ["\n".join(filter(None, pair)) for pair in zip(above, texts, strict=True)]
     return Table(list(ids), texts, labels)
 
@@ -101,6 +102,16 @@ def load_dataset(file: Path, format_: str, columns: tuple[str, ...] | None = Non
         raise UserError(f"can't read '{file.name}' as {format_}: {reason}") from error
 
 
+def values(data, name: str) -> list:
+    """A column's values, read in one go: row by row takes fifty times as long."""
+    return data.data.column(name).to_pylist()
+
+
+def column(data, name: str) -> list[str]:
+    """A column's values as texts."""
+    return list(map(as_text, values(data, name)))
+
+
 def as_text(value) -> str:
     """A value as people write it: no float for a whole number, nothing for a missing value."""
     if value is None:
@@ -127,8 +138,8 @@ def turns_of(chat, place: str, number: int) -> tuple[str, str]:
 
 def _labels(rows: Rows, data) -> list[str]:
     if rows.label:
-        return list(map(as_text, data[rows.label]))
-    return [_banded(rows, value) for value in data[rows.rating]]
+        return column(data, rows.label)
+    return [_banded(rows, value) for value in values(data, rows.rating)]
 
 
 def _banded(rows: Rows, value) -> str:

@@ -7,7 +7,8 @@ import pytest
 
 import scenarios
 from scenarios.errors import UserError
-from scenarios.rows import Example, balanced_sample, clean, load_split, near_copies, read, split
+from scenarios.near_copies import near_copies_of
+from scenarios.rows import Example, balanced_sample, clean, load_split, read, split
 from scenarios.schema import Rows, Task
 
 
@@ -49,30 +50,23 @@ def test_a_text_under_two_labels_teaches_nothing_and_is_left_out():
     assert clean(rows, {}) == ([], {"the same text under two labels": 2, "usable": 0})
 
 
-def test_texts_that_share_four_fifths_of_their_5_grams_are_near_copies():
-    texts = [
-        "the battery of this camera lasts for a whole day of taking pictures",
-        "the battery of this camera lasts for a whole day of taking picture",
-        "the screen is far too dark to read in the sun",
-    ]
-    assert near_copies(texts) == [(0, 1)]
+def test_a_near_copy_of_a_tested_text_is_in_no_other_part():
+    """Of 40 rows the texts of 20 and 21 differ by a letter; whichever is tested, the other isn't used."""
+    same = "the battery of this camera lasts for a whole day of taking pictures"
 
-
-def test_texts_without_a_single_word_have_no_near_copies():
-    assert near_copies([]) == []
-    assert near_copies(["", " "]) == []
-
-
-def test_groups_that_share_a_near_copy_stay_in_one_part():
     def text(i):
-        same = "the battery of this camera lasts for a whole day of taking pictures"
-        return same + "s" * (i // 20) if i in (0, 21) else f"row {i * 104729} says {i * 7919}"
+        return same + "s" * (i - 20) if i in (20, 21) else f"row {i * 104729} says {i * 7919}"
 
-    rows = examples(40, text=text, group=lambda i: f"g{i // 2}")
-    parts = split(rows, task(), seed=1)
-    place = {e.id: name for name in ("train", "validation", "test") for e in getattr(parts, name)}
-    ours = {place[id_] for id_ in ("0", "21") if id_ in place}
-    assert len(ours) <= 1
+    rows = examples(40, text=text)
+    for seed in range(12):
+        parts = split(rows, task(), seed=seed)
+        held = [
+            {e.id for e in part} & {"20", "21"}
+            for part in (parts.train, parts.validation, parts.test)
+        ]
+        assert sum(map(bool, held)) == 1
+        left_out = 2 - sum(map(len, held))
+        assert parts.counts["near-copies of test or validation rows"] == left_out
 
 
 def test_no_group_stands_in_two_parts_and_the_tested_labels_are_balanced():
@@ -180,10 +174,9 @@ class TestTheReviews:
         assert sum(map(len, reviews)) == len(set().union(*reviews))
 
     def test_no_near_copy_of_a_test_row_is_trained_on(self, parts):
-        whole = [*parts.test, *parts.validation, *parts.train]
-        part = [0] * len(parts.test) + [1] * len(parts.validation) + [2] * len(parts.train)
-        pairs = near_copies([e.text for e in whole])
-        assert all(part[one] == part[other] for one, other in pairs)
+        later = [e.text for e in (*parts.validation, *parts.train)]
+        assert near_copies_of([e.text for e in parts.test], later) == set()
+        assert near_copies_of([e.text for e in parts.validation], later[90:]) == set()
 
     def test_every_row_read_is_accounted_for(self, parts):
         counts = parts.counts
