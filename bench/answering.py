@@ -1,4 +1,4 @@
-"""Answers by a language model: the label with the highest log-likelihood."""
+"""Answers by a language model: the label with the highest log-likelihood, or a text that it writes."""
 
 from __future__ import annotations
 
@@ -12,6 +12,36 @@ from bench.prompts import Renderer
 from bench.scoring import LabelScorer, Scored
 from scenarios.rows import Example
 from scenarios.schema import Task
+
+
+def answerer(
+    model: LoadedModel,
+    task: Task,
+    demonstrations: Sequence[Example] = (),
+    notes: dict | None = None,
+):
+    """What answers a task's rows by this model, after a prompt with these demonstrations.
+
+    Raises `TooLong` where a prompt may not fit the model's context.
+    """
+    if task.type == "generation":
+        from bench.generating import TextAnswerer
+
+        return TextAnswerer(model, task, demonstrations, notes)
+    return LabelAnswerer(model, task, demonstrations, notes)
+
+
+def check_context(
+    model: LoadedModel, task: Task, prefix: Sequence[int], answer: int, demonstrations: int
+) -> None:
+    """Raise `TooLong` unless a prefix, the longest text and an answer of so many tokens fit."""
+    context = getattr(model.lm.config, "max_position_embeddings", None)
+    needed = len(prefix) + task.most_text_tokens + answer
+    if context and needed > context:
+        raise TooLong(
+            f"{demonstrations} demonstrations, a text and its answer may take {needed} tokens, and "
+            f"the model reads {context}; set fewer shots, or a lower most_text_tokens"
+        )
 
 
 class LabelAnswerer:
@@ -29,13 +59,7 @@ class LabelAnswerer:
         self._renderer = Renderer(model.tokenizer, task)
         self._answers = self._renderer.scored_answers()
         prefix = self._renderer.prefix(demonstrations)
-        context = getattr(model.lm.config, "max_position_embeddings", None)
-        needed = len(prefix) + task.most_text_tokens + max(map(len, self._answers))
-        if context and needed > context:
-            raise TooLong(
-                f"{len(demonstrations)} demonstrations and a text may take {needed} tokens, and "
-                f"the model reads {context}; set fewer shots, or a lower most_text_tokens"
-            )
+        check_context(model, task, prefix, max(map(len, self._answers)), len(demonstrations))
         self._scorer = LabelScorer(model.lm, prefix, self._answers)
 
     def answer(

@@ -148,9 +148,9 @@ def plan(as_json, **options):
     Example: bench plan sentiment --quick
     """
     _need_extra()
-    from bench.run import plan_of
+    from bench.run import prepare
 
-    found = plan_of(_request(**options))
+    found, _ = prepare(_request(**options))
     if as_json:
         terminal.print_json(found.to_json())
         return
@@ -322,14 +322,13 @@ def _summary(folder: Path, report: Path, record: dict) -> dict:
 
 
 def _table(record: dict) -> str:
-    lines = [
-        f"{'':<14}{'accuracy':>22}{'p50':>9}{'p95':>9}{'rows/s':>10}{'set-up':>9}{'memory':>10}"
-    ]
+    metric = record["plan"]["scenario"]["task"]["metrics"][0]
+    lines = [f"{'':<14}{metric:>22}{'p50':>9}{'p95':>9}{'rows/s':>10}{'set-up':>9}{'memory':>10}"]
     for entry in record["contenders"]:
         if entry["status"] != "done":
             lines.append(f"{entry['name']:<14}{entry['status']}: {entry['reason']}")
             continue
-        found = entry["accuracy"]
+        found = entry[metric.replace("-", "_")]
         interval = "" if found["low"] is None else f" ({found['low']:.3f}-{found['high']:.3f})"
         lines.append(
             f"{entry['name']:<14}{found['value']:>8.3f}{interval:<14}"

@@ -28,7 +28,8 @@ class Answer:
 
     `scores` holds a value for each label in the task's order (log-likelihoods, or the
     contender's own), or nothing. `seconds` is the batch's time over its rows. Token counts
-    are None where the contender reads no tokens.
+    are None where the contender reads no tokens; `first_token_seconds` is known where a text was
+    generated for one request alone.
     """
 
     example_id: str
@@ -37,21 +38,21 @@ class Answer:
     tokens_out: int | None
     seconds: float
     scores: tuple[float, ...] = ()
+    first_token_seconds: float | None = None
 
 
 @dataclass(frozen=True)
 class Ground:
     """What a contender may use to fit: never a test row.
 
-    `model` loads the trial's language model at the first call (`four_bit=True`: as NF4); `folder` is where a contender
-    may leave what it made (an adapter); `kept` holds what an earlier start of the same trial
-    finished.
+    `model` gives the trial's language model; `folder` is where a contender may leave what it made
+    (an adapter); `kept` holds what an earlier start of the same trial finished.
     """
 
     task: Task
     train: Sequence[Example]
     validation: Sequence[Example]
-    model: Callable[..., LoadedModel]
+    model: Callable[[], LoadedModel]
     folder: Path
     kept: Kept
 
@@ -87,6 +88,9 @@ class Contender(Protocol):
     def fit(self, ground: Ground, seed: int) -> Answerer:
         """Learn from the ground's rows."""
 
+    # One with `four_bit = True` gets its model's weights as NF4. One that can't run everywhere has
+    # `check(device)`, which raises `Skipped` before anything is loaded.
+    #
     # A contender whose fitting would weigh on the figures of its serving also has
     # `restore(ground, notes) -> Answerer`: the answerer again, from its notes and its folder.
     # It then serves in a fresh process, as it would be deployed.
@@ -109,7 +113,10 @@ def answers_of(answerer: Answerer, examples: Sequence[Example], **more) -> list[
     return [answer for batch in answerer.answer(examples, **more) for answer in batch]
 
 
-def accuracy(answers: Sequence[Answer], examples: Sequence[Example]) -> float:
-    """Share of answers equal to the gold label, for choosing on validation rows."""
-    gold = {example.id: example.gold for example in examples}
-    return sum(answer.text == gold[answer.example_id] for answer in answers) / len(examples)
+def quality(answers: Sequence[Answer], examples: Sequence[Example], task: Task) -> float:
+    """The first of the task's metrics over some rows, for choosing on validation rows."""
+    from bench.metrics import load_metric
+
+    said = {answer.example_id: answer.text for answer in answers}
+    gold, predicted = [e.gold for e in examples], [said[e.id] for e in examples]
+    return load_metric(task.metrics[0]).of(gold, predicted, task.labels)

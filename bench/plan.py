@@ -11,9 +11,10 @@ from typing import get_origin, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from bench import registry
+from bench.metrics import load_metric
 from scenarios.errors import UserError, unknown
 from scenarios.rows import Split
-from scenarios.schema import Scenario
+from scenarios.schema import Scenario, Task
 
 SCHEMA_VERSION = 1
 FLOORS = ("majority", "tf-idf")
@@ -81,6 +82,7 @@ def make_plan(
 
     `changed` holds settings by the kind of contender, as `parse_settings` gives them. Raises `UserError` for an unknown contender.
     """
+    _check_metrics(scenario.task)
     n_train = min(mode.train_rows or len(split.train), len(split.train))
     trials: list[Trial] = []
     for name in contender_names(only):
@@ -108,7 +110,7 @@ def make_plan(
         model=model,
         rows={"digest": split.digest, "counts": split.counts},
         trials=tuple(trials),
-        primary=_primary(trials),
+        primary=_primary(trials, scenario.task.metrics[0]),
     )
 
 
@@ -169,7 +171,15 @@ def parse_settings(texts: Sequence[str]) -> dict[str, dict[str, object]]:
     return found
 
 
-def _primary(trials: Sequence[Trial]) -> dict | None:
+def _check_metrics(task: Task) -> None:
+    for name in task.metrics:
+        if task.type not in load_metric(name).tasks:
+            raise UserError(
+                f"the metric '{name}' doesn't suit a {task.type}; change metrics in [task]"
+            )
+
+
+def _primary(trials: Sequence[Trial], metric: str) -> dict | None:
     """The one comparison that the verdict is drawn from, declared before anything is measured."""
     arms = {
         family: list(dict.fromkeys(t.name for t in trials if t.family == family))
@@ -178,10 +188,10 @@ def _primary(trials: Sequence[Trial]) -> dict | None:
     if not all(arms.values()):
         return None
     return {
-        "metric": "accuracy",
+        "metric": metric,
         "baseline": arms["prompt"],
         "challenger": arms["fine_tune"],
-        "chosen_by": "accuracy on the validation rows; of equals the first",
+        "chosen_by": f"{metric} on the validation rows; of equals the first",
     }
 
 

@@ -69,6 +69,18 @@ class Renderer:
         """Tokens that a tuned model is to learn: a label and the ending of an answer."""
         return self._text(label) + self._ending
 
+    @property
+    def ends(self) -> list[int]:
+        """Tokens that end an answer which a model writes."""
+        return list(dict.fromkeys([self._ending[-1], self.tokenizer.eos_token_id]))
+
+    def written(self, tokens: Sequence[int]) -> str:
+        """The text of an answer's tokens; in the plain form it ends where another part begins."""
+        text = self.tokenizer.decode(tokens, skip_special_tokens=True)
+        if self.tokenizer.chat_template is None:
+            text = text.split("\n### ")[0]
+        return text.strip()
+
     @cached_property
     def _between(self) -> list[int]:
         return self._markup(self._render(turns=1, answered=False).split(_TEXT)[1])

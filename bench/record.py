@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from bench import statistics
-from bench.metrics import Metric, load_metric
+from bench.metrics import Metric, load_metric, texts
 from bench.plan import SCHEMA_VERSION, Plan
 from bench.statistics import Estimate
 from bench.verdict import make_verdict
@@ -25,16 +25,19 @@ from scenarios.schema import Scenario, Task
 PACKAGES = ("tune-or-prompt", "torch", "transformers", "peft", "accelerate", "datasets",
             "evaluate", "scikit-learn", "numpy", "scipy", "tokenizers")  # fmt: skip
 
+STAGES = ("loading", "setup", "restoring", "serving")
+"""What the meters measure apart; a tuned model serves restored, in a fresh process."""
+
 
 @dataclass(frozen=True)
 class Results:
-    """A contender's answers to the test rows: predicted label codes, shape (seeds, rows)."""
+    """A contender's answers to the test rows, as texts of shape (seeds, rows)."""
 
     name: str
     family: str
     model: str | None
     predicted: np.ndarray
-    validation_accuracy: float | None
+    validation_score: float | None
 
 
 def make_record(
@@ -43,8 +46,8 @@ def make_record(
     """The record as plain JSON values, from the files that the trials left in `folder`."""
     scenario = Scenario.model_validate(plan.scenario)
     outcomes = {t.slug: _read_json(folder / "outcomes" / f"{t.slug}.json") for t in plan.trials}
-    results = _results(folder, plan, split, scenario.task, outcomes)
-    gold = np.array([scenario.task.labels.index(e.gold) for e in split.test])
+    results = _results(folder, plan, split, outcomes)
+    gold = texts([e.gold for e in split.test])
     groups = np.array([e.group for e in split.test])
     estimates = {
         name: {
@@ -103,44 +106,56 @@ def _read_json(file: Path):
     return json.loads(file.read_text(encoding="utf-8"))
 
 
-def _results(folder, plan: Plan, split: Split, task: Task, outcomes) -> dict[str, Results]:
+def _results(folder, plan: Plan, split: Split, outcomes) -> dict[str, Results]:
     """By contender, of the trials that are done."""
-    places = {example.id: i for i, example in enumerate(split.test)}
+    places = dict.fromkeys(example.id for example in split.test)
     results = {}
     for name in dict.fromkeys(t.name for t in plan.trials):
         trials = [t for t in plan.trials if t.name == name]
         done = [t for t in trials if outcomes[t.slug]["status"] == "done"]
         if not done:
             continue
-        predicted = np.full((len(done), len(places)), -1)
-        for row, trial in enumerate(done):
-            for line in (folder / "answers" / f"{trial.slug}.jsonl").open(encoding="utf-8"):
-                answer = json.loads(line)
-                predicted[row, places[answer["example_id"]]] = task.labels.index(answer["text"])
-        if (predicted < 0).any():
+        answers = [_answers(folder / "answers" / f"{t.slug}.jsonl") for t in done]
+        if any(found.keys() != places.keys() for found in answers):
             raise UserError(f"answers of {name} are missing in '{folder}'; start a new run")
-        chosen = [outcomes[t.slug]["notes"].get("validation_accuracy") for t in done]
-        accuracy = None if None in chosen else float(np.mean(chosen))
-        results[name] = Results(name, trials[0].family, trials[0].model, predicted, accuracy)
+        predicted = np.stack([texts([found[id_] for id_ in places]) for found in answers])
+        chosen = [outcomes[t.slug]["notes"].get("validation_score") for t in done]
+        score = None if None in chosen else float(np.mean(chosen))
+        results[name] = Results(name, trials[0].family, trials[0].model, predicted, score)
     return results
+
+
+def _answers(file: Path) -> dict[str, str]:
+    """What a trial said, by row id; empty where its file isn't there or is damaged."""
+    try:
+        answers = map(json.loads, file.read_text(encoding="utf-8").splitlines())
+        return {answer["example_id"]: answer["text"] for answer in answers}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
 
 
 def _estimate(metric, found: Results, gold, groups, task: Task, plan: Plan) -> Estimate:
     """A metric over the test rows, averaged over the seeds row by row."""
     n = len(gold)
     if not isinstance(metric, Metric):
-        value = float(np.mean([metric.compute(gold, seed) for seed in found.predicted]))
+        value = float(np.mean([metric.of(gold, seed, task.labels) for seed in found.predicted]))
         reason = "a metric of the evaluate library gives no sums to resample"
         return Estimate(value, None, None, statistics.LEVEL, n, "none", reason)
-    if metric.name == "accuracy":
-        return statistics.share((found.predicted == gold).mean(axis=0), groups)
-    rows = [metric.statistics(gold, seed, len(task.labels)) for seed in found.predicted]
-    stacked = np.stack(rows, axis=1)  # (rows, seeds, k): a seed's formula first, then their mean
+    if metric.share:
+        return statistics.share(_right(metric, found, gold, task), groups)
+    sums = _statistics(metric, found, gold, task)
+    return statistics.resampled(sums, lambda s: metric.value(s).mean(axis=-1), groups, plan.seed)
 
-    def mean_over_seeds(sums: np.ndarray) -> np.ndarray:
-        return metric.value(sums).mean(axis=-1)
 
-    return statistics.resampled(stacked, mean_over_seeds, groups, plan.seed)
+def _statistics(metric: Metric, found: Results, gold, task: Task) -> np.ndarray:
+    """Shape (rows, seeds, k): a seed's formula first, then their mean."""
+    seeds = [metric.statistics(gold, seed, task.labels) for seed in found.predicted]
+    return np.stack(seeds, axis=1)
+
+
+def _right(metric: Metric, found: Results, gold, task: Task) -> np.ndarray:
+    """Of each row the share of seeds that answered it rightly."""
+    return metric.value(_statistics(metric, found, gold, task)).mean(axis=1)
 
 
 def _contender(name, plan: Plan, outcomes, estimates: dict, usd_per_hour) -> dict:
@@ -171,21 +186,24 @@ def _measured(done: list[dict], usd_per_hour: float | None) -> dict:
         cost = usd_per_hour / 3600 / throughput * 1000
         reason = "the machine's price at its measured throughput, fully used"
 
-    def peak(key: str, stages: tuple[str, ...] = ("setup", "restoring", "serving")) -> int | None:
+    def peak(key: str, stages: tuple[str, ...] = STAGES) -> int | None:
         values = [o[stage][key] for o in done for stage in stages if stage in o]
         return max((v for v in values if v is not None), default=None)
 
     notes = done[0]["notes"]
     return {
-        "validation_accuracy": notes.get("validation_accuracy"),
+        "validation_score": notes.get("validation_score"),
         "p50_latency_ms": float(np.percentile(latencies, 50)),
         "p95_latency_ms": float(np.percentile(latencies, 95)),
         "latency_requests": len(latencies),
+        "p50_first_token_ms": _median(done, "first_token_ms"),
+        "p50_per_token_ms": _median(done, "per_token_ms"),
         "throughput_rows_per_s": throughput,
         "train_seconds": float(np.median([o["setup"]["seconds"] for o in done])),
         "peak_resident_bytes": peak("peak_resident_bytes"),
-        "serving_peak_resident_bytes": peak("peak_resident_bytes", ("restoring", "serving")),
+        "serving_peak_resident_bytes": peak("peak_resident_bytes", STAGES[2:]),
         "peak_gpu_bytes": peak("peak_gpu_bytes"),
+        "peak_gpu_reserved_bytes": peak("peak_gpu_reserved_bytes"),
         "process_gpu_bytes": peak("process_gpu_bytes"),
         "joules": done[0]["serving"]["joules"],
         "tokens_in": done[0]["serving"]["tokens_in"],
@@ -199,6 +217,12 @@ def _measured(done: list[dict], usd_per_hour: float | None) -> dict:
     }
 
 
+def _median(done: list[dict], key: str) -> float | None:
+    """Of a figure of single requests, over all trials; None where no text was generated."""
+    values = [value for outcome in done for value in outcome[key]]
+    return float(np.median(values)) if values else None
+
+
 def _comparisons(plan: Plan, results: dict[str, Results], gold, groups, scenario) -> list[dict]:
     """The primary comparison, and every prompting arm against every tuned one, Holm-adjusted."""
     primary = _primary_pair(plan, results)
@@ -208,14 +232,16 @@ def _comparisons(plan: Plan, results: dict[str, Results], gold, groups, scenario
         for challenger in results.values()
         if (baseline.family, challenger.family) == ("prompt", "fine_tune")
     ]
+    metric = load_metric(scenario.task.metrics[0])
     found = []
-    for baseline, challenger in pairs:
-        rows = [(arm.predicted == gold).mean(axis=0) for arm in (baseline, challenger)]
-        difference = statistics.paired_difference(*rows, groups)
-        p_value, test = statistics.paired_p_value(*rows, groups, plan.seed)
+    for arms in pairs:
+        baseline, challenger = arms
+        difference, p_value, test, discordant = _difference(
+            metric, arms, gold, groups, scenario.task, plan.seed
+        )
         found.append(
             {
-                "metric": "accuracy",
+                "metric": metric.name,
                 "baseline": baseline.name,
                 "challenger": challenger.name,
                 "difference": difference.value,
@@ -225,8 +251,8 @@ def _comparisons(plan: Plan, results: dict[str, Results], gold, groups, scenario
                 "level": difference.level,
                 "n": difference.n,
                 "groups": len(np.unique(groups)),
-                "method": f"{difference.method}; {test}",
-                "discordant_share": float(np.abs(rows[0] - rows[1]).mean()),
+                "method": f"{difference.method}; {test}" if test else difference.method,
+                "discordant_share": discordant,
                 "p_value": p_value,
                 "primary": (baseline.name, challenger.name) == primary,
                 "margin": scenario.decision.margin,
@@ -237,16 +263,45 @@ def _comparisons(plan: Plan, results: dict[str, Results], gold, groups, scenario
             }
         )
     others = [comparison for comparison in found if not comparison["primary"]]
-    adjusted = statistics.holm([comparison["p_value"] for comparison in others])
-    for comparison, p_value in zip(others, adjusted, strict=True):
+    tested = [comparison for comparison in others if comparison["p_value"] is not None]
+    adjusted = statistics.holm([comparison["p_value"] for comparison in tested])
+    for comparison, p_value in zip(tested, adjusted, strict=True):
         comparison["p_adjusted"] = p_value
     for comparison in found:
         comparison.setdefault("p_adjusted", comparison["p_value"])
     return sorted(found, key=lambda comparison: not comparison["primary"])
 
 
+def _difference(
+    metric, arms: tuple[Results, Results], gold, groups, task: Task, seed: int
+) -> tuple[Estimate, float | None, str | None, float | None]:
+    """The challenger's gain over the baseline, its p-value and test, and the discordant share."""
+    if not isinstance(metric, Metric):
+        values = [np.mean([metric.of(gold, s, task.labels) for s in arm.predicted]) for arm in arms]
+        reason = "a metric of the evaluate library gives no sums to resample"
+        gain = float(values[1] - values[0])
+        n = len(gold)
+        return Estimate(gain, None, None, statistics.LEVEL, n, "none", reason), None, None, None
+    if metric.share:
+        rows = [_right(metric, arm, gold, task) for arm in arms]
+        difference = statistics.paired_difference(*rows, groups)
+        p_value, test = statistics.paired_p_value(*rows, groups, seed)
+        return difference, p_value, test, float(np.abs(rows[0] - rows[1]).mean())
+
+    def gain(sums: np.ndarray) -> np.ndarray:
+        values = metric.value(sums).mean(axis=-1)
+        return values[..., 1] - values[..., 0]
+
+    seeds = max(len(arm.predicted) for arm in arms)
+    each = [_statistics(metric, arm, gold, task) for arm in arms]
+    even = [s[:, np.arange(seeds) % s.shape[1]] for s in each]  # an arm without seeds has one
+    both = np.stack(even, axis=1)
+    difference = statistics.resampled(both, gain, groups, seed)
+    return difference, statistics.swap_p(both, gain, groups, seed), "arms swapped by group", None
+
+
 def _primary_pair(plan: Plan, results: dict[str, Results]) -> tuple[str, str] | None:
-    """The prompting arm and the tuned arm with the highest validation accuracy."""
+    """The prompting arm and the tuned arm with the highest score on the validation rows."""
     if plan.primary is None:
         return None
     pair = []
@@ -254,7 +309,7 @@ def _primary_pair(plan: Plan, results: dict[str, Results]) -> tuple[str, str] | 
         arms = [results[name] for name in plan.primary[side] if name in results]
         if not arms:
             return None
-        pair.append(max(arms, key=lambda arm: arm.validation_accuracy or 0.0).name)
+        pair.append(max(arms, key=lambda arm: arm.validation_score or 0.0).name)
     return pair[0], pair[1]
 
 

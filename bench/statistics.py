@@ -152,6 +152,21 @@ def sign_flip_p(
     return (beyond + 1) / (resamples + 1)
 
 
+def swap_p(statistics: np.ndarray, value, groups: np.ndarray, seed: int) -> float:
+    """Two-sided permutation test of a metric's difference, the arms swapped by whole groups.
+
+    `statistics` has shape (rows, 2, ..., k), the arms on the second axis; `value` takes
+    (..., 2, ..., k) to the difference. (b + 1) / (m + 1) as above (Dror et al. 2018).
+    """
+    sums = _by_group(np.asarray(statistics, dtype=float), groups)
+    swapped = np.random.default_rng(seed).integers(0, 2, size=(RESAMPLES, len(sums)))
+    apart = (sums[:, ::-1] - sums).reshape(len(sums), -1)
+    totals = sums.sum(axis=0) + (swapped @ apart).reshape(RESAMPLES, *sums.shape[1:])
+    seen = abs(float(value(sums.sum(axis=0))))
+    beyond = int((np.abs(value(totals)) >= seen - 1e-9).sum())
+    return (beyond + 1) / (RESAMPLES + 1)
+
+
 def paired_p_value(
     baseline: np.ndarray, challenger: np.ndarray, groups: np.ndarray, seed: int
 ) -> tuple[float, str]:
@@ -218,6 +233,11 @@ def rows_to_settle(discordant_share: float, margin: float, level: float = LEVEL)
     """
     z = _normal(level) + _normal(2 * _POWER - 1)
     return math.ceil(z * z * discordant_share / margin**2)
+
+
+def rows_to_narrow(n: int, half_width: float, margin: float) -> int:
+    """Rows with which an interval of this half width on `n` rows would be half a margin wide."""
+    return math.ceil(n * (half_width / (margin / 2)) ** 2)
 
 
 def _by_group(values: np.ndarray, groups: np.ndarray) -> np.ndarray:

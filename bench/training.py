@@ -14,6 +14,7 @@ import torch
 
 from bench.contender import Failed
 from bench.kept import Kept
+from bench.meter import synchronise
 from bench.models import LoadedModel
 from bench.packing import packed_hidden, shares_prefix
 from bench.progress import bar
@@ -63,14 +64,14 @@ def train_lora(
     rows: Sequence[Row],
     settings: LoraSettings,
     seed: int,
-    validate: Callable[[], tuple[float, float]],
+    validate: Callable[[], tuple[float | None, float]],
     kept: Kept,
 ) -> tuple[object, dict]:
     """Train an adapter on rows of tokens; returns the PEFT model at its best epoch, and notes.
 
     The loss is on the answers' tokens alone.
-    `validate` gives accuracy and mean log-likelihood of the gold labels on the validation rows;
-    the best epoch is that of the highest accuracy, then of the highest log-likelihood.
+    `validate` gives the score (or None) and the mean log-likelihood of the gold answers on the
+    validation rows; the best epoch is that of the highest score, then of the highest likelihood.
     Each finished epoch is put into `kept`, and epochs that are there already aren't trained again.
     """
     from peft import set_peft_model_state_dict
@@ -91,12 +92,13 @@ def train_lora(
         with bar(f"training, epoch {number} of {settings.epochs}", len(rows), "row") as done:
             losses = [step(update, done) for update in updates]
         peft_model.eval()
+        synchronise()
         seconds = time.perf_counter() - start
-        accuracy, log_likelihood = validate()
+        score, log_likelihood = validate()
         epoch = {
             "epoch": number,
             "loss": sum(losses) / len(losses),
-            "validation_accuracy": accuracy,
+            "validation_score": score,
             "validation_log_likelihood": log_likelihood,
             "seconds": seconds,
         }
@@ -114,7 +116,7 @@ def train_lora(
         "trained_tokens": settings.epochs * sum(len(prefix) + _own_length(row) for row in rows),
         "epochs": state.epochs,
         "best_epoch": best["epoch"],
-        "validation_accuracy": best["validation_accuracy"],
+        "validation_score": best["validation_score"],
     }
 
 
@@ -189,11 +191,12 @@ class _Step:
         self._schedule = _schedule(self._optimizer, total, done, settings)
 
     def __call__(self, rows: list[Row], done) -> float:
-        """Train on the rows of an update; returns their mean loss."""
+        """Train on the rows of an update; returns the mean loss of their answers' tokens."""
         total = 0.0
+        tokens = sum(len(row.answer) for row in rows)
         for piece in _pieces(rows, self._prefix, self._lm):
             with self._accelerator.autocast():
-                loss = answer_loss(self._lm, self._prefix, piece) * (len(piece) / len(rows))
+                loss = answer_loss(self._lm, self._prefix, piece) / tokens
             if not torch.isfinite(loss):
                 raise Failed(f"the loss became {loss.item()}; a lower learning rate may help")
             self._accelerator.backward(loss)
@@ -207,7 +210,7 @@ class _Step:
 
 
 def _rank_of_epoch(epoch: dict) -> tuple[float, float]:
-    return epoch["validation_accuracy"], epoch["validation_log_likelihood"]
+    return epoch["validation_score"] or 0.0, epoch["validation_log_likelihood"]
 
 
 @contextmanager
@@ -278,7 +281,7 @@ def _pieces(rows: list[Row], prefix: list[int], lm) -> list[list[Row]]:
 
 
 def answer_loss(lm, prefix: list[int], rows: Sequence[Row]) -> torch.Tensor:
-    """Mean cross-entropy of the answers' tokens; logits are formed for those positions alone.
+    """Sum of the cross-entropies of the answers' tokens; logits are formed for those alone.
 
     Rows are padded on the right, where a causal model's real tokens never look.
     """
@@ -297,7 +300,14 @@ def answer_loss(lm, prefix: list[int], rows: Sequence[Row]) -> torch.Tensor:
     at_token = [len(row.tokens) - 1 + k for row in rows for k in range(len(row.answer))]
     logits = lm.get_output_embeddings()(hidden[at_row, at_token])
     targets = torch.tensor([token for row in rows for token in row.answer], device=logits.device)
-    return torch.nn.functional.cross_entropy(logits.float(), targets)
+    return torch.nn.functional.cross_entropy(logits.float(), targets, reduction="sum")
+
+
+def mean_log_likelihood(lm, prefix: list[int], rows: Sequence[Row]) -> float:
+    """Of a token of the rows' answers, without gradients."""
+    with torch.inference_mode():
+        losses = [answer_loss(lm, prefix, piece).item() for piece in _pieces(rows, prefix, lm)]
+    return -sum(losses) / sum(len(row.answer) for row in rows)
 
 
 def _own_length(row: Row) -> int:

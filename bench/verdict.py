@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.plan import Plan
-from bench.statistics import rows_to_settle, wilson
+from bench.statistics import rows_to_narrow, rows_to_settle, wilson
 from scenarios.schema import Scenario
 
 SIDES = {"fine_tune": "fine-tuning", "prompt": "prompting"}
@@ -51,7 +51,7 @@ def _quality(primary: dict | None, plan: Plan) -> dict:
         return _part("cant_tell", f"{names}: no interval, since {primary['reason']}.",
                      "other test rows")  # fmt: skip
     interval = (
-        f"{names}: accuracy {primary['difference'] * 100:+.1f} points, "
+        f"{names}: {primary['metric']} {primary['difference'] * 100:+.1f} points, "
         f"95 % interval {low * 100:+.1f} to {high * 100:+.1f}, on {primary['n']} rows"
     )
     if low > margin:
@@ -60,14 +60,21 @@ def _quality(primary: dict | None, plan: Plan) -> dict:
     if high < margin:
         return _part("prompt", f"{interval}: tuning doesn't gain the margin of "
                      f"{_points(margin)} that would pay for it.", None)  # fmt: skip
-    n = primary["n"]
+    sentence = f"{interval}: the margin of {_points(margin)} lies inside, so these rows can't tell."
+    return _part("cant_tell", sentence, _rows_that_settle(primary))
+
+
+def _rows_that_settle(primary: dict) -> str:
+    """How many rows, from the margin and how much the arms disagree, never from the gain seen."""
+    n, margin = primary["n"], primary["margin"]
+    if primary["discordant_share"] is None:
+        rows = rows_to_narrow(n, (primary["high"] - primary["low"]) / 2, margin)
+        return f"about {max(rows, n + 1):,} independent test rows, which narrow the interval enough"
     discordance = wilson(primary["discordant_share"] * n, n)[1]  # at most, by these rows
     rows = rows_to_settle(discordance, margin)
-    return _part(
-        "cant_tell",
-        f"{interval}: the margin of {_points(margin)} lies inside, so these rows can't tell.",
+    return (
         f"about {max(rows, n + 1):,} independent test rows, or fewer if the arms disagree on less "
-        f"than {discordance:.0%} of them",
+        f"than {discordance:.0%} of them"
     )
 
 

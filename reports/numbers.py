@@ -48,8 +48,10 @@ def dollars(value: float | None) -> str:
     return f"${value:.2f}" if value >= 1 else f"${value:.2g}"
 
 
-def p_value(value: float) -> str:
+def p_value(value: float | None) -> str:
     """Never zero."""
+    if value is None:
+        return MISSING
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from bench.contender import Answer, Ground, accuracy, answers_of
+from bench.contender import Answer, Ground, answers_of, quality
+from scenarios.cache import disk_errors_told
 from scenarios.rows import Example
-
-if TYPE_CHECKING:
-    from bench.models import LoadedModel
 
 Whole = Annotated[int, Field(gt=0)]
 
@@ -46,28 +45,40 @@ class Contender:
 
     def fit(self, ground: Ground, seed: int):
         """Train, keep the epoch that does best on the validation rows, save the adapter."""
-        from bench.answering import LabelAnswerer
+        from bench.answering import answerer
         from bench.prompts import Renderer
-        from bench.training import LoraSettings, Row, train_lora
+        from bench.training import LoraSettings, Row, mean_log_likelihood, train_lora
 
-        model = self._load(ground)
+        model = ground.model()
         renderer = Renderer(model.tokenizer, ground.task)
-        rows = [Row(renderer.row(e.text), renderer.answer(e.gold)) for e in ground.train]
+        prefix = renderer.prefix()
 
-        def validate() -> tuple[float, float]:
-            answerer = LabelAnswerer(model, ground.task)
-            answers = answers_of(answerer, ground.validation, progress="validation")
-            return accuracy(answers, ground.validation), _gold_log_likelihood(answers, ground)
+        def rows_of(examples: Sequence[Example]) -> list[Row]:
+            return [Row(renderer.row(e.text), renderer.answer(e.gold)) for e in examples]
+
+        def score(progress: str) -> tuple[float, list[Answer]]:
+            found = answerer(model, ground.task)
+            answers = answers_of(found, ground.validation, progress=progress)
+            return quality(answers, ground.validation, ground.task), answers
+
+        def validate() -> tuple[float | None, float]:
+            if ground.task.type == "generation":  # writing every answer takes too long
+                return None, mean_log_likelihood(model.lm, prefix, rows_of(ground.validation))
+            reached, answers = score("validation")
+            return reached, _gold_log_likelihood(answers, ground)
 
         names = LoraSettings.__dataclass_fields__
         settings = LoraSettings(**{name: getattr(self, name) for name in names})
         peft_model, notes = train_lora(
-            model, renderer.prefix(), rows, settings, seed, validate, ground.kept
+            model, prefix, rows_of(ground.train), settings, seed, validate, ground.kept
         )
-        peft_model.save_pretrained(ground.folder)
+        if notes["validation_score"] is None:
+            notes["validation_score"] = score("validation, the best epoch")[0]
+        with disk_errors_told():
+            peft_model.save_pretrained(ground.folder)
         adapter = ground.folder / "adapter_model.safetensors"
         notes |= {"adapter_bytes": adapter.stat().st_size, "served": self.serve}
-        return LabelAnswerer(model, ground.task, notes=notes)
+        return answerer(model, ground.task, notes=notes)
 
     def restore(self, ground: Ground, notes: dict):
         """The tuned model from its adapter on disk, merged or attached, in a fresh process.
@@ -77,19 +88,15 @@ class Contender:
         """
         import peft
 
-        from bench.answering import LabelAnswerer
+        from bench.answering import answerer
         from bench.training import without_renaming_notices
 
-        model = self._load(ground)
+        model = ground.model()
         with without_renaming_notices():
             peft_model = peft.PeftModel.from_pretrained(model.lm, ground.folder).eval()
         if self.serve == "merged":
             peft_model.merge_and_unload()
-        return LabelAnswerer(model, ground.task, notes=notes)
-
-    def _load(self, ground: Ground) -> LoadedModel:
-        """The base model that the adapters go on."""
-        return ground.model()
+        return answerer(model, ground.task, notes=notes)
 
 
 def _gold_log_likelihood(answers: list[Answer], ground: Ground) -> float:

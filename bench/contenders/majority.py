@@ -1,4 +1,4 @@
-"""Floor: always the commonest label of the training rows."""
+"""Floor: always the commonest answer of the training rows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scenarios.rows import Example
 
 @dataclass(frozen=True)
 class Contender:
-    """Ties go to the label that the task names first."""
+    """Ties go to the label that the task names first, or to the answer that comes first."""
 
     family: ClassVar = "floor"
     uses_model: ClassVar = False
@@ -22,21 +22,21 @@ class Contender:
     quick: ClassVar = {}
 
     def fit(self, ground: Ground, seed: int) -> Constant:
-        """The commonest label."""
+        """The commonest answer."""
         counts = Counter(example.gold for example in ground.train)
-        return Constant(max(ground.task.labels, key=lambda label: counts[label]))
+        return Constant(max(ground.task.labels or counts, key=lambda answer: counts[answer]))
 
 
 class Constant:
-    """Says one label to everything."""
+    """Says one thing to everything."""
 
-    def __init__(self, label: str):
-        self.label = label
-        self.notes = {"label": label}
+    def __init__(self, said: str):
+        self.said = said
+        self.notes = {"answer": said}
 
     def answer(self, examples: Sequence[Example], done=()) -> Iterator[list[Answer]]:
-        """The same label for each row."""
+        """The same for each row."""
         start = time.perf_counter()
-        said = [(example.id, self.label) for example in examples]
+        said = [(example.id, self.said) for example in examples]
         seconds = (time.perf_counter() - start) / len(said)
-        yield [Answer(id_, label, None, None, seconds) for id_, label in said]
+        yield [Answer(id_, text, None, None, seconds) for id_, text in said]

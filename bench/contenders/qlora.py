@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from bench.contender import Ground, Skipped
 from bench.contenders import lora
+
+if TYPE_CHECKING:
+    from bench.models import Device
 
 
 @dataclass(frozen=True)
@@ -16,22 +20,21 @@ class Contender(lora.Contender):
 
     serve: Literal["attached"] = "attached"
     usual: ClassVar = False
+    four_bit: ClassVar = True
+
+    def check(self, device: Device) -> None:
+        """Raises `Skipped` where 4-bit weights can't be trained on."""
+        if importlib.util.find_spec("bitsandbytes") is None:
+            raise Skipped(
+                "bitsandbytes isn't installed; `pip install 'tune-or-prompt[qlora]'` brings it"
+            )
+        if device.kind == "mps":
+            raise Skipped("4-bit training isn't supported on MPS here; use CUDA or a CPU")
 
     def fit(self, ground: Ground, seed: int):
         """As LoRA, over quantised weights."""
         answerer = super().fit(ground, seed)
         answerer.notes["quantisation"] = "NF4, double quantisation, bfloat16 compute"
-        if ground.model(four_bit=True).device.kind == "cpu":
+        if ground.model().device.kind == "cpu":
             answerer.notes["on_a_cpu"] = "shows that it works; its memory and speed are a GPU's"
         return answerer
-
-    def _load(self, ground: Ground):
-        try:
-            model = ground.model(four_bit=True)
-        except ImportError:
-            raise Skipped(
-                "bitsandbytes isn't installed; `pip install 'tune-or-prompt[qlora]'` brings it"
-            ) from None
-        if model.device.kind == "mps":
-            raise Skipped("4-bit training isn't supported on MPS here; use CUDA or a CPU")
-        return model

@@ -1,4 +1,4 @@
-"""Floor: TF-IDF with logistic regression, its regularisation chosen on validation rows."""
+"""Floor: TF-IDF with logistic regression; for free texts, the answer to the most similar row."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from bench.contender import Answer, Ground, accuracy, answers_of
+from bench.contender import Answer, Ground, answers_of, quality
 from scenarios.rows import Example
 from scenarios.schema import Task
 
 
 @dataclass(frozen=True)
 class Contender:
-    """Words and pairs of words; `inverse_penalties` are the C of scikit-learn that compete."""
+    """Words and pairs of words; `inverse_penalties` are the C of scikit-learn that compete.
+
+    Free texts are no classes: their floor gives the answer of the nearest training row (cosine).
+    """
 
     inverse_penalties: tuple[Annotated[float, Field(gt=0)], ...] = (0.3, 1.0, 3.0, 10.0, 30.0)
     family: ClassVar = "floor"
@@ -24,25 +27,32 @@ class Contender:
     seeded: ClassVar = False
     quick: ClassVar = {}
 
-    def fit(self, ground: Ground, seed: int) -> LinearAnswerer:
+    def fit(self, ground: Ground, seed: int) -> LinearAnswerer | NearestAnswerer:
         """The best of the penalties; of equals the strongest regularisation."""
+        if ground.task.type == "generation":
+            return NearestAnswerer(ground)
         candidates = [self._fit(ground, penalty) for penalty in self.inverse_penalties]
-        return max(candidates, key=lambda candidate: candidate.notes["validation_accuracy"])
+        return max(candidates, key=lambda candidate: candidate.notes["validation_score"])
 
     def _fit(self, ground: Ground, inverse_penalty: float) -> LinearAnswerer:
-        from sklearn.feature_extraction.text import TfidfVectorizer
         from sklearn.linear_model import LogisticRegression
         from sklearn.pipeline import make_pipeline
 
         pipeline = make_pipeline(
-            TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\w+|[!?]"),
+            _vectorizer(),
             LogisticRegression(C=inverse_penalty, max_iter=1000),
         )
         pipeline.fit([e.text for e in ground.train], [e.gold for e in ground.train])
         answerer = LinearAnswerer(pipeline, ground.task, {"inverse_penalty": inverse_penalty})
         answers = answers_of(answerer, ground.validation)
-        answerer.notes["validation_accuracy"] = accuracy(answers, ground.validation)
+        answerer.notes["validation_score"] = quality(answers, ground.validation, ground.task)
         return answerer
+
+
+def _vectorizer():
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    return TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\w+|[!?]")
 
 
 class LinearAnswerer:
@@ -64,4 +74,26 @@ class LinearAnswerer:
         yield [
             Answer(example.id, label, None, None, seconds, tuple(row))
             for example, label, row in zip(examples, said, rows, strict=True)
+        ]
+
+
+class NearestAnswerer:
+    """Answers as the training row did whose text is the most similar."""
+
+    def __init__(self, ground: Ground):
+        self._answers = [example.gold for example in ground.train]
+        self._vectorizer = _vectorizer()
+        self._rows = self._vectorizer.fit_transform([example.text for example in ground.train])
+        answers = answers_of(self, ground.validation)
+        self.notes = {"validation_score": quality(answers, ground.validation, ground.task)}
+
+    def answer(self, examples: Sequence[Example], done=()) -> Iterator[list[Answer]]:
+        """The nearest row's answer to each row; of equals the first."""
+        start = time.perf_counter()
+        shares = self._vectorizer.transform([e.text for e in examples]) @ self._rows.T
+        nearest = shares.toarray().argmax(axis=1).tolist()
+        seconds = (time.perf_counter() - start) / len(examples)
+        yield [
+            Answer(example.id, self._answers[place], None, None, seconds)
+            for example, place in zip(examples, nearest, strict=True)
         ]

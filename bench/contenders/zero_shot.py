@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from bench.contender import Ground, accuracy, answers_of
+from bench.contender import Ground, answers_of, quality
 
 
 @dataclass(frozen=True)
@@ -19,9 +19,9 @@ class Contender:
 
     def fit(self, ground: Ground, seed: int):
         """The instruction, and no demonstrations."""
-        from bench.answering import LabelAnswerer
+        from bench.answering import answerer
 
-        answerer = LabelAnswerer(ground.model(), ground.task)
-        answers = answers_of(answerer, ground.validation, progress="validation")
-        answerer.notes["validation_accuracy"] = accuracy(answers, ground.validation)
-        return answerer
+        found = answerer(ground.model(), ground.task)
+        answers = answers_of(found, ground.validation, progress="validation")
+        found.notes["validation_score"] = quality(answers, ground.validation, ground.task)
+        return found

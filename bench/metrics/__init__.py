@@ -1,8 +1,9 @@
 """Metrics: a row's sufficient statistics, and a formula over their sum.
 
 Since a metric of any set of rows is the formula of the sum, intervals and paired tests by
-resampling need no further code. One file a metric: a function `statistics(gold, predicted,
-labels)` of shape (rows, k), and a function `value(sums)` over the last axis.
+resampling need no further code. One file a metric: `TASKS` that it suits, whether it is a `SHARE`
+(the mean of a 0 or 1 a row), a function `statistics(gold, predicted, labels)` from arrays of texts
+to shape (rows, k), and a function `value(sums)` over the last axis.
 """
 
 from __future__ import annotations
@@ -15,11 +16,22 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Metric:
-    """`statistics`: gold and predicted codes to (rows, k); `value`: (..., k) to (...)."""
+    """`statistics`: gold and predicted texts to (rows, k); `value`: (..., k) to (...)."""
 
     name: str
-    statistics: Callable[[np.ndarray, np.ndarray, int], np.ndarray]
+    tasks: tuple[str, ...]
+    share: bool
+    statistics: Callable[[np.ndarray, np.ndarray, Sequence[str]], np.ndarray]
     value: Callable[[np.ndarray], np.ndarray]
+
+    def of(self, gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> float:
+        """Its value over some rows."""
+        return float(self.value(self.statistics(texts(gold), texts(predicted), labels).sum(axis=0)))
+
+
+def texts(values: Sequence[str]) -> np.ndarray:
+    """Texts of any lengths as an array."""
+    return np.array(values, dtype=object)
 
 
 def load_metric(name: str) -> Metric | WholeMetric:
@@ -39,7 +51,7 @@ def load_metric(name: str) -> Metric | WholeMetric:
                 "hub for it, or the path of a metric script"
             ) from error
     module = registry.load("metrics", name)
-    return Metric(name, module.statistics, module.value)
+    return Metric(name, module.TASKS, module.SHARE, module.statistics, module.value)
 
 
 @dataclass(frozen=True)
@@ -48,19 +60,23 @@ class WholeMetric:
 
     name: str
     metric: object
+    tasks: tuple[str, ...] = ("classification", "generation")
+    share: bool = False
 
-    def compute(self, gold: Sequence[int], predicted: Sequence[int]) -> float:
-        """Its first value on label codes."""
-        found = self.metric.compute(references=list(gold), predictions=list(predicted))
+    def of(self, gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> float:
+        """Its first value: on the labels' codes, or on texts where there are no labels."""
+        codes = {label: i for i, label in enumerate(labels)}
+        found = self.metric.compute(
+            references=[codes.get(text, text) for text in gold],
+            predictions=[codes.get(text, text) for text in predicted],
+        )
         return float(next(iter(found.values())))
 
 
-def as_evaluate(metric: Metric, labels: Sequence[str]):
-    """A metric of ours as an `evaluate.Metric` over label texts, for use with that library."""
+def as_evaluate(metric: Metric, labels: Sequence[str] = ()):
+    """A metric of ours as an `evaluate.Metric` over texts, for use with that library."""
     import datasets
     import evaluate
-
-    codes = {label: i for i, label in enumerate(labels)}
 
     class Adapted(evaluate.Metric):
         def _info(self):
@@ -73,9 +89,6 @@ def as_evaluate(metric: Metric, labels: Sequence[str]):
             )
 
         def _compute(self, predictions, references):
-            gold = np.array([codes[label] for label in references])
-            predicted = np.array([codes[label] for label in predictions])
-            sums = metric.statistics(gold, predicted, len(codes)).sum(axis=0)
-            return {metric.name: float(metric.value(sums))}
+            return {metric.name: metric.of(references, predictions, labels)}
 
     return Adapted()

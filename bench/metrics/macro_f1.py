@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
+TASKS = ("classification",)
+SHARE = False
 
-def statistics(gold: np.ndarray, predicted: np.ndarray, labels: int) -> np.ndarray:
+
+def statistics(gold: np.ndarray, predicted: np.ndarray, labels: Sequence[str]) -> np.ndarray:
     """Per row and label: gold and said, gold, said; shape (rows, 3 x labels)."""
-    said = predicted[:, None] == np.arange(labels)
-    true = gold[:, None] == np.arange(labels)
+    names = np.array(labels, dtype=object)
+    said = predicted[:, None] == names
+    true = gold[:, None] == names
     return np.concatenate([said & true, true, said], axis=1).astype(float)
 
 

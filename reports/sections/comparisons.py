@@ -25,7 +25,9 @@ def blocks(record: dict) -> list[Block]:
         for c in record["comparisons"]
     )
     first = record["comparisons"][0]
-    caption = f"Difference in accuracy, points, on {first['n']} rows in {first['groups']} groups"
+    caption = (
+        f"Difference in {first['metric']}, points, on {first['n']} rows in {first['groups']} groups"
+    )
     columns = ("comparison", "role", "difference", "95 % interval", "p", "method")
     chosen = record["plan"]["primary"]["chosen_by"]
     return [

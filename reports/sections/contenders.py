@@ -20,36 +20,40 @@ def blocks(record: dict) -> list[Block]:
     ]
     if not done:
         return found
-    return [_quality(record, done), _chart(done), _speed(done), *found]
+    return [_quality(record, done), _chart(record, done), _speed(done), *found]
 
 
 def _quality(record: dict, done: list[dict]) -> Table:
     metrics = record["plan"]["scenario"]["task"]["metrics"]
-    level = f"{done[0]['accuracy']['level'] * 100:g} %" if "accuracy" in done[0] else "95 %"
+    level = f"{done[0][_key(metrics[0])]['level'] * 100:g} %"
     rows = tuple(
         (
             entry["name"],
             NAMES[entry["family"]],
-            *(numbers.estimate(entry[metric.replace("-", "_")]) for metric in metrics),
-            numbers.percent(entry["validation_accuracy"]),
+            *(numbers.estimate(entry[_key(metric)]) for metric in metrics),
+            numbers.percent(entry["validation_score"]),
         )
         for entry in done
     )
-    columns = ("contender", "kind", *metrics, "validation accuracy")
+    columns = ("contender", "kind", *metrics, f"{metrics[0]}, validation rows")
     caption = f"Quality on the test rows, with {level} intervals"
     return Table(caption, columns, rows, frozenset(range(2, len(columns))))
 
 
-def _chart(done: list[dict]) -> Figure:
-    quality = "accuracy" if "accuracy" in done[0] else "macro_f1"
+def _key(metric: str) -> str:
+    return metric.replace("-", "_")
+
+
+def _chart(record: dict, done: list[dict]) -> Figure:
+    metric = record["plan"]["scenario"]["task"]["metrics"][0]
     points = [
         Point(
             entry["name"],
             entry["family"],
             entry["p50_latency_ms"],
-            entry[quality]["value"],
-            entry[quality]["low"],
-            entry[quality]["high"],
+            entry[_key(metric)]["value"],
+            entry[_key(metric)]["low"],
+            entry[_key(metric)]["high"],
         )
         for entry in done
     ]
@@ -58,7 +62,7 @@ def _chart(done: list[dict]) -> Figure:
         for p in points
     )
     return Figure(
-        quality_against_latency(points, quality),
+        quality_against_latency(points, metric),
         f"Quality against latency. {said}.",
         "Quality with its interval against the latency of a single request. Up and left is better.",
     )
@@ -66,17 +70,20 @@ def _chart(done: list[dict]) -> Figure:
 
 def _speed(done: list[dict]) -> Table:
     with_gpu = any(entry["peak_gpu_bytes"] is not None for entry in done)
-    columns = ["contender", "p50", "p95", "rows/s", "set-up", "memory", "to serve",
-               *(["GPU memory"] if with_gpu else []), "tokens in", "adapter",
-               "$/1,000"]  # fmt: skip
+    with_texts = any(entry["p50_first_token_ms"] is not None for entry in done)
+    columns = ["contender", "p50", "p95", *(["first token", "each after"] if with_texts else []),
+               "rows/s", "set-up", "memory", "to serve", *(["GPU memory"] if with_gpu else []),
+               "tokens in", "adapter", "$/1,000"]  # fmt: skip
     rows = []
     for entry in done:
+        texts = [entry["p50_first_token_ms"], entry["p50_per_token_ms"]] if with_texts else []
         gpu = [numbers.mebibytes(entry["peak_gpu_bytes"])] if with_gpu else []
         rows.append(
             (
                 entry["name"],
                 numbers.milliseconds(entry["p50_latency_ms"]),
                 numbers.milliseconds(entry["p95_latency_ms"]),
+                *map(numbers.milliseconds, texts),
                 f"{entry['throughput_rows_per_s']:,.1f}",
                 numbers.seconds(entry["train_seconds"]),
                 numbers.mebibytes(entry["peak_resident_bytes"]),
@@ -90,7 +97,7 @@ def _speed(done: list[dict]) -> Table:
     requests = done[0]["latency_requests"]
     caption = (
         f"Speed, memory and money. Latency over {requests} single requests after warm-up, with "
-        "the prompt's shared part computed once; set-up is loading, choosing and training; memory "
+        "the prompt's shared part computed once; set-up is choosing and training; memory "
         "is the peak of the trial's own processes, over all and for serving; dollars per 1,000 requests: "
         f"{done[0]['usd_reason']}"
     )

@@ -38,21 +38,21 @@ def _epochs(name: str, notes: dict) -> Table:
         (
             str(epoch["epoch"]) + (" (kept)" if epoch["epoch"] == notes["best_epoch"] else ""),
             f"{epoch['loss']:.4f}",
-            numbers.percent(epoch["validation_accuracy"]),
+            numbers.percent(epoch["validation_score"]),
             numbers.seconds(epoch["seconds"]),
         )
         for epoch in notes["epochs"]
     )
-    columns = ("epoch", "mean loss", "validation accuracy", "time")
+    columns = ("epoch", "mean loss", "on validation rows", "time")
     return Table(f"{name}: training", columns, rows, frozenset((1, 2, 3)))
 
 
 def _tried(name: str, notes: dict) -> Table:
     rows = tuple(
-        (str(t["shots"]), str(t["draw"] + 1), numbers.percent(t["validation_accuracy"]))
+        (str(t["shots"]), str(t["draw"] + 1), numbers.percent(t["validation_score"]))
         for t in notes["tried"]
     )
-    columns = ("demonstrations", "draw", "validation accuracy")
+    columns = ("demonstrations", "draw", "on validation rows")
     return Table(f"{name}: prompts that competed", columns, rows, frozenset((0, 1, 2)))
 
 

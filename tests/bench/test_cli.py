@@ -95,7 +95,7 @@ def test_list_names_scenarios_contenders_and_metrics():
         "few-shot": "prompt", "lora": "fine_tune", "majority": "floor", "qlora": "fine_tune", "tf-idf": "floor",
         "zero-shot": "prompt",
     }  # fmt: skip
-    assert found["metrics"] == ["accuracy", "macro-f1"]
+    assert found["metrics"] == ["accuracy", "chrf", "exact-match", "macro-f1"]
 
 
 def test_a_plan_is_shown_and_nothing_is_run(small_scenario, tmp_path):

@@ -24,8 +24,8 @@ def ground(tmp_path, small_scenario, tiny_model, cache):
 def test_the_best_draw_on_validation_rows_is_kept_and_all_are_reported(ground):
     notes = Contender(shots=(2, 4), draws=2).fit(ground, 0).notes
     assert [(t["shots"], t["draw"]) for t in notes["tried"]] == [(2, 0), (2, 1), (4, 0), (4, 1)]
-    best = max(t["validation_accuracy"] for t in notes["tried"])
-    assert notes["validation_accuracy"] == best
+    best = max(t["validation_score"] for t in notes["tried"])
+    assert notes["validation_score"] == best
     assert len(notes["demonstrations"]) == notes["shots"]
     assert set(notes["demonstrations"]) <= {e.id for e in ground.train}
 
@@ -47,7 +47,7 @@ def test_what_was_tried_before_a_kill_is_not_tried_again(ground):
 def test_prompts_too_long_for_the_model_drop_out(ground):
     ground.model().lm.config.max_position_embeddings = 700
     notes = Contender(shots=(2, 40), draws=1).fit(ground, 0).notes
-    assert [t["validation_accuracy"] is None for t in notes["tried"]] == [False, True]
+    assert [t["validation_score"] is None for t in notes["tried"]] == [False, True]
     assert notes["shots"] == 2
 
 

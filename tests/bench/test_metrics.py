@@ -4,23 +4,22 @@ import numpy as np
 import pytest
 
 from bench import registry
-from bench.metrics import as_evaluate, load_metric
+from bench.metrics import as_evaluate, load_metric, texts
 from scenarios.errors import UserError
 
 LABELS = ("negative", "neutral", "positive")
 RNG = np.random.default_rng(0)
-GOLD, PREDICTED = RNG.integers(0, 3, 200), RNG.integers(0, 3, 200)
+GOLD, PREDICTED = (texts([LABELS[code] for code in RNG.integers(0, 3, 200)]) for _ in range(2))
 
 
-def value(name, gold=GOLD, predicted=PREDICTED, labels=3):
-    metric = load_metric(name)
-    return metric.value(metric.statistics(gold, predicted, labels).sum(axis=0))
+def value(name, gold=GOLD, predicted=PREDICTED):
+    return load_metric(name).of(gold, predicted, LABELS)
 
 
 @pytest.mark.parametrize("name", registry.names("metrics"))
 def test_a_metric_of_two_sets_of_rows_is_the_formula_of_their_sum(name):
     metric = load_metric(name)
-    rows = metric.statistics(GOLD, PREDICTED, 3)
+    rows = metric.statistics(GOLD, PREDICTED, LABELS)
     assert rows.shape[0] == 200
     halves = rows[:70].sum(axis=0) + rows[70:].sum(axis=0)
     assert metric.value(halves) == pytest.approx(metric.value(rows.sum(axis=0)))
@@ -33,11 +32,18 @@ def test_a_perfect_answer_is_worth_one(name):
 
 
 @pytest.mark.parametrize("name", registry.names("metrics"))
+def test_a_share_is_the_mean_of_its_rows(name):
+    metric = load_metric(name)
+    rows = metric.statistics(GOLD, PREDICTED, LABELS)
+    of_rows = metric.value(rows).mean()
+    assert not metric.share or of_rows == pytest.approx(value(name))
+
+
+@pytest.mark.parametrize("name", registry.names("metrics"))
 def test_a_metric_of_ours_works_as_one_of_the_evaluate_library(name):
     metric = as_evaluate(load_metric(name), LABELS)
-    texts = [[LABELS[code] for code in codes] for codes in (PREDICTED, GOLD)]
-    metric.add_batch(predictions=texts[0][:120], references=texts[1][:120])
-    metric.add_batch(predictions=texts[0][120:], references=texts[1][120:])
+    metric.add_batch(predictions=PREDICTED[:120], references=GOLD[:120])
+    metric.add_batch(predictions=PREDICTED[120:], references=GOLD[120:])
     assert metric.compute() == {name: pytest.approx(value(name))}
 
 
@@ -45,22 +51,43 @@ def test_metrics_of_ours_combine_in_the_evaluate_library():
     import evaluate
 
     both = evaluate.combine([as_evaluate(load_metric(n), LABELS) for n in ("accuracy", "macro-f1")])
-    texts = [[LABELS[code] for code in codes] for codes in (PREDICTED, GOLD)]
-    found = both.compute(predictions=texts[0], references=texts[1])
+    found = both.compute(predictions=PREDICTED, references=GOLD)
     assert set(found) == {"accuracy", "macro-f1"}
 
 
 def test_accuracy_and_macro_f1_are_those_of_scikit_learn():
     from sklearn.metrics import accuracy_score, f1_score
 
-    assert value("accuracy") == pytest.approx(accuracy_score(GOLD, PREDICTED))
-    assert value("macro-f1") == pytest.approx(f1_score(GOLD, PREDICTED, average="macro"))
+    assert value("accuracy") == pytest.approx(accuracy_score(list(GOLD), list(PREDICTED)))
+    assert value("macro-f1") == pytest.approx(
+        f1_score(list(GOLD), list(PREDICTED), average="macro")
+    )
 
 
 def test_a_label_that_is_never_said_pulls_macro_f1_down():
-    """Always 0 of three balanced labels: F1 is 2 x 1/3 / (1/3 + 1) = 1/2, and 0, 0."""
-    gold = np.array([0, 1, 2] * 10)
-    assert value("macro-f1", gold, np.zeros(30, dtype=int)) == pytest.approx(1 / 6)
+    """Always one of three balanced labels: F1 is 2 x 1/3 / (1/3 + 1) = 1/2, and 0, 0."""
+    assert value("macro-f1", texts(LABELS * 10), texts(LABELS[:1] * 30)) == pytest.approx(1 / 6)
+
+
+def test_spaces_between_words_make_no_other_answer_but_case_does():
+    gold, said = texts(["3 May", "3 May", "3 May"]), texts([" 3  May\n", "3 may", "3May"])
+    assert load_metric("exact-match").statistics(gold, said, ())[:, 0].tolist() == [1, 0, 0]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        ["the cat sat on a mat", "", "x", "Ünïcode 電池"],
+        ["a dog", "nothing alike", "abc", "電池"],
+        ["", "", "", ""],
+    ],
+)
+def test_chrf_is_that_of_sacrebleu_over_all_rows(said):
+    from sacrebleu.metrics import CHRF
+
+    gold = ["the cat sat on the mat", "another text", "abc", "Ünïcode 電池を"]
+    published = CHRF().corpus_score(said, [gold]).score / 100
+    assert load_metric("chrf").of(gold, said, ()) == pytest.approx(published, abs=1e-9)
 
 
 def test_a_metric_script_of_the_evaluate_library_fits_the_same_place(tmp_path):
@@ -78,7 +105,7 @@ class Zeros(evaluate.Metric):
 """
     )
     metric = load_metric(f"evaluate:{script}")
-    assert metric.compute([0, 1], [0, 1]) == 0.5
+    assert metric.of(["negative", "neutral"], ["negative", "neutral"], LABELS) == 0.5
 
 
 def test_an_unknown_metric_names_the_nearest():

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import warnings
 
 import pytest
 import torch
@@ -84,3 +85,25 @@ def test_the_device_says_why():
     found = models.best_device()
     assert found.kind in ("cpu", "cuda", "mps")
     assert found.reason
+
+
+def test_operations_that_cannot_repeat_exactly_are_noted_and_other_warnings_still_shown():
+    """`put_` has no deterministic form, on the CPU as little as on a GPU."""
+    shown = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.showwarning = lambda message, *_: shown.append(str(message))
+        try:
+            unable = models.repeat_exactly(Device("cuda", "bfloat16", "test"))
+            torch.zeros(3).put_(torch.tensor([0, 0]), torch.tensor([1.0, 2.0]))
+            warnings.warn("something else", stacklevel=1)
+        finally:
+            torch.use_deterministic_algorithms(False)
+            torch.utils.deterministic.fill_uninitialized_memory = True
+    assert unable == {"put_"}
+    assert shown == ["something else"]
+
+
+def test_on_a_cpu_nothing_is_switched():
+    assert models.repeat_exactly(CPU) == set()
+    assert not torch.are_deterministic_algorithms_enabled()

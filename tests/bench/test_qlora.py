@@ -1,6 +1,6 @@
 """QLoRA trains adapters over NF4 weights, on a CPU for correctness."""
 
-import sys
+import importlib.util
 
 import pytest
 
@@ -11,6 +11,7 @@ from bench.kept import Kept
 from bench.models import Device
 from scenarios.rows import load_split
 
+CPU = Device("cpu", "bfloat16", "test")
 SETTINGS = {**Contender.quick, "epochs": 1, "learning_rate": 5e-2}
 
 
@@ -20,21 +21,16 @@ def ground(tmp_path, small_scenario, tiny_model, cache):
 
     task = scenarios.load(str(small_scenario)).task
     split = load_split(task, 0)
-    loaded = {}
-
-    def load(four_bit=False):
-        device = Device("cpu", "bfloat16", "test")
-        return loaded.setdefault(four_bit, models.load("tiny", tiny_model, device, four_bit))
-
-    folder = tmp_path / "adapter"
-    return Ground(task, split.train, split.validation, load, folder, Kept(tmp_path / "kept"))
+    model = models.load("tiny", tiny_model, CPU, four_bit=True)
+    kept = Kept(tmp_path / "kept")
+    return Ground(task, split.train, split.validation, lambda: model, tmp_path / "adapter", kept)
 
 
 def test_the_base_is_in_4_bit_and_only_the_adapters_are_trained(ground):
     import bitsandbytes
 
     answerer = Contender(**SETTINGS).fit(ground, 0)
-    lm = ground.model(four_bit=True).lm
+    lm = ground.model().lm
     quantised = [m for m in lm.modules() if isinstance(m, bitsandbytes.nn.Linear4bit)]
     assert len(quantised) == 14  # seven linear layers in each of two
     assert {m.weight.quant_type for m in quantised} == {"nf4"}
@@ -48,23 +44,28 @@ def test_the_base_is_in_4_bit_and_only_the_adapters_are_trained(ground):
 def test_what_is_served_from_disk_is_what_was_trained(ground, tmp_path):
     answerer = Contender(**SETTINGS).fit(ground, 0)
     trained = answers_of(answerer, ground.validation)
-    fresh = Ground(**{**ground.__dict__, "model": lambda four_bit=False: _anew(ground, tmp_path)})
+    fresh = Ground(**{**ground.__dict__, "model": lambda: _anew(tmp_path)})
     served = answers_of(Contender(**SETTINGS).restore(fresh, answerer.notes), ground.validation)
     assert [a.text for a in served] == [a.text for a in trained]
     for one, other in zip(served, trained, strict=True):
         assert one.scores == pytest.approx(other.scores, abs=0.02)
 
 
-def _anew(ground, tmp_path):
+def _anew(tmp_path):
     from tests.conftest import make_lm, make_tokenizer
 
     folder = tmp_path / "anew"
     make_lm().save_pretrained(folder)
     make_tokenizer().save_pretrained(folder)
-    return models.load("tiny", folder, Device("cpu", "bfloat16", "test"), True)
+    return models.load("tiny", folder, CPU, four_bit=True)
 
 
-def test_without_bitsandbytes_it_is_skipped_with_the_way_to_get_it(ground, monkeypatch):
-    monkeypatch.setitem(sys.modules, "bitsandbytes", None)
+def test_without_bitsandbytes_it_is_skipped_with_the_way_to_get_it(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(Skipped, match=r"pip install 'tune-or-prompt\[qlora\]'"):
-        Contender(**SETTINGS).fit(ground, 0)
+        Contender().check(CPU)
+
+
+def test_on_apples_gpu_it_is_skipped():
+    with pytest.raises(Skipped, match="isn't supported on MPS"):
+        Contender().check(Device("mps", "float32", "test"))

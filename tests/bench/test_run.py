@@ -302,3 +302,30 @@ def test_a_trial_that_fails_has_a_reason_and_the_others_go_on(tmp_path, small_sc
     assert strict.returncode == 1
     assert strict.stderr.count("was done already") == 3  # the failed one was tried again
     assert "the loss became nan" in Path(tmp_path / found["report"]).read_text()
+
+
+def test_free_texts_are_written_scored_and_reported(tmp_path, tiny_model):
+    rows = [
+        {"instruction": "Say it backwards.", "input": f"word{i} and {i * 7}",
+         "output": f"{i * 7} and word{i}"}
+        for i in range(60)
+    ]  # fmt: skip
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = bench(
+        "run", "--data", "rows.jsonl", "--quick", "--json", "--model", tiny_model, "--set",
+        "few-shot.shots=2", "--set", "lora.epochs=1", cwd=tmp_path,
+        TUNE_OR_PROMPT_CACHE=str(tmp_path / "cache"),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "the answers are free texts of up to 14 characters" in done.stderr
+    found = json.loads(done.stdout)
+    assert [c["status"] for c in found["contenders"]] == ["done"] * 5
+    for contender in found["contenders"]:
+        assert contender["exact_match"]["n"] == 15
+        assert 0 <= contender["chrf"]["value"] <= 1
+    zero_shot, lora = found["contenders"][2], found["contenders"][4]
+    for contender in (zero_shot, lora):
+        assert 0 < contender["p50_first_token_ms"] < contender["p50_latency_ms"]
+        assert contender["p50_per_token_ms"] > 0
+    assert found["comparisons"][0]["metric"] == "exact-match"
+    assert "first token" in (tmp_path / found["report"]).read_text()

@@ -23,7 +23,7 @@ SETTINGS = LoraSettings(
 
 
 def loaded(lm=None):
-    return LoadedModel("tiny", lm or make_lm(), None, Device("cpu", "float32", "test"), 0.0)
+    return LoadedModel("tiny", lm or make_lm(), None, Device("cpu", "float32", "test"))
 
 
 def settings(**more):
@@ -60,7 +60,7 @@ def test_loss_and_gradients_are_those_of_whole_rows(kind, monkeypatch):
         assert torch.allclose(one, other, atol=1e-6)
 
 
-def test_the_loss_is_the_mean_over_the_answers_tokens_alone():
+def test_the_loss_is_the_sum_over_the_answers_tokens_alone():
     lm = make_lm()
     total = 0.0
     for row in ROWS:
@@ -68,7 +68,7 @@ def test_the_loss_is_the_mean_over_the_answers_tokens_alone():
         likelihoods = lm(whole).logits.log_softmax(-1)[0]
         at = len(PREFIX) + len(row.tokens)
         total -= sum(likelihoods[at + i - 1, t].item() for i, t in enumerate(row.answer))
-    assert answer_loss(lm, PREFIX, ROWS).item() == pytest.approx(total / 6, abs=1e-4)
+    assert answer_loss(lm, PREFIX, ROWS).item() == pytest.approx(total, abs=1e-3)
 
 
 def test_training_learns_and_keeps_the_epoch_with_the_best_validation():
@@ -185,7 +185,7 @@ def test_a_training_that_was_killed_between_epochs_ends_with_the_same_weights(tm
 def test_a_gpu_trains_what_the_cpu_trains():
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
-    model = LoadedModel("tiny", make_lm().cuda(), None, Device("cuda", "float32", "test"), 0.0)
+    model = LoadedModel("tiny", make_lm().cuda(), None, Device("cuda", "float32", "test"))
     _, notes = train_lora(model, PREFIX, learnable(), SETTINGS, 0, lambda: (1.0, 0.0))
     losses = [epoch["loss"] for epoch in notes["epochs"]]
     assert losses[-1] < losses[0] / 2

@@ -18,6 +18,7 @@ def verdict(
     scenario = SCENARIO.model_copy(update={"decision": decision})
     plan = make_plan(scenario, SPLIT, MODES["quick"], 0, "M")
     comparison = {
+        "metric": "accuracy",
         "baseline": "few-shot", "challenger": "lora", "primary": True, "margin": 0.03,
         "difference": None if low is None else (low + high) / 2, "low": low, "high": high,
         "n": 300, "groups": 39, "discordant_share": 0.4, "reason": "they answer alike",

@@ -54,19 +54,19 @@ def _write(folder: Path, trial, rows) -> None:
     ]
     lines = [json.dumps(asdict(answer)) + "\n" for answer in answers]
     (folder / "answers" / f"{trial.slug}.jsonl").write_text("".join(lines))
-    usage = asdict(Usage(2.0, None, 5 * 10**8, None, None, None, 1200, 60))
-    notes = {"validation_accuracy": share, "said": "an odd reason"}
+    usage = asdict(Usage(2.0, None, 5 * 10**8, None, None, None, None, None, 1200, 60))
+    notes = {"validation_score": share, "said": "an odd reason"}
     if trial.name == "few-shot":
-        notes["tried"] = [{"shots": 9, "draw": 0, "validation_accuracy": share}]
+        notes["tried"] = [{"shots": 9, "draw": 0, "validation_score": share}]
     if trial.name == "lora":
-        epoch = {"epoch": 1, "loss": 0.5, "validation_accuracy": share, "seconds": 3.0}
+        epoch = {"epoch": 1, "loss": 0.5, "validation_score": share, "seconds": 3.0}
         notes |= {"epochs": [epoch], "best_epoch": 1, "trainable_share": 0.01,
                   "adapter_bytes": 10**7}  # fmt: skip
     device = {"kind": "cpu", "dtype": "float32", "reason": "an odd reason", "gpu": None,
-              "threads": 2}  # fmt: skip
+              "threads": 2, "not_deterministic": []}  # fmt: skip
     outcome = {
-        "status": "done", "notes": notes, "setup": usage, "serving": usage, "load_seconds": 0.2,
-        "rows": len(rows), "latencies_ms": [10.0, 12.0, 30.0],
+        "status": "done", "notes": notes, "loading": usage, "setup": usage, "serving": usage,
+        "rows": len(rows), "latencies_ms": [10.0, 12.0, 30.0], "first_token_ms": [], "per_token_ms": [],
         "device": device if trial.model else None,
     }  # fmt: skip
     (folder / "outcomes" / f"{trial.slug}.json").write_text(json.dumps(outcome))

@@ -109,3 +109,27 @@ def test_a_browser_shows_it_whole_offline_and_runs_no_text(tmp_path, record):
         assert wide <= 0
     finally:
         driver.quit()
+
+
+def test_a_cards_memory_energy_and_state_are_shown_by_stage(record):
+    state = {
+        "sm_clock_mhz": 1755.0, "lowest_sm_clock_mhz": 1410, "highest_possible_sm_clock_mhz": 1980,
+        "highest_celsius": 71, "slowed_by": ["power limit"], "other_processes": 2,
+        "other_processes_bytes": 2**30,
+    }  # fmt: skip
+    for stage in ("loading", "setup", "serving"):
+        record["trials"][-1]["outcome"][stage] |= {
+            "peak_gpu_bytes": 2**30, "peak_gpu_reserved_bytes": 2**31, "process_gpu_bytes": 3 * 2**30,
+            "joules": 1234.0, "gpu_state": state,
+        }  # fmt: skip
+    record["trials"][-1]["outcome"]["device"]["not_deterministic"] = ["put_"]
+    html = page(record)
+    for part in ("1,024.0 MiB", "2,048.0 MiB", "3,072.0 MiB", "1,234 J", "power limit",
+                 "1,755 MHz (lowest 1,410 of 1,980)", "no repeatable form on this device: put_"):  # fmt: skip
+        assert part in html
+
+
+def test_without_a_card_no_table_speaks_of_one(record):
+    html = page(record)
+    assert "whole card" not in html
+    assert "load the model" in html
