@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from scenarios.cache import sync, write_atomically
+from scenarios.cache import disk_errors_told, sync, write_atomically
 
 
 class Kept:
@@ -55,7 +55,8 @@ class Kept:
 
         self._folder.mkdir(parents=True, exist_ok=True)
         partial = self._folder / f"{name}.partial"
-        save_file({key: value.contiguous() for key, value in tensors.items()}, partial)
+        with disk_errors_told():
+            save_file({key: value.contiguous() for key, value in tensors.items()}, partial)
         sync(partial)
         partial.replace(self._folder / f"{name}.safetensors")
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from scenarios.archives import Archive, fetch, sha256_of
-from scenarios.cache import build_once, cache_folder
+from scenarios.cache import build_once, cache_folder, disk_errors_told
 from scenarios.errors import UserError, did_you_mean
 
 DEFAULT_MODEL = "SmolLM2-135M-Instruct"
@@ -40,7 +41,6 @@ class LoadedModel:
     lm: object
     tokenizer: object
     device: Device
-    load_seconds: float
 
 
 def folder_of(name: str) -> Path:
@@ -121,7 +121,8 @@ def _convert(gguf: Path, target: Path) -> None:
     # The weights are plain numbers by now, but the loader's mark would make saving refuse.
     model.hf_quantizer = None
     del model.config.quantization_config
-    model.to(torch.bfloat16).save_pretrained(target)
+    with disk_errors_told():
+        model.to(torch.bfloat16).save_pretrained(target)
     transformers.AutoTokenizer.from_pretrained(**source).save_pretrained(target)
 
 
@@ -151,6 +152,41 @@ def best_device() -> Device:
     return Device("cpu", "float32", "the processor has no fast bfloat16")
 
 
+def repeat_exactly(device: Device) -> set[str]:
+    """Make equal runs on a GPU equal to the last bit; the set fills with operations that can't be.
+
+    On a CPU equal runs are equal anyway, as long as they use as many threads.
+    """
+    import warnings
+
+    import torch
+
+    unable: set[str] = set()
+    if device.kind != "cuda":
+        return unable
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # costs time, repeats nothing
+    shown = warnings.showwarning
+
+    def note(message, *more, **named):
+        found = _UNREPEATABLE.match(str(message))
+        if found:
+            unable.add(found[1])
+        else:
+            shown(message, *more, **named)
+
+    warnings.showwarning = note
+    return unable
+
+
+_UNREPEATABLE = re.compile(
+    r"(.*?) (?:does not have a deterministic implementation"
+    r"|defaults to a non-deterministic algorithm)"
+)
+"""What torch warns of under `warn_only`."""
+
+
 def load(name: str, folder: Path, device: Device, four_bit: bool = False) -> LoadedModel:
     """Read a model's safetensors (never a pickle, never code from the model's folder).
 
@@ -173,7 +209,6 @@ def load(name: str, folder: Path, device: Device, four_bit: bool = False) -> Loa
         )
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
-    start = time.perf_counter()
     options = {"local_files_only": True, "trust_remote_code": False}
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **options)
@@ -184,4 +219,4 @@ def load(name: str, folder: Path, device: Device, four_bit: bool = False) -> Loa
         reason = str(error).strip().splitlines()[0]
         raise UserError(f"can't load the model '{name}': {reason}") from error
     lm = (lm if four_bit else lm.to(device.kind)).eval()
-    return LoadedModel(name, lm, tokenizer, device, time.perf_counter() - start)
+    return LoadedModel(name, lm, tokenizer, device)

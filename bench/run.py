@@ -10,17 +10,17 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from bench import models
 from bench.plan import Mode, Plan, Trial, make_plan
 from bench.record import make_record
-from bench.trial import CANNOT_WRITE
-from scenarios.cache import write_atomically
+from bench.trial import CANNOT_WRITE, ROWS
+from scenarios.cache import DISK_ERRORS, write_atomically
 from scenarios.errors import UserError
-from scenarios.rows import load_split
+from scenarios.rows import Split, balanced_sample, keep_split, load_split
 from scenarios.schema import Scenario
 
 
@@ -52,26 +52,31 @@ def run(request: Request) -> tuple[Path, dict]:
     Trials that a former start of the same plan in the same folder finished aren't done again.
     Raises `UserError` before anything is trained where something that is needed is missing.
     """
-    plan = plan_of(request)
+    plan, split = prepare(request)
     model_facts = {name: _model_facts(name) for name in _models_of(plan)}
     folder = request.out or Path("runs") / new_name(request.scenario.name)
     with _held(folder, plan):
         try:
+            keep_split(_trained_on(split, plan), folder / ROWS)
             _do_all(folder, plan)
-            split = load_split(request.scenario.task, request.seed)
             record = make_record(folder, plan, split, model_facts, request.usd_per_hour)
             text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False)
             write_atomically(folder / "record.json", text)
+            (folder / ROWS).unlink()
         except KeyboardInterrupt:
             done = len(list((folder / "outcomes").glob("*.json")))
             raise Interrupted(
                 f"interrupted; {done} of {len(plan.trials)} trials are finished and kept", folder
             ) from None
+        except OSError as error:
+            if error.errno not in DISK_ERRORS:
+                raise
+            raise _cannot_write(folder, error.strerror) from error
     return folder, record
 
 
-def plan_of(request: Request) -> Plan:
-    """The run's plan; reads the rows, and fetches them if they aren't there yet."""
+def prepare(request: Request) -> tuple[Plan, Split]:
+    """The run's plan and its rows, which are fetched if they aren't there yet."""
     task = request.scenario.task
     if task is None:
         raise UserError(
@@ -79,7 +84,7 @@ def plan_of(request: Request) -> Plan:
             f"`advisor recommend --scenario {request.scenario.name}` advises on it"
         )
     split = load_split(task, request.seed)
-    return make_plan(
+    plan = make_plan(
         request.scenario,
         split,
         request.mode,
@@ -88,6 +93,7 @@ def plan_of(request: Request) -> Plan:
         request.only,
         request.changed,
     )
+    return plan, split
 
 
 def new_name(scenario: str) -> str:
@@ -98,6 +104,13 @@ def new_name(scenario: str) -> str:
 def say(text: str) -> None:
     """A line of progress on stderr."""
     print(text, file=sys.stderr, flush=True)
+
+
+def _trained_on(split: Split, plan: Plan) -> Split:
+    """The split with no more training rows than the plan's trials ask for."""
+    most = max(trial.n_train for trial in plan.trials)
+    labels = plan.scenario["task"]["labels"]
+    return replace(split, train=tuple(balanced_sample(split.train, most, labels)))
 
 
 @contextmanager
@@ -176,10 +189,7 @@ def _do(folder: Path, trial: Trial, place: str) -> None:
         code = _in_a_process(folder, trial)
     _remove_if_empty(folder / "adapters" / trial.slug)
     if code == CANNOT_WRITE:
-        raise UserError(
-            f"can't write to '{folder}': the disk is full, or the folder may not be written to; "
-            f"make room, then the same command with --out {folder} goes on: what was finished is kept"
-        )
+        raise _cannot_write(folder, "the disk is full, or the folder may not be written to")
     if not file.exists():
         reason = (
             "ended by the system, most likely out of memory"
@@ -191,6 +201,13 @@ def _do(folder: Path, trial: Trial, place: str) -> None:
     outcome = json.loads(file.read_text(encoding="utf-8"))
     ending = f": {outcome['status']}, {outcome['reason']}" if "reason" in outcome else ""
     say(f"{place} {trial.name}: {time.time() - start:.0f} s{ending}")
+
+
+def _cannot_write(folder: Path, reason: str) -> UserError:
+    return UserError(
+        f"can't write to '{folder}': {reason}; make room, then the same command with "
+        f"--out {folder} goes on: what was finished is kept"
+    )
 
 
 def _in_a_process(folder: Path, trial: Trial) -> int:

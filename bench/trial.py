@@ -24,9 +24,10 @@ from bench.meter import Meter, Usage
 from bench.progress import bar
 from scenarios.cache import DISK_ERRORS, write_atomically
 from scenarios.errors import UserError
-from scenarios.rows import Example, Split, balanced_sample, load_split
+from scenarios.rows import Example, Split, balanced_sample, kept_split
 from scenarios.schema import Scenario
 
+ROWS = "rows.json"  # the split, in the run's folder while the run goes on
 WARM_UP_REQUESTS = 3
 CANNOT_WRITE = 74  # the exit code of a trial that found the disk full or read-only
 
@@ -65,18 +66,18 @@ def main(folder: Path, slug: str) -> None:
 def run_trial(folder: Path, plan: dict, trial: dict) -> dict | None:
     """Fit, or restore what was fitted, and serve; the outcome's figures, or None until served."""
     task = Scenario.model_validate(plan["scenario"]).task
-    split = load_split(task, plan["seed"])
-    if split.digest != plan["rows"]["digest"]:
-        raise UserError("the rows aren't those of the plan any more; start a new run")
-    machine = _Machine(trial["model"])
+    split = kept_split(folder / ROWS)
     settings = {k: tuple(v) if isinstance(v, list) else v for k, v in trial["settings"].items()}
     contender = registry.contender(trial["kind"])(**settings)
+    machine = _Machine()
+    with Meter() as loading:
+        model = machine.load(contender, trial["model"])
     kept = Kept(folder / "fitted" / trial["slug"])
     ground = Ground(
         task=task,
         train=balanced_sample(split.train, trial["n_train"], task.labels),
         validation=split.validation,
-        model=machine.model,
+        model=lambda: model,
         folder=folder / "adapters" / trial["slug"],
         kept=kept,
     )
@@ -94,7 +95,8 @@ def run_trial(folder: Path, plan: dict, trial: dict) -> dict | None:
             kept.keep("fitted", fitted)
         if restores:
             return None
-    return fitted | _serve(folder, plan, trial, split, answerer) | machine.facts()
+    served = _serve(folder, plan, trial, split, answerer)
+    return fitted | {"loading": asdict(loading.usage)} | served | machine.facts()
 
 
 def _since_before(usage: Usage, kept: Kept) -> Usage:
@@ -107,35 +109,36 @@ def _serve(folder: Path, plan: dict, trial: dict, split: Split, answerer: Answer
     answers_of(answerer, split.test[:WARM_UP_REQUESTS])
     with Meter() as serving:
         answers = _answer_all(answerer, split.test, folder / "answers", trial)
-    latencies = _time_requests(answerer, split.test[: plan["mode"]["latency_requests"]])
-    return {
-        "serving": asdict(_of_answers(serving.usage, answers)),
-        "rows": len(answers),
-        "latencies_ms": latencies,
-    }
+    timed = _time_requests(answerer, split.test[: plan["mode"]["latency_requests"]])
+    return {"serving": asdict(_of_answers(serving.usage, answers)), "rows": len(answers), **timed}
 
 
 class _Machine:
-    """Loads the trial's model once, when it is first asked for."""
+    """Where the trial's model runs, how exactly it repeats itself there, and what it is."""
 
-    def __init__(self, name: str | None):
-        self._name = name
-        self._model = None
+    def __init__(self):
         self._device: dict | None = None
+        self._not_repeatable: set[str] = set()
+
+    def load(self, contender, name: str | None):
+        """The trial's model; None for a contender without one. Raises `Skipped`."""
+        if name is None:
+            return None
+        from bench import models
+
+        device = models.best_device()
+        if hasattr(contender, "check"):
+            contender.check(device)
+        self._not_repeatable = models.repeat_exactly(device)
+        self._device = asdict(device) | _torch_facts()
+        four_bit = getattr(contender, "four_bit", False)
+        return models.load(name, models.folder_of(name), device, four_bit)
 
     def facts(self) -> dict:
-        """How long loading took, and where the model ran; None where none was loaded."""
-        loaded = self._model.load_seconds if self._model else None
-        return {"load_seconds": loaded, "device": self._device}
-
-    def model(self, four_bit: bool = False):
-        if self._model is None:
-            from bench import models
-
-            device = models.best_device()
-            self._model = models.load(self._name, models.folder_of(self._name), device, four_bit)
-            self._device = asdict(device) | _torch_facts()
-        return self._model
+        """Device, and the operations that may give other last bits next time; None without a model."""
+        if self._device is None:
+            return {"device": None}
+        return {"device": self._device | {"not_deterministic": sorted(self._not_repeatable)}}
 
 
 def _torch_facts() -> dict:
@@ -185,16 +188,24 @@ def _read_journal(journal: Path) -> dict[str, Answer]:
     return found
 
 
-def _time_requests(answerer: Answerer, examples: Sequence[Example]) -> list[float]:
-    """Milliseconds of single requests, one after the other, text in to answer out."""
-    latencies = []
+def _time_requests(answerer: Answerer, examples: Sequence[Example]) -> dict[str, list[float]]:
+    """Milliseconds of single requests, one after the other, text in to answer out.
+
+    Where texts are generated also those to the first token, and of each token after it.
+    """
+    whole, first, after = [], [], []
     with bar("single requests", len(examples), "request") as done:
         for example in examples:
             start = time.perf_counter()
-            answers_of(answerer, [example])
-            latencies.append((time.perf_counter() - start) * 1000)
+            [answer] = answers_of(answerer, [example])
+            whole.append((time.perf_counter() - start) * 1000)
+            if answer.first_token_seconds is not None:
+                first.append(answer.first_token_seconds * 1000)
+                if answer.tokens_out > 1:
+                    rest = answer.seconds - answer.first_token_seconds
+                    after.append(rest / (answer.tokens_out - 1) * 1000)
             done.update()
-    return latencies
+    return {"latencies_ms": whole, "first_token_ms": first, "per_token_ms": after}
 
 
 def _of_answers(usage: Usage, answers: Sequence[Answer]) -> Usage:
