@@ -323,7 +323,7 @@ def _summary(folder: Path, report: Path, record: dict) -> dict:
 
 def _table(record: dict) -> str:
     metric = record["plan"]["scenario"]["task"]["metrics"][0]
-    lines = [f"{'':<14}{metric:>22}{'p50':>9}{'p95':>9}{'rows/s':>10}{'set-up':>9}{'memory':>10}"]
+    lines = [f"{'':<14}{metric:>22}{'p50':>12}{'p95':>12}{'rows/s':>10}{'set-up':>9}{'memory':>10}"]
     for entry in record["contenders"]:
         if entry["status"] != "done":
             lines.append(f"{entry['name']:<14}{entry['status']}: {entry['reason']}")
@@ -332,7 +332,7 @@ def _table(record: dict) -> str:
         interval = "" if found["low"] is None else f" ({found['low']:.3f}-{found['high']:.3f})"
         lines.append(
             f"{entry['name']:<14}{found['value']:>8.3f}{interval:<14}"
-            f"{entry['p50_latency_ms']:>6.1f} ms{entry['p95_latency_ms']:>6.1f} ms"
+            f"{entry['p50_latency_ms']:>9,.1f} ms{entry['p95_latency_ms']:>9,.1f} ms"
             f"{entry['throughput_rows_per_s']:>10,.0f}{entry['train_seconds']:>7.0f} s"
             f"{entry['peak_resident_bytes'] / 2**20:>6.0f} MiB"
         )

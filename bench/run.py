@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from bench import models
 from bench.plan import Mode, Plan, Trial, make_plan
+from bench.processes import Processes
 from bench.record import make_record
 from bench.trial import CANNOT_WRITE, ROWS
 from scenarios.cache import DISK_ERRORS, write_atomically
@@ -52,13 +52,24 @@ def run(request: Request) -> tuple[Path, dict]:
     Trials that a former start of the same plan in the same folder finished aren't done again.
     Raises `UserError` before anything is trained where something that is needed is missing.
     """
+    folder = request.out or Path("runs") / new_name(request.scenario.name)
+    processes = Processes(folder)
+    if (folder / ROWS).exists():  # an unfinished run goes on
+        processes.make_ready()
+    try:
+        return folder, _record_of(request, folder, processes)
+    finally:
+        processes.end()
+
+
+def _record_of(request: Request, folder: Path, processes: Processes) -> dict:
+    """The run's record, after all that is left to do."""
     plan, split = prepare(request)
     model_facts = {name: _model_facts(name) for name in _models_of(plan)}
-    folder = request.out or Path("runs") / new_name(request.scenario.name)
     with _held(folder, plan):
         try:
             keep_split(_trained_on(split, plan), folder / ROWS)
-            _do_all(folder, plan)
+            _do_all(folder, plan, processes)
             record = make_record(folder, plan, split, model_facts, request.usd_per_hour)
             text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False)
             write_atomically(folder / "record.json", text)
@@ -72,7 +83,7 @@ def run(request: Request) -> tuple[Path, dict]:
             if error.errno not in DISK_ERRORS:
                 raise
             raise _cannot_write(folder, error.strerror) from error
-    return folder, record
+    return record
 
 
 def prepare(request: Request) -> tuple[Plan, Split]:
@@ -166,14 +177,14 @@ def _model_facts(name: str) -> dict:
     return {"sha256": models.digest_of(folder), "model_type": config.get("model_type")}
 
 
-def _do_all(folder: Path, plan: Plan) -> None:
+def _do_all(folder: Path, plan: Plan, processes: Processes) -> None:
     started = time.time()
     for number, trial in enumerate(plan.trials, start=1):
-        _do(folder, trial, f"[{number}/{len(plan.trials)}]")
+        _do(folder, trial, f"[{number}/{len(plan.trials)}]", processes)
     say(f"all trials done after {time.time() - started:.0f} s")
 
 
-def _do(folder: Path, trial: Trial, place: str) -> None:
+def _do(folder: Path, trial: Trial, place: str, processes: Processes) -> None:
     """One trial in a process of its own, unless it is done already; a failed one is tried again."""
     file = folder / "outcomes" / f"{trial.slug}.json"
     if file.exists():
@@ -184,9 +195,9 @@ def _do(folder: Path, trial: Trial, place: str) -> None:
     say(f"{place} {trial.name}" + (f" (seed {trial.seed})" if trial.seed else ""))
     (folder / "adapters" / trial.slug).mkdir(exist_ok=True)
     start = time.time()
-    code = _in_a_process(folder, trial)
+    code = processes.do(trial.slug, uses_model=trial.model is not None)
     if code == 0 and not file.exists():  # fitted, and to be served by a fresh process
-        code = _in_a_process(folder, trial)
+        code = processes.do(trial.slug, uses_model=True)
     _remove_if_empty(folder / "adapters" / trial.slug)
     if code == CANNOT_WRITE:
         raise _cannot_write(folder, "the disk is full, or the folder may not be written to")
@@ -208,19 +219,6 @@ def _cannot_write(folder: Path, reason: str) -> UserError:
         f"can't write to '{folder}': {reason}; make room, then the same command with "
         f"--out {folder} goes on: what was finished is kept"
     )
-
-
-def _in_a_process(folder: Path, trial: Trial) -> int:
-    """One step of a trial in a process of its own; its exit code."""
-    command = [sys.executable, "-m", "bench.trial", str(folder), trial.slug]
-    # The trial ends when its standard input does: it can't outlive this process.
-    process = subprocess.Popen(command, stdin=subprocess.PIPE)
-    try:
-        return process.wait()
-    finally:
-        if process.poll() is None:
-            process.terminate()
-            process.wait()
 
 
 def _remove_if_empty(folder: Path) -> None:

@@ -7,6 +7,7 @@ takes the rows' groups, and resamples or sums by group.
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -198,16 +199,18 @@ def resampled(statistics: np.ndarray, value, groups: np.ndarray, seed: int) -> E
         drawn = sums[index.astype(int)]  # (resamples, groups, ...): scipy's axis is the index's own
         return value(drawn.sum(axis=index.ndim - 1))
 
-    found = bootstrap(
-        (np.arange(len(sums)),),
-        of_groups,
-        n_resamples=RESAMPLES,
-        confidence_level=LEVEL,
-        method="BCa",
-        vectorized=True,
-        batch=500,
-        rng=np.random.default_rng(seed),
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of samples without variance, which are told below
+        found = bootstrap(
+            (np.arange(len(sums)),),
+            of_groups,
+            n_resamples=RESAMPLES,
+            confidence_level=LEVEL,
+            method="BCa",
+            vectorized=True,
+            batch=500,
+            rng=np.random.default_rng(seed),
+        )
     low, high = found.confidence_interval
     if not (math.isfinite(low) and math.isfinite(high)) or found.standard_error == 0:
         reason = "every resample gives the same value"

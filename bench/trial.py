@@ -1,7 +1,7 @@
 """One trial in a process of its own: fit, serve, and leave answers and outcome as files.
 
 A process of its own makes its memory figure true, and lets the other trials live if it dies.
-Run as `python -m bench.trial RUN_FOLDER SLUG`.
+Run as `python -m bench.trial RUN_FOLDER [--ready]`, with the trial's slug on standard input.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from importlib import import_module
 from pathlib import Path
 
 from bench import registry
@@ -223,11 +224,33 @@ def _of_answers(usage: Usage, answers: Sequence[Answer]) -> Usage:
     )
 
 
+def _import_ahead() -> None:
+    """What trials with models import: most of the time that such a process takes to start."""
+    import peft
+    import transformers
+
+    from bench import answering, training  # noqa: F401
+
+    _ = transformers.AutoModelForCausalLM, transformers.AutoTokenizer, peft.LoraConfig
+    import_module("transformers.models.llama.modeling_llama")
+
+
+def _told_trial() -> str:
+    """The trial's name, from standard input."""
+    said = b""
+    while not said.endswith(b"\n"):
+        more = os.read(0, 1)  # the descriptor itself: a buffered reader would hold a lock at exit
+        if not more:
+            sys.exit(130)
+        said += more
+    return said.decode().strip()
+
+
 def _end_with_parent() -> None:
     """Leave at once when standard input closes, as it does when the run's process is gone."""
 
     def wait() -> None:
-        while os.read(0, 1):  # the descriptor itself: a buffered reader would hold a lock at exit
+        while os.read(0, 1):
             pass
         os._exit(130)
 
@@ -235,11 +258,14 @@ def _end_with_parent() -> None:
 
 
 if __name__ == "__main__":
-    _end_with_parent()
     # PEFT imports bitsandbytes wherever it is installed, and that speaks of a kernel it lacks.
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     try:
-        main(Path(sys.argv[1]), sys.argv[2])
+        if "--ready" in sys.argv:
+            _import_ahead()
+        slug = _told_trial()
+        _end_with_parent()
+        main(Path(sys.argv[1]), slug)
     except KeyboardInterrupt:
         sys.exit(130)
     except OSError as error:

@@ -64,6 +64,10 @@ def infer(
     kind = _classification if labels else _generation
     title, profile, task, said = kind(layout, labels, file)
     said = [f"{len(data):,} rows of {file.name}; {layout.said}", *said]
+    if layout.instruction is None:
+        said.append(
+            "the rows bring no instruction; write a better one into the file: prompts live by it"
+        )
     if id_column:
         said.append(f"ids from '{id_column}'")
     values = {

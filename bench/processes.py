@@ -1,0 +1,52 @@
+"""The processes that trials run in, one each; the first may be made ready before its trial is known."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+
+class Processes:
+    """Starts and ends the trials' processes of a run; none outlives it.
+
+    A process is told its trial on its standard input, and leaves when that closes.
+    """
+
+    def __init__(self, folder: Path):
+        self._folder = folder
+        self._ready: subprocess.Popen | None = None
+
+    def make_ready(self) -> None:
+        """Start a process that imports what models need, while the run reads its rows."""
+        self._ready = self._start("--ready")
+
+    def do(self, slug: str, uses_model: bool) -> int:
+        """One step of a trial; its exit code."""
+        process = None
+        if uses_model:
+            process, self._ready = self._ready, None
+        process = process or self._start()
+        try:
+            process.stdin.write(f"{slug}\n".encode())
+            process.stdin.flush()
+            return process.wait()
+        except BrokenPipeError:  # it is gone already; its code tells
+            return process.wait()
+        finally:
+            _end(process)
+
+    def end(self) -> None:
+        """End a process that was made ready and not needed."""
+        if self._ready is not None:
+            _end(self._ready)
+
+    def _start(self, *more: str) -> subprocess.Popen:
+        command = [sys.executable, "-m", "bench.trial", str(self._folder), *more]
+        return subprocess.Popen(command, stdin=subprocess.PIPE)
+
+
+def _end(process: subprocess.Popen) -> None:
+    if process.poll() is None:
+        process.terminate()
+        process.wait()
