@@ -142,18 +142,19 @@ def init(data, text_field, label_field, out, as_json):
 @cli.command()
 @run_options
 def plan(as_json, **options):
-    """What a run would do, without doing it.
+    """What a run would do and take, without doing it: a few seconds of each trial are tried.
 
     \b
     Example: bench plan sentiment --quick
     """
     _need_extra()
-    from bench.run import prepare
+    from bench.run import forecast
 
-    found, _ = prepare(_request(**options))
+    found, forecasts = forecast(_request(**options))
     if as_json:
-        terminal.print_json(found.to_json())
+        terminal.print_json(found.to_json() | {"forecasts": forecasts})
         return
+    by_trial = {forecast["trial"]: forecast for forecast in forecasts}
     counts = found.rows["counts"]
     click.echo(f"{found.scenario['title']} ({found.mode['name']}, seed {found.seed})")
     click.echo(f"rows: {counts['test']} test in {counts['test groups']} groups, "
@@ -163,6 +164,14 @@ def plan(as_json, **options):
         click.echo(f"\n{trial.slug}: {trial.name}{model}, {trial.n_train} training rows")
         for key, value in trial.settings.items():
             click.echo(f"    {key} = {value}")
+        if trial.slug in by_trial:
+            click.echo(f"    forecast: {_forecast_text(by_trial[trial.slug])}")
+    known = [forecast["seconds"] for forecast in forecasts if forecast["seconds"]]
+    if known:
+        low, high = (sum(seconds[end] for seconds in known) for end in ("low", "high"))
+        lacking = len(found.trials) - len(known)
+        click.echo(f"\nin all {_duration(low)} to {_duration(high)}"
+                   + (f", and {lacking} trials that can't be forecast" if lacking else ""))  # fmt: skip
     if found.primary:
         click.echo(
             f"\nprimary comparison: {found.primary['metric']} of the best of "
@@ -337,6 +346,20 @@ def _table(record: dict) -> str:
             f"{entry['peak_resident_bytes'] / 2**20:>6.0f} MiB"
         )
     return "\n".join(lines)
+
+
+def _forecast_text(forecast: dict) -> str:
+    seconds, memory = forecast["seconds"], forecast["peak_resident_bytes"]
+    if seconds is None:
+        return f"none, {forecast['reason']}"
+    text = f"{_duration(seconds['low'])} to {_duration(seconds['high'])}"
+    if memory is None:
+        return text
+    return f"{text}, {memory['low'] / 2**20:,.0f} to {memory['high'] / 2**20:,.0f} MiB"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.1f} min"
 
 
 def _again(folder: Path) -> str:

@@ -88,6 +88,9 @@ class Contender(Protocol):
     def fit(self, ground: Ground, seed: int) -> Answerer:
         """Learn from the ground's rows."""
 
+    # One that uses a model also has `forecast(work) -> float`: the seconds of a trial, put together
+    # from what `bench.calibration.Work` measures.
+    #
     # One with `four_bit = True` gets its model's weights as NF4. One that can't run everywhere has
     # `check(device)`, which raises `Skipped` before anything is loaded.
     #

@@ -64,6 +64,20 @@ def folder_of(name: str) -> Path:
     return _from_hub(name)
 
 
+def at_hand(name: str) -> bool:
+    """Whether a model is on this machine already, so that nothing would be fetched."""
+    if name == DEFAULT_MODEL:
+        return _default_folder().is_dir()
+    if Path(name).is_dir():
+        return True
+    from huggingface_hub import try_to_load_from_cache
+
+    try:
+        return isinstance(try_to_load_from_cache(name, "config.json"), str)
+    except ValueError:  # no name that the hub could have
+        return False
+
+
 def _check_folder(folder: Path) -> None:
     for pattern, what in (("config.json", "config.json"), ("*.safetensors", "safetensors weights")):
         if not any(folder.glob(pattern)):
@@ -95,12 +109,15 @@ def _from_hub(name: str) -> Path:
     return folder
 
 
+def _default_folder() -> Path:
+    return cache_folder() / "models" / f"{DEFAULT_MODEL}-{_CONVERSION}"
+
+
 def _default_model() -> Path:
     def build(partial: Path) -> None:
         _convert(fetch(_DEFAULT_ARCHIVE), partial)
 
-    target = cache_folder() / "models" / f"{DEFAULT_MODEL}-{_CONVERSION}"
-    folder = build_once(target, build, DEFAULT_MODEL)
+    folder = build_once(_default_folder(), build, DEFAULT_MODEL)
     archive = cache_folder() / "archives"
     for leftover in archive.glob(f"{_DEFAULT_ARCHIVE.sha256[:16]}-*.gguf"):
         shutil.rmtree(leftover, ignore_errors=True)

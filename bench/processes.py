@@ -1,4 +1,4 @@
-"""The processes that trials run in, one each; the first may be made ready before its trial is known."""
+"""The processes of a run: one for each trial, and one that forecasts them."""
 
 from __future__ import annotations
 
@@ -36,13 +36,21 @@ class Processes:
         finally:
             _end(process)
 
+    def calibrate(self) -> int:
+        """Forecast the plan's trials from a little of their work; its exit code."""
+        process = self._start(module="bench.calibration")
+        try:
+            return process.wait()
+        finally:
+            _end(process)
+
     def end(self) -> None:
         """End a process that was made ready and not needed."""
         if self._ready is not None:
             _end(self._ready)
 
-    def _start(self, *more: str) -> subprocess.Popen:
-        command = [sys.executable, "-m", "bench.trial", str(self._folder), *more]
+    def _start(self, *more: str, module: str = "bench.trial") -> subprocess.Popen:
+        command = [sys.executable, "-m", module, str(self._folder), *more]
         return subprocess.Popen(command, stdin=subprocess.PIPE)
 
 

@@ -25,6 +25,7 @@ from scenarios.schema import Scenario, Task
 PACKAGES = ("tune-or-prompt", "torch", "transformers", "peft", "accelerate", "datasets",
             "evaluate", "scikit-learn", "numpy", "scipy", "tokenizers")  # fmt: skip
 
+FORECASTS = "forecasts.json"  # in the run's folder
 STAGES = ("loading", "setup", "restoring", "serving")
 """What the meters measure apart; a tuned model serves restored, in a fresh process."""
 
@@ -81,8 +82,38 @@ def make_record(
         "estimates": estimates,
         "comparisons": comparisons,
         "verdict": make_verdict(plan, scenario, contenders, comparisons, len(gold)),
-        "forecasts": [],
+        "forecasts": graded(read_forecasts(folder), outcomes),
     }
+
+
+def read_forecasts(folder: Path) -> list[dict]:
+    """What `bench.calibration` left in a run's folder; nothing where it couldn't forecast."""
+    file = folder / FORECASTS
+    return _read_json(file) if file.exists() else []
+
+
+def graded(forecasts: list[dict], outcomes: dict[str, dict]) -> list[dict]:
+    """Forecasts beside what was then measured, with the error as a share of the measured value.
+
+    The seconds of a trial that went on after an interruption aren't its own, so they aren't graded.
+    """
+    found = []
+    for forecast in forecasts:
+        outcome = outcomes[forecast["trial"]]
+        peaks = [outcome[s]["peak_resident_bytes"] for s in STAGES if s in outcome]
+        measured = {"seconds": outcome.get("wall_seconds"),
+                    "peak_resident_bytes": max(peaks, default=None)}  # fmt: skip
+        grades = {}
+        for key, value in measured.items():
+            expected = forecast[key]
+            known = None not in (expected, value)
+            grades |= {
+                f"measured_{key}": value,
+                f"{key}_error": expected["value"] / value - 1 if known else None,
+                f"{key}_held": expected["low"] <= value <= expected["high"] if known else None,
+            }
+        found.append(forecast | grades)
+    return found
 
 
 def read_record(path: Path) -> dict:

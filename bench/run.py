@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from pathlib import Path
 from bench import models
 from bench.plan import Mode, Plan, Trial, make_plan
 from bench.processes import Processes
-from bench.record import make_record
+from bench.record import FORECASTS, make_record, read_forecasts
 from bench.trial import CANNOT_WRITE, ROWS
 from scenarios.cache import DISK_ERRORS, write_atomically
 from scenarios.errors import UserError
@@ -69,6 +70,7 @@ def _record_of(request: Request, folder: Path, processes: Processes) -> dict:
     with _held(folder, plan):
         try:
             keep_split(_trained_on(split, plan), folder / ROWS)
+            _forecast(folder, processes)
             _do_all(folder, plan, processes)
             record = make_record(folder, plan, split, model_facts, request.usd_per_hour)
             text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False)
@@ -105,6 +107,29 @@ def prepare(request: Request) -> tuple[Plan, Split]:
         request.changed,
     )
     return plan, split
+
+
+def forecast(request: Request) -> tuple[Plan, list[dict]]:
+    """The run's plan, and what each of its trials will take, without doing it.
+
+    Trials whose model isn't on this machine have no forecast, and nothing is fetched for one.
+    """
+    plan, split = prepare(request)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        _keep_plan(folder / "plan.json", plan)
+        keep_split(_trained_on(split, plan), folder / ROWS)
+        _forecast(folder, Processes(folder))
+        return plan, read_forecasts(folder)
+
+
+def _forecast(folder: Path, processes: Processes) -> None:
+    """Leave the trials' forecasts in the folder; without them the run goes on all the same."""
+    if (folder / FORECASTS).exists():
+        return
+    say("forecasting each trial from a few seconds of its work")
+    if processes.calibrate() != 0:
+        say("no forecast: what it printed stands above; the run goes on without one")
 
 
 def new_name(scenario: str) -> str:
@@ -194,6 +219,7 @@ def _do(folder: Path, trial: Trial, place: str, processes: Processes) -> None:
         file.unlink()
     say(f"{place} {trial.name}" + (f" (seed {trial.seed})" if trial.seed else ""))
     (folder / "adapters" / trial.slug).mkdir(exist_ok=True)
+    whole = not (folder / "fitted" / trial.slug).exists()
     start = time.time()
     code = processes.do(trial.slug, uses_model=trial.model is not None)
     if code == 0 and not file.exists():  # fitted, and to be served by a fresh process
@@ -210,6 +236,10 @@ def _do(folder: Path, trial: Trial, place: str, processes: Processes) -> None:
         outcome = {"status": "failed", "reason": reason}
         write_atomically(file, json.dumps(outcome))
     outcome = json.loads(file.read_text(encoding="utf-8"))
+    if outcome["status"] == "done" and whole:
+        write_atomically(
+            file, json.dumps(outcome | {"wall_seconds": time.time() - start}, indent=1)
+        )
     ending = f": {outcome['status']}, {outcome['reason']}" if "reason" in outcome else ""
     say(f"{place} {trial.name}: {time.time() - start:.0f} s{ending}")
 

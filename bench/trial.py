@@ -68,9 +68,8 @@ def run_trial(folder: Path, plan: dict, trial: dict) -> dict | None:
     """Fit, or restore what was fitted, and serve; the outcome's figures, or None until served."""
     task = Scenario.model_validate(plan["scenario"]).task
     split = kept_split(folder / ROWS)
-    settings = {k: tuple(v) if isinstance(v, list) else v for k, v in trial["settings"].items()}
-    contender = registry.contender(trial["kind"])(**settings)
-    machine = _Machine()
+    contender = registry.contender(trial["kind"])(**settings_of(trial))
+    machine = Machine()
     with Meter() as loading:
         model = machine.load(contender, trial["model"])
     kept = Kept(folder / "fitted" / trial["slug"])
@@ -100,6 +99,11 @@ def run_trial(folder: Path, plan: dict, trial: dict) -> dict | None:
     return fitted | {"loading": asdict(loading.usage)} | served | machine.facts()
 
 
+def settings_of(trial: dict) -> dict:
+    """A trial's settings as its contender takes them: JSON has no tuples."""
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in trial["settings"].items()}
+
+
 def _since_before(usage: Usage, kept: Kept) -> Usage:
     """With the seconds that earlier starts of the trial spent."""
     return replace(usage, seconds=usage.seconds + kept.seconds_before)
@@ -114,7 +118,7 @@ def _serve(folder: Path, plan: dict, trial: dict, split: Split, answerer: Answer
     return {"serving": asdict(_of_answers(serving.usage, answers)), "rows": len(answers), **timed}
 
 
-class _Machine:
+class Machine:
     """Where the trial's model runs, how exactly it repeats itself there, and what it is."""
 
     def __init__(self):
@@ -224,6 +228,11 @@ def _of_answers(usage: Usage, answers: Sequence[Answer]) -> Usage:
     )
 
 
+def quiet_libraries() -> None:
+    """PEFT imports bitsandbytes wherever it is installed, and that speaks of a kernel it lacks."""
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+
+
 def _import_ahead() -> None:
     """What trials with models import: most of the time that such a process takes to start."""
     import peft
@@ -246,7 +255,7 @@ def _told_trial() -> str:
     return said.decode().strip()
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Leave at once when standard input closes, as it does when the run's process is gone."""
 
     def wait() -> None:
@@ -258,13 +267,12 @@ def _end_with_parent() -> None:
 
 
 if __name__ == "__main__":
-    # PEFT imports bitsandbytes wherever it is installed, and that speaks of a kernel it lacks.
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    quiet_libraries()
     try:
         if "--ready" in sys.argv:
             _import_ahead()
         slug = _told_trial()
-        _end_with_parent()
+        end_with_parent()
         main(Path(sys.argv[1]), slug)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -51,6 +51,11 @@ class Contender:
         }
         return answerer(ground.model(), ground.task, demonstrations, notes)
 
+    def forecast(self, work) -> float:
+        """Seconds of a trial in which the longest prompt wins."""
+        tried = sum(work.answers("validation", shots) for shots in self.shots)
+        return self.draws * tried + work.serves(max(self.shots))
+
     def _try(self, ground: Ground, seed: int, shots: int, draw: int) -> float | None:
         """Score of one draw on the validation rows; None where its prompt is too long for the model."""
         from bench.answering import answerer

@@ -47,7 +47,7 @@ class Contender:
         """Train, keep the epoch that does best on the validation rows, save the adapter."""
         from bench.answering import answerer
         from bench.prompts import Renderer
-        from bench.training import LoraSettings, Row, mean_log_likelihood, train_lora
+        from bench.training import Row, mean_log_likelihood, train_lora
 
         model = ground.model()
         renderer = Renderer(model.tokenizer, ground.task)
@@ -67,8 +67,7 @@ class Contender:
             reached, answers = score("validation")
             return reached, _gold_log_likelihood(answers, ground)
 
-        names = LoraSettings.__dataclass_fields__
-        settings = LoraSettings(**{name: getattr(self, name) for name in names})
+        settings = self._settings()
         peft_model, notes = train_lora(
             model, prefix, rows_of(ground.train), settings, seed, validate, ground.kept
         )
@@ -97,6 +96,17 @@ class Contender:
         if self.serve == "merged":
             peft_model.merge_and_unload()
         return answerer(model, ground.task, notes=notes)
+
+    def forecast(self, work) -> float:
+        """Seconds of a trial: training here, serving in a fresh process."""
+        last = work.answers("validation") if work.free_texts else 0.0
+        return work.trains(self._settings()) + last + work.restarts() + work.serves()
+
+    def _settings(self):
+        from bench.training import LoraSettings
+
+        names = LoraSettings.__dataclass_fields__
+        return LoraSettings(**{name: getattr(self, name) for name in names})
 
 
 def _gold_log_likelihood(answers: list[Answer], ground: Ground) -> float:

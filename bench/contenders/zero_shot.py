@@ -25,3 +25,7 @@ class Contender:
         answers = answers_of(found, ground.validation, progress="validation")
         found.notes["validation_score"] = quality(answers, ground.validation, ground.task)
         return found
+
+    def forecast(self, work) -> float:
+        """Seconds of a trial."""
+        return work.answers("validation") + work.serves()

@@ -96,6 +96,17 @@ def test_the_record_holds_plan_rows_machine_and_comparison(finished):
     }  # fmt: skip
 
 
+def test_every_trials_forecast_is_graded_by_what_it_took(finished):
+    folder, found = finished
+    forecasts = json.loads((folder / found["record"]).read_text())["forecasts"]
+    assert [f["contender"] for f in forecasts] == [c["name"] for c in found["contenders"]]
+    for forecast in forecasts[2:]:
+        assert forecast["measured_seconds"] > 1
+        assert -1 < forecast["seconds_error"] < 3
+        assert forecast["measured_peak_resident_bytes"] > 50 * 2**20
+        assert forecast["peak_resident_bytes_held"] in (True, False)
+
+
 def test_the_adapter_is_saved_and_its_bytes_are_reported(finished):
     folder, found = finished
     lora = next(c for c in found["contenders"] if c["name"] == "lora")

@@ -133,3 +133,15 @@ def test_without_a_card_no_table_speaks_of_one(record):
     html = page(record)
     assert "whole card" not in html
     assert "load the model" in html
+
+
+def test_a_forecast_stands_beside_what_was_measured_with_its_error(record):
+    """5 s forecast, 4 s measured: 25 % too many; 400 of 500 MB: 20 % too few. LoRA has none."""
+    forecasts = {f["contender"]: f for f in record["forecasts"]}
+    assert forecasts["few-shot"]["seconds_error"] == pytest.approx(0.25)
+    assert forecasts["few-shot"]["peak_resident_bytes_error"] == pytest.approx(-0.2)
+    assert forecasts["few-shot"]["seconds_held"] is True
+    assert forecasts["lora"]["seconds_error"] is None
+    html = page(record)
+    assert "+25 %" in html
+    assert "-20 %" in html

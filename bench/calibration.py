@@ -1,0 +1,243 @@
+"""Forecasts of a plan's trials: a little of each one's own work, done here, carried on to all of it.
+
+A machine's rate for one model and task is in no catalog. So a few rows are answered as each trial
+would answer them, one update is trained as it would train, and the time and memory that this took
+are carried on to the trial's own numbers of rows. The test rows lend their lengths, never an answer.
+Run as `python -m bench.calibration RUN_FOLDER`, which leaves `forecasts.json` there.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from statistics import median
+
+import psutil
+
+from bench import models, registry
+from bench.contender import Failed, Skipped, answers_of
+from bench.kept import Kept
+from bench.meter import Meter
+from bench.record import FORECASTS
+from bench.trial import (
+    ROWS,
+    WARM_UP_REQUESTS,
+    Machine,
+    end_with_parent,
+    quiet_libraries,
+    settings_of,
+)
+from scenarios.cache import write_atomically
+from scenarios.rows import Example, Split, balanced_sample, kept_split
+from scenarios.schema import Scenario, Task
+
+SPREAD = 0.25
+"""Share by which a trial may take longer or shorter than forecast."""
+
+MEMORY_GROWS = {"prompt": 1.15, "fine_tune": 1.6}
+"""How much more a whole trial may hold than a few seconds of it: a heap that many shapes of rows
+have passed through has gaps. docs/performance.md has the graded runs behind both."""
+
+_FLOOR_SECONDS = (0.2, 6.0)  # a contender without a model: hardly more than its process's start
+_ROWS = 24  # answered to measure a rate
+
+
+def main(folder: Path) -> None:
+    """Forecast every trial of the plan in a folder."""
+    plan = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
+    found = forecasts(plan, kept_split(folder / ROWS))
+    write_atomically(folder / FORECASTS, json.dumps(found, indent=1))
+
+
+def forecasts(plan: dict, split: Split) -> list[dict]:
+    """`seconds` and `peak_resident_bytes` of each trial as `value`, `low`, `high`; null with a reason."""
+    imported = time.time() - psutil.Process().create_time()
+    by_slug = {}
+    for wanted in dict.fromkeys(map(_weights_of, plan["trials"])):
+        trials = [trial for trial in plan["trials"] if _weights_of(trial) == wanted]
+        loaded = _Loaded(imported)
+        # Prompting comes first: a process that has trained holds more memory.
+        for trial in sorted(trials, key=lambda trial: trial["family"] == "fine_tune"):
+            found = _forecast(trial, plan, split, loaded)
+            by_slug[trial["slug"]] = {
+                "trial": trial["slug"], "contender": trial["name"], **found
+            }  # fmt: skip
+    return [by_slug[trial["slug"]] for trial in plan["trials"]]
+
+
+def _forecast(trial: dict, plan: dict, split: Split, loaded: _Loaded) -> dict:
+    if trial["model"] is None:
+        low, high = _FLOOR_SECONDS
+        seconds = {"value": (low + high) / 2, "low": low, "high": high}
+        return {"seconds": seconds, "peak_resident_bytes": None, "reason": "it uses no model"}
+    task = Scenario.model_validate(plan["scenario"]).task
+    contender = registry.contender(trial["kind"])(**settings_of(trial))
+    train = tuple(balanced_sample(split.train, trial["n_train"], task.labels))
+    requests = plan["mode"]["latency_requests"]
+    try:
+        work = Work(
+            loaded.of(contender, trial["model"]),
+            task,
+            replace(split, train=train),
+            requests,
+            loaded,
+        )
+        seconds = loaded.start_seconds + contender.forecast(work)
+    except (Skipped, Failed) as error:
+        return {"seconds": None, "peak_resident_bytes": None, "reason": str(error)}
+    return {
+        "seconds": {
+            "value": seconds,
+            "low": seconds / (1 + SPREAD),
+            "high": seconds * (1 + SPREAD),
+        },
+        "peak_resident_bytes": _memory(max(loaded.peaks), MEMORY_GROWS[contender.family]),
+        "reason": "from a few seconds of its own work on this machine",
+    }
+
+
+def _weights_of(trial: dict) -> tuple[str | None, bool]:
+    """Which weights a trial loads, and whether in 4 bit."""
+    return trial["model"], getattr(registry.contender(trial["kind"]), "four_bit", False)
+
+
+def _memory(seen: int, grows: float) -> dict:
+    return {"value": round(seen * grows**0.5), "low": seen, "high": round(seen * grows)}
+
+
+class _Loaded:
+    """A model that is loaded once for all trials that use it, and the peaks of memory so far."""
+
+    def __init__(self, import_seconds: float):
+        self.start_seconds = import_seconds
+        self.peaks: list[int] = []
+        self._model = None
+
+    def of(self, contender, name: str):
+        """The model. Raises `Skipped` where it isn't on this machine, or can't be run."""
+        if self._model is None:
+            if not models.at_hand(name):
+                raise Skipped("the model isn't on this machine yet; a run fetches it first")
+            with Meter() as meter:
+                self._model = Machine().load(contender, name)
+            self.start_seconds += meter.usage.seconds
+            self.peaks.append(meter.usage.peak_resident_bytes)
+        return self._model
+
+
+class Work:
+    """How long the pieces of a trial take, each measured on a few rows when it is first asked for.
+
+    The rows that are tried are of about the mean length, so that their time is the mean row's.
+    """
+
+    def __init__(self, model, task: Task, split: Split, requests: int, loaded: _Loaded):
+        self._model, self._task, self._split = model, task, split
+        self._requests = requests
+        self._loaded = loaded
+        self._answering = cache(self._try_answering)
+        self._import_seconds = 0.0
+
+    @property
+    def free_texts(self) -> bool:
+        """Whether answers are written, and not scored."""
+        return self._task.type == "generation"
+
+    def answers(self, part: str, shots: int = 0) -> float:
+        """Seconds to answer the validation or test rows behind so many demonstrations."""
+        first, each, _ = self._answering(shots)
+        return first + each * len(getattr(self._split, part))
+
+    def serves(self, shots: int = 0) -> float:
+        """Seconds of warming up, answering the test rows, and the single requests that are timed."""
+        single = self._answering(shots)[2]
+        timed = min(self._requests, len(self._split.test))
+        return self.answers("test", shots) + single * (WARM_UP_REQUESTS + timed)
+
+    def trains(self, settings) -> float:
+        """Seconds of training with such `LoraSettings`, the validation after each epoch included."""
+        imported = time.perf_counter()
+        from bench.prompts import Renderer
+        from bench.training import Row, mean_log_likelihood, train_lora
+
+        self._import_seconds = time.perf_counter() - imported
+        renderer = Renderer(self._model.tokenizer, self._task)
+        prefix = renderer.prefix()
+        validation = _of_mean_length(self._split.validation, _ROWS)
+        validated: list[float] = []
+
+        def rows_of(examples: Sequence[Example]) -> list[Row]:
+            return [Row(renderer.row(e.text), renderer.answer(e.gold)) for e in examples]
+
+        def validate() -> tuple[float, float]:
+            start = time.perf_counter()
+            if self.free_texts:
+                mean_log_likelihood(self._model.lm, prefix, rows_of(validation))
+            else:
+                answers_of(self._answerer(0), validation)
+            validated.append((time.perf_counter() - start) / len(validation))
+            return 0.0, 0.0
+
+        def seconds_a_row(examples: Sequence[Example]) -> float:
+            with tempfile.TemporaryDirectory() as folder:
+                kept, rows = Kept(Path(folder) / "kept"), rows_of(examples)
+                once = replace(settings, epochs=1)
+                tuned, notes = train_lora(self._model, prefix, rows, once, 0, validate, kept)
+                tuned.unload()
+            return notes["epochs"][0]["seconds"] / len(rows)
+
+        count = settings.rows_an_update
+        with Meter() as meter:
+            seconds_a_row(sorted(self._split.train, key=lambda e: -len(e.text))[:count])
+            each = seconds_a_row(_of_mean_length(self._split.train, count))
+        self._loaded.peaks.append(meter.usage.peak_resident_bytes)
+        epoch = each * len(self._split.train) + validated[-1] * len(self._split.validation)
+        return settings.epochs * epoch + self._import_seconds
+
+    def restarts(self) -> float:
+        """Seconds until a fresh process has the tuned model."""
+        return self._loaded.start_seconds + self._import_seconds
+
+    def _answerer(self, shots: int):
+        from bench.answering import answerer
+
+        demonstrations = balanced_sample(self._split.train, shots, self._task.labels)
+        return answerer(self._model, self._task, demonstrations)
+
+    def _try_answering(self, shots: int) -> tuple[float, float, float]:
+        """Seconds of the first rows beyond the others', of a row in a batch, and of a single request."""
+        examples = _of_mean_length(self._split.test, _ROWS)
+        with Meter() as meter:
+            found = self._answerer(shots)
+            first = _seconds(found, examples[:1])
+            singles = [_seconds(found, [example]) for example in examples[:3]]
+            each = _seconds(found, examples) / len(examples)
+        self._loaded.peaks.append(meter.usage.peak_resident_bytes)
+        return max(0.0, first - median(singles)), each, median(singles)
+
+
+def _seconds(answerer, examples: Sequence[Example]) -> float:
+    start = time.perf_counter()
+    answers_of(answerer, examples)
+    return time.perf_counter() - start
+
+
+def _of_mean_length(examples: Sequence[Example], count: int) -> list[Example]:
+    """So many rows whose texts are about as long as the mean."""
+    mean = sum(len(example.text) for example in examples) / len(examples)
+    return sorted(examples, key=lambda example: abs(len(example.text) - mean))[:count]
+
+
+if __name__ == "__main__":
+    end_with_parent()
+    quiet_libraries()
+    try:
+        main(Path(sys.argv[1]))
+    except KeyboardInterrupt:
+        sys.exit(130)

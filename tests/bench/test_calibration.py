@@ -1,0 +1,127 @@
+"""A plan's trials are forecast from a little of their own work, and graded by what they then took."""
+
+import json
+
+import pytest
+
+from bench import models, registry
+from bench.calibration import (
+    MEMORY_GROWS,
+    SPREAD,
+    Work,
+    _Loaded,
+    _of_mean_length,
+    forecasts,
+)
+from bench.plan import MODES, make_plan
+from bench.record import graded
+from scenarios.rows import Example, load_split
+from scenarios.schema import Scenario
+
+
+class Told:
+    """Work whose pieces take times that a test says: a second a row, ten a training."""
+
+    free_texts = False
+
+    def answers(self, part, shots=0):
+        return {"validation": 20, "test": 40}[part] * (1 + shots)
+
+    def serves(self, shots=0):
+        return self.answers("test", shots) + 5
+
+    def trains(self, settings):
+        return 10 * settings.epochs
+
+    def restarts(self):
+        return 3
+
+
+def test_zero_shot_answers_the_validation_rows_and_serves():
+    assert registry.contender("zero-shot")().forecast(Told()) == 20 + 45
+
+
+def test_few_shot_tries_each_number_in_each_draw_and_serves_the_longest_at_most():
+    """Two draws of 1 and 3 shots: 2 x (20 x 2 + 20 x 4) = 240, and 40 x 4 + 5 to serve."""
+    assert registry.contender("few-shot")(shots=(1, 3), draws=2).forecast(Told()) == 240 + 165
+
+
+def test_lora_trains_its_epochs_and_serves_from_a_fresh_process():
+    assert registry.contender("lora")(epochs=4).forecast(Told()) == 40 + 3 + 45
+
+
+def test_rows_of_the_mean_length_are_tried():
+    rows = [Example(str(n), "x" * n, "a", "g") for n in (1, 2, 9, 10, 11, 27)]  # 10 on average
+    assert [len(e.text) for e in _of_mean_length(rows, 3)] == [10, 9, 11]
+
+
+@pytest.fixture
+def planned(small_scenario, tiny_model, cache):
+    import scenarios
+
+    scenario = scenarios.load(str(small_scenario))
+    split = load_split(scenario.task, 0)
+
+    def plan(model=str(tiny_model), only=()):
+        return json.loads(
+            json.dumps(make_plan(scenario, split, MODES["quick"], 0, model, only).to_json())
+        )
+
+    return plan, split
+
+
+def test_every_trial_with_a_model_gets_time_and_memory_from_work_done_here(planned):
+    plan, split = planned
+    found = forecasts(plan(), split)
+    assert [f["contender"] for f in found] == [
+        "majority",
+        "tf-idf",
+        "zero-shot",
+        "few-shot",
+        "lora",
+    ]
+    for forecast in found[2:]:
+        seconds, memory = forecast["seconds"], forecast["peak_resident_bytes"]
+        assert seconds["high"] / seconds["low"] == pytest.approx((1 + SPREAD) ** 2)
+        assert 50 * 2**20 < memory["low"] < memory["value"] < memory["high"]
+    assert found[4]["seconds"]["value"] > found[2]["seconds"]["value"]
+    grows = found[4]["peak_resident_bytes"]
+    assert grows["high"] / grows["low"] == pytest.approx(MEMORY_GROWS["fine_tune"], rel=1e-6)
+    assert found[0]["peak_resident_bytes"] is None
+
+
+def test_the_adapters_of_a_trial_run_are_off_the_model_again(planned, tiny_model):
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    plan, split = planned
+    loaded = _Loaded(0.0)
+    lora = registry.contender("lora")(**registry.contender("lora").quick)
+    model = loaded.of(lora, str(tiny_model))
+    task = Scenario.model_validate(plan()["scenario"]).task
+    lora.forecast(Work(model, task, split, 5, loaded))
+    assert not [n for n, _ in model.lm.named_parameters() if "lora" in n]
+    plain = AutoModelForCausalLM.from_pretrained(tiny_model, dtype=model.lm.dtype)
+    assert all(
+        torch.equal(one, other)
+        for one, other in zip(model.lm.parameters(), plain.parameters(), strict=True)
+    )
+
+
+def test_a_model_that_is_not_here_is_not_fetched_for_a_forecast(planned, monkeypatch):
+    plan, split = planned
+    monkeypatch.setattr(models, "folder_of", lambda name: pytest.fail("fetched"))
+    found = forecasts(plan(model=models.DEFAULT_MODEL), split)
+    assert found[2]["seconds"] is None
+    assert found[2]["reason"] == "the model isn't on this machine yet; a run fetches it first"
+
+
+def test_a_trial_that_went_on_after_an_interruption_is_graded_by_its_memory_alone():
+    forecast = {
+        "trial": "a", "contender": "x", "reason": "",
+        "seconds": {"value": 5.0, "low": 4.0, "high": 6.0},
+        "peak_resident_bytes": {"value": 10, "low": 9, "high": 11},
+    }  # fmt: skip
+    [found] = graded([forecast], {"a": {"serving": {"peak_resident_bytes": 20}}})
+    assert (found["seconds_error"], found["seconds_held"]) == (None, None)
+    assert (found["peak_resident_bytes_error"], found["peak_resident_bytes_held"]) == (-0.5, False)
