@@ -138,7 +138,7 @@ class _Run:
         return self._scaled_embedding(out)
 
     def _scaled_embedding(self, x: Tensor) -> Tensor:
-        """Gemma's and Granite's vectors are multiplied by a constant."""
+        """Granite's vectors are multiplied by a constant, outside the embedding."""
         return self.tape.scale(x) if self.shape.scaled_embedding else x
 
     def block(self, x: Tensor) -> Tensor:

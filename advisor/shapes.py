@@ -200,7 +200,7 @@ def read_shape(config: dict, name: str) -> Shape:
         shape,
         windows=_windows(config, shape),
         joined_rotary=kind in ("phi", "phi3", "gpt_neox", "stablelm"),
-        scaled_embedding=kind.startswith(("gemma", "granite")),
+        scaled_embedding=kind == "granite",
         dropout=_dropout(config),
     )
 

@@ -163,11 +163,20 @@ def check(shape: Shape, method: str, settings: Settings) -> None:
     optimizers.named(settings.optimizer)
     if method != "full":
         shape.adapter_parameters(settings.rank, settings.targets)
+    if reason := unsupported(method, settings):
+        raise UserError(reason)
+
+
+def unsupported(method: str, settings: Settings) -> str | None:
+    """Why these types can't be trained by this method, or None."""
     if method == "qlora" and settings.dtype == "float32":
-        raise UserError("QLoRA multiplies in 16 bit; give --dtype bfloat16 or float16")
+        return "QLoRA multiplies in 16 bit; give --dtype bfloat16 or float16"
     if method == "full" and settings.dtype == "float16":
-        raise UserError("full tuning of float16 weights can't be scaled against underflow "
-                        "(GradScaler refuses it); give --dtype bfloat16 or float32")  # fmt: skip
+        return ("full tuning of float16 weights can't be guarded against underflow (GradScaler "
+                "refuses it); give --dtype bfloat16 or float32")  # fmt: skip
+    if settings.master_weights and method != "full":
+        return "master weights are kept in full tuning only"
+    return None
 
 
 def _adapters(shape: Shape, method: str, settings: Settings) -> int:
@@ -284,8 +293,8 @@ def _extended(three: Counter[str], four: Counter[str], more: int) -> Counter[str
 # is a share of the peak, and a few large blocks beside: the upper ends are fitted on the process
 # peaks of Qwen's README, and checked on those of others (docs/sizing.md).
 CONTEXT_LOW_BYTES, CONTEXT_HIGH_BYTES = 300 * 10**6, 700 * 10**6
-UNUSED_SHARE = 0.21
-UNUSED_BLOCKS_SHARE, UNUSED_BLOCKS_BYTES = 0.3, 1800 * 10**6
+UNUSED_SHARE = 0.24
+UNUSED_BLOCKS_SHARE, UNUSED_BLOCKS_BYTES = 0.3, 1500 * 10**6
 
 
 def _process_high_bytes(allocated: int) -> int:

@@ -17,10 +17,14 @@ BLOCK_BYTES = 512  # the allocator rounds up to this: kMinBlockSize, c10/cuda/CU
 
 
 class Ledger:
-    """Bytes in use by kind, and the highest state of each moment of the step."""
+    """Bytes in use by kind, and the highest state of each moment of the step.
+
+    `made` counts the tensors made, which is about the number of operations launched.
+    """
 
     def __init__(self):
         self.total = 0
+        self.made = 0
         self.by_kind: Counter[str] = Counter()
         self.peaks: dict[str, Counter[str]] = {}
         self._highest: dict[str, int] = {}
@@ -50,6 +54,7 @@ class Storage:
 
     def __init__(self, ledger: Ledger, size: int, kind: str | None = None):
         self.ledger = ledger
+        ledger.made += 1
         self.size = -(-size // BLOCK_BYTES) * BLOCK_BYTES
         self.kind = kind or ledger.kind
         ledger.change(self.kind, self.size)
