@@ -29,6 +29,7 @@ class Step:
     batch: int
     length: int
     adapted: tuple[Linear, ...]
+    adapts_experts: bool
     rank: int
     full: bool
     quantised: bool
@@ -305,6 +306,8 @@ class _Run:
         kernel = self.step.attention
         if kernel == "sdpa" and self.shape.attention_softcap:
             kernel = "eager"  # no kernel of PyTorch caps the scores (Gemma 2: _supports_sdpa = False)
+        if kernel == "sdpa" and self.shape.family == "falcon" and self.shape.kv_heads == 1:
+            return self._broadcast_attention(query, key, value)
         if self.step.autocast or kernel == "flash":
             query, key, value = (self.tape.cast(x, HALF) for x in (query, key, value))
         if kernel == "eager":
@@ -368,6 +371,17 @@ class _Run:
         scores = tape.cast(scores, value.width)
         return self._product(scores, value, query.count)
 
+    def _broadcast_attention(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Falcon's one key for all heads: no kernel takes that, so PyTorch writes it out in float32
+        (aten/src/ATen/native/transformers/attention.cpp, _scaled_dot_product_attention_math).
+        """  # fmt: skip
+        tape, width = self.tape, query.width
+        query, key, value = (tape.cast(x, FLOAT) for x in (query, key, value))
+        key, value = self._repeated(key), self._repeated(value)
+        scores = self._product(query, key, self.tokens * self.step.length * self.shape.heads)
+        scores = tape.keeping_output(scores)
+        return tape.cast(self._product(scores, value, query.count), width)
+
     def _product(self, a: Tensor, b: Tensor, count: int) -> Tensor:
         tape = self.tape
         sizes = (a.count, a.width), (b.count, b.width)
@@ -420,16 +434,34 @@ class _Run:
         count, width = x.count, x.width
         routed = tape.record(tape.make(rows * hidden, width), (x,), (),
                              lambda grad: (tape.make(count, width),))  # fmt: skip
-        both = self._product_with_weights(routed, rows * 2 * inner, shape.experts * 2 * hidden * inner)
+        both = self._product_with_experts(routed, rows * 2 * inner, shape.experts * 2 * hidden * inner)
         del routed
         gate, value = self._halves(both)
         del both
         fed = tape.multiply(self.activate(gate), value)
         del gate, value
-        fed = self._product_with_weights(fed, rows * hidden, shape.experts * hidden * inner)
+        fed = self._product_with_experts(fed, rows * hidden, shape.experts * hidden * inner)
         fed = tape.keeping_input(fed)  # times the router's share
         return tape.record(tape.make(count, width), (fed,), (),
                            lambda grad: (tape.make(rows * hidden, width),))  # fmt: skip
+
+    def _product_with_experts(self, x: Tensor, count: float, matrix: int) -> Tensor:
+        """Adapted experts are a copy of the stacked weights with the adapters' product added."""
+        if not self.step.adapts_experts:
+            return self._product_with_weights(x, count, matrix)
+        tape, width = self.tape, self.width
+        with self.ledger.counting_as("workspace"):
+            merged = tape.make(matrix, width)
+        size = x.count, x.width
+
+        def backward(grad: Tensor) -> tuple:
+            with self.ledger.counting_as("workspace"):
+                of_merged = tape.make(matrix, width)
+            onwards = tape.make(*size)
+            del of_merged
+            return (onwards,)
+
+        return tape.record((count, width), (x,), (x, merged), backward, trains=True)
 
     def linear(self, x: Tensor, linear: Linear) -> Tensor:
         """A linear layer with its adapter, if it has one (peft: lora/layer.py, lora/bnb.py)."""

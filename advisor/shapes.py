@@ -181,7 +181,24 @@ class Shape:
                     f"rank {rank} is above the width {narrow} of {linear.name} in '{self.name}'; "
                     f"a rank of at most {narrow} says all that the layer can say"
                 )
-        return self.layers * rank * sum(linear.inputs + linear.outputs for linear in chosen)
+        each = sum(linear.inputs + linear.outputs for linear in chosen)
+        return self.layers * rank * (each + self._expert_edges(targets))
+
+    def adapts_experts(self, targets: str | Iterable[str]) -> bool:
+        """Whether the targets reach a mixture's stacked experts: `all-linear` does."""
+        names = targets.split(",") if isinstance(targets, str) else list(targets)
+        return self.experts > 0 and "all-linear" in [name.strip() for name in names]
+
+    def _expert_edges(self, targets: str | Iterable[str]) -> int:
+        """Numbers that adapters of experts and router hold for each rank.
+
+        PEFT 0.21 gives the stacked gate and up projections of an expert twice the rank, since they
+        are two layers in one (peft/utils/transformers_weight_conversion.py).
+        """
+        if not self.adapts_experts(targets):
+            return 0
+        expert = 2 * (self.hidden + 2 * self.expert_width) + self.hidden + self.expert_width
+        return self.experts * expert + self.hidden + self.experts
 
 
 def read_shape(config: dict, name: str) -> Shape:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import cache
 
 from advisor import optimizers
 from advisor.blocks import LOSSES, Step, run_step
@@ -118,6 +119,7 @@ def step_of(shape: Shape, method: str, settings: Settings) -> Step:
         batch=settings.batch,
         length=settings.seq_len,
         adapted=() if method == "full" else shape.targeted(settings.targets),
+        adapts_experts=method != "full" and shape.adapts_experts(settings.targets),
         rank=settings.rank,
         full=method == "full",
         quantised=method == "qlora",
@@ -276,16 +278,19 @@ def _step_of_optimizer(shape: Shape, method: str, settings: Settings) -> Counter
 
 def _moments(shape: Shape, method: str, settings: Settings) -> dict[str, Counter[str]]:
     """What is alive at the height of each moment of the forward and backward pass."""
-    step = step_of(shape, method, settings)
-    if shape.layers <= 4:
+    return _moments_of(shape, step_of(shape, method, settings))
+
+
+@cache
+def _moments_of(shape: Shape, step: Step) -> dict[str, Counter[str]]:
+    if shape.layers <= 3:
         return run_step(shape, step, shape.layers).peaks
-    three, four = (run_step(shape, step, layers).peaks for layers in (3, 4))
-    return {moment: _extended(three[moment], four[moment], shape.layers - 3)
-            for moment in three if moment != "blocks"}  # fmt: skip
+    two, three = (run_step(shape, step, layers).peaks for layers in (2, 3))
+    return {moment: _extended(two[moment], three[moment], shape.layers - 2) for moment in two}
 
 
-def _extended(three: Counter[str], four: Counter[str], more: int) -> Counter[str]:
-    return Counter({kind: three[kind] + more * (four[kind] - three[kind]) for kind in four})
+def _extended(two: Counter[str], three: Counter[str], more: int) -> Counter[str]:
+    return Counter({kind: two[kind] + more * (three[kind] - two[kind]) for kind in three})
 
 
 # What the process takes beyond what PyTorch has allocated. The CUDA context with the kernels loaded
