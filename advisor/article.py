@@ -8,7 +8,10 @@ from advisor.models import shape_of
 from advisor.sizing import METHODS, Settings, training_memory
 
 # "Fine-tuning versus prompt engineering", its table of resources, in GB of GPU memory.
-ARTICLE_GB = {"7B": {"full": 60, "lora": 16, "qlora": 6}, "70B": {"full": 500, "lora": 160, "qlora": 48}}
+ARTICLE_GB = {
+    "7B": {"full": 60, "lora": 16, "qlora": 6},
+    "70B": {"full": 500, "lora": 160, "qlora": 48},
+}
 MODELS = {"7B": "meta-llama/Llama-2-7b-hf", "70B": "meta-llama/Llama-2-70b-hf"}
 SHORT = Settings()
 LONG = replace(SHORT, seq_len=4096)
@@ -46,7 +49,11 @@ def table() -> dict:
             if method == "full":
                 row["mixed"] = _figures(training_memory(shape, method, MIXED))
             rows.append(row)
-    return {"rows": rows, "settings": {"short": asdict(SHORT), "long": asdict(LONG)}, "why": list(WHY)}
+    return {
+        "rows": rows,
+        "settings": {"short": asdict(SHORT), "long": asdict(LONG)},
+        "why": list(WHY),
+    }
 
 
 def _figures(forecast) -> dict[str, int]:

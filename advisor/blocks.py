@@ -305,14 +305,18 @@ class _Run:
         """Attention itself: a kernel that keeps no scores, or the scores written out."""
         kernel = self.step.attention
         if kernel == "sdpa" and self.shape.attention_softcap:
-            kernel = "eager"  # no kernel of PyTorch caps the scores (Gemma 2: _supports_sdpa = False)
+            kernel = (
+                "eager"  # no kernel of PyTorch caps the scores (Gemma 2: _supports_sdpa = False)
+            )
         if kernel == "sdpa" and self.shape.family == "falcon" and self.shape.kv_heads == 1:
             return self._broadcast_attention(query, key, value)
         if self.step.autocast or kernel == "flash":
             query, key, value = (self.tape.cast(x, HALF) for x in (query, key, value))
         if kernel == "eager":
             return self._written_out_attention(query, key, value)
-        return self._attention_kernel(query, key, value, masked=kernel == "sdpa" and self.step.padded)
+        return self._attention_kernel(
+            query, key, value, masked=kernel == "sdpa" and self.step.padded
+        )
 
     def _attention_kernel(self, query: Tensor, key: Tensor, value: Tensor, masked: bool) -> Tensor:
         """FlashAttention's (or, with a mask, the memory-efficient) kernel: keeps its log-sum-exps.
@@ -404,7 +408,9 @@ class _Run:
             del both
             return self.linear(tape.multiply(self.activate(gate), value), down)
         gate, up, down = linears
-        return self.linear(tape.multiply(self.activate(self.linear(x, gate)), self.linear(x, up)), down)
+        return self.linear(
+            tape.multiply(self.activate(self.linear(x, gate)), self.linear(x, up)), down
+        )
 
     def _halves(self, x: Tensor) -> tuple[Tensor, Tensor]:
         tape = self.tape
@@ -434,7 +440,9 @@ class _Run:
         count, width = x.count, x.width
         routed = tape.record(tape.make(rows * hidden, width), (x,), (),
                              lambda grad: (tape.make(count, width),))  # fmt: skip
-        both = self._product_with_experts(routed, rows * 2 * inner, shape.experts * 2 * hidden * inner)
+        both = self._product_with_experts(
+            routed, rows * 2 * inner, shape.experts * 2 * hidden * inner
+        )
         del routed
         gate, value = self._halves(both)
         del both
@@ -506,7 +514,9 @@ class _Run:
             self._keep_gradient(inputs * outputs, step.adapter_width)
             return (tape.make(count, width),)
 
-        return tape.record((count / inputs * outputs, width), (x,), tuple(kept), backward, trains=True)
+        return tape.record(
+            (count / inputs * outputs, width), (x,), tuple(kept), backward, trains=True
+        )
 
     def _product_with_weights(self, x: Tensor, count: float, matrix: int, *,
                               weights: int | None = None, quantised: bool = False,
@@ -640,7 +650,9 @@ class _Run:
         held = [towards.storage]
         size = towards.count, towards.width
         del towards
-        return tape.record(tape.make(1, FLOAT), (hidden,), (), lambda grad: (Tensor(held.pop(), *size),))
+        return tape.record(
+            tape.make(1, FLOAT), (hidden,), (), lambda grad: (Tensor(held.pop(), *size),)
+        )
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from advisor.shapes import Shape
-from advisor.sizing import Forecast, Settings, training_memory, unsupported
+from advisor.sizing import Settings, training_memory, unsupported
 
 _WORTH_BYTES = 50 * 10**6  # less than this isn't worth a step
 _SHORTEST = 128
@@ -27,23 +27,18 @@ def ways_to_fit(shape: Shape, method: str, settings: Settings, usable_bytes: int
     """Changes, each on top of the last, until the run fits; all of them where it never does."""
     now = training_memory(shape, method, settings)
     changes: list[Change] = []
-    for change, price, method, settings in _candidates(method, settings):
+    for change, price, changed_method, changed in _candidates(method, settings):
         if now.fits(usable_bytes) == "yes":
             break
-        if unsupported(method, settings):
+        if unsupported(changed_method, changed):
             continue
-        then = training_memory(shape, method, settings)
-        saving = _saving(now, then)
-        # A candidate that saves little is skipped, but stands: it costs little too.
+        then = training_memory(shape, changed_method, changed)
+        saving = now.peak_allocated_bytes - then.peak_allocated_bytes
+        fits = then.fits(usable_bytes)
         now = then
-        if saving >= _WORTH_BYTES:
-            changes.append(Change(change, saving, price, then.peak_allocated_bytes,
-                                  then.fits(usable_bytes)))  # fmt: skip
+        if saving >= _WORTH_BYTES:  # the others stand too: they cost as little as they save
+            changes.append(Change(change, saving, price, then.peak_allocated_bytes, fits))
     return changes
-
-
-def _saving(before: Forecast, after: Forecast) -> int:
-    return before.peak_allocated_bytes - after.peak_allocated_bytes
 
 
 def _candidates(method: str, settings: Settings) -> Iterator[tuple[str, str, str, Settings]]:

@@ -86,20 +86,40 @@ def _from_hub(model: str) -> dict:
     """The config of a model on the hub. Raises `UserError` where it can't be had."""
     hint = f"or give its config.json; {_nearest(model, catalog('models'))}"
     try:
-        from huggingface_hub import hf_hub_download
+        from huggingface_hub import constants, hf_hub_download
         from huggingface_hub.errors import EntryNotFoundError, RepositoryNotFoundError
     except ImportError:
-        raise UserError(f"'{model}' isn't in the catalog, and the hub's client isn't installed: "
-                        f"pip install huggingface_hub, {hint}") from None  # fmt: skip
+        raise UserError(
+            f"'{model}' isn't in the catalog, and the hub's client isn't installed: "
+            f"pip install huggingface_hub, {hint}"
+        ) from None
     try:
-        return _read_config(Path(hf_hub_download(model, "config.json", etag_timeout=5)))
+        _reach(constants.ENDPOINT)
+        return _read_config(Path(hf_hub_download(model, "config.json")))
     except (RepositoryNotFoundError, EntryNotFoundError):
-        raise UserError(f"the hub has no readable config of '{model}'; mend the name, {hint}") from None
+        raise UserError(
+            f"the hub has no readable config of '{model}'; mend the name, {hint}"
+        ) from None
     except UserError:
         raise
     except Exception as error:  # the client raises those of several transports
-        raise UserError(f"'{model}' isn't in the catalog, and the hub can't be reached "
-                        f"({type(error).__name__}); try again, {hint}") from None  # fmt: skip
+        raise UserError(
+            f"'{model}' isn't in the catalog, and the hub can't be reached "
+            f"({type(error).__name__}); try again, {hint}"
+        ) from None
+
+
+def _reach(endpoint: str) -> None:
+    """Raise `OSError` at once where the hub doesn't answer: its client would retry for long."""
+    import socket
+    from urllib.parse import urlsplit
+    from urllib.request import getproxies
+
+    if getproxies():  # then it isn't the hub that is connected to
+        return
+    place = urlsplit(endpoint)
+    port = place.port or (443 if place.scheme == "https" else 80)
+    socket.create_connection((place.hostname, port), timeout=3).close()
 
 
 def _plain(name: str) -> str:

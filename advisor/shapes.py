@@ -162,7 +162,11 @@ class Shape:
         found = [linear for linear in self.linears
                  if (linear.part == ATTENTION if name == ATTENTION else linear.answers_to(name))]  # fmt: skip
         if not found:
-            known = [ATTENTION, "all-linear", *(linear.name.split(".")[-1] for linear in self.linears)]
+            known = [
+                ATTENTION,
+                "all-linear",
+                *(linear.name.split(".")[-1] for linear in self.linears),
+            ]
             raise UserError(
                 f"no linear layer of '{self.name}' is named '{name}'; {did_you_mean(name, known)}"
             )
@@ -206,7 +210,9 @@ def read_shape(config: dict, name: str) -> Shape:
     config = _text_part(config)
     kind = config.get("model_type")
     if kind is None:
-        raise UserError(f"the config of '{name}' has no field 'model_type', so its layers are unknown")
+        raise UserError(
+            f"the config of '{name}' has no field 'model_type', so its layers are unknown"
+        )
     if kind not in _FAMILIES:
         raise UserError(
             f"the architecture '{kind}' of '{name}' isn't known, so it can't be estimated; "
@@ -237,7 +243,9 @@ class _Fields:
 
     def count(self, *keys: str, default: int | None = None) -> int:
         """A whole number of at least 1 under the first key that is there."""
-        value = next((self.config[key] for key in keys if self.config.get(key) is not None), default)
+        value = next(
+            (self.config[key] for key in keys if self.config.get(key) is not None), default
+        )
         if value is None:
             raise UserError(f"the config of '{self.name}' has no field '{keys[0]}'")
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
@@ -292,7 +300,9 @@ def _llama_like(fields: _Fields, **rules) -> Shape:
         Linear("mlp.up_proj", hidden, inner, mlp_bias, MLP),
         Linear("mlp.down_proj", inner, hidden, mlp_bias, MLP),
     )
-    rules.setdefault("activation", fields.activation("hidden_activation", "hidden_act", default="silu"))
+    rules.setdefault(
+        "activation", fields.activation("hidden_activation", "hidden_act", default="silu")
+    )
     return Shape(
         name=fields.name,
         family=fields.config["model_type"],
@@ -381,8 +391,12 @@ def _phi3(fields: _Fields) -> Shape:
 
 def _stablelm(fields: _Fields) -> Shape:
     if fields.flag("qk_layernorm", False):
-        raise UserError(f"'{fields.name}' normalises each head apart (qk_layernorm), which isn't known")
-    shape = _llama_like(fields, bias=fields.flag("use_qkv_bias", False), out_bias=False, norm="layer")
+        raise UserError(
+            f"'{fields.name}' normalises each head apart (qk_layernorm), which isn't known"
+        )
+    shape = _llama_like(
+        fields, bias=fields.flag("use_qkv_bias", False), out_bias=False, norm="layer"
+    )
     if not fields.flag("use_parallel_residual", False):
         return shape
     return replace(shape, norms=1, parallel=True)
@@ -443,7 +457,9 @@ def _gpt_neox(fields: _Fields) -> Shape:
 
 def _phi(fields: _Fields) -> Shape:
     if fields.flag("qk_layernorm", False):
-        raise UserError(f"'{fields.name}' normalises each head apart (qk_layernorm), which isn't known")
+        raise UserError(
+            f"'{fields.name}' normalises each head apart (qk_layernorm), which isn't known"
+        )
     hidden = fields.count("hidden_size")
     heads, kv_heads, width = fields.heads(hidden)
     shape = _plain(
@@ -528,7 +544,9 @@ def _windows(config: dict, shape: Shape) -> tuple[int | None, ...]:
         return tuple(window if layer >= first else None for layer in range(shape.layers))
     every = {"gemma2": 2, "gemma3_text": config.get("sliding_window_pattern", 6),
              "gemma3": config.get("sliding_window_pattern", 6)}.get(shape.family)  # fmt: skip
-    return tuple(None if every and (layer + 1) % every == 0 else window for layer in range(shape.layers))
+    return tuple(
+        None if every and (layer + 1) % every == 0 else window for layer in range(shape.layers)
+    )
 
 
 _FAMILIES = {

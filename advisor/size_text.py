@@ -60,7 +60,8 @@ def _methods(report: Report) -> list[str]:
         rows.append(("  bound by", [item.pace.bound_by for item in sized]))
     widths = [max(len(cells[column]) for _, cells in rows) for column in range(len(names))]
     return [
-        f"  {label:<20}" + "".join(f"  {cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
+        f"  {label:<20}"
+        + "".join(f"  {cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
         for label, cells in rows
     ]
 
@@ -69,7 +70,10 @@ def _changes(name: str, sized: Sized, report: Report) -> list[str]:
     """What would make a method fit, each change on top of the last."""
     if not sized.changes or report.gpu is None:
         return []
-    lines = ["", f"To make {name} fit {report.gpu.name} ({_gb(report.gpu.usable_bytes)} GB), in this order:"]
+    lines = [
+        "",
+        f"To make {name} fit {report.gpu.name} ({_gb(report.gpu.usable_bytes)} GB), in this order:",
+    ]
     for number, change in enumerate(sized.changes, start=1):
         lines.append(
             f"  {number}. {change.change}: saves {_gb(change.saving_bytes)} GB, leaves "

@@ -256,7 +256,11 @@ def _factored_bytes(shape: Shape, method: str, settings: Settings) -> int:
         tables = (1 if shape.tied else 2) * (shape.vocabulary + shape.hidden)
         return 4 * (shape.layers * edges + tables + shape.norm_parameters)
     chosen = shape.targeted(settings.targets)
-    return 4 * shape.layers * sum(linear.inputs + linear.outputs + 2 * settings.rank for linear in chosen)
+    return (
+        4
+        * shape.layers
+        * sum(linear.inputs + linear.outputs + 2 * settings.rank for linear in chosen)
+    )
 
 
 def _step_of_optimizer(shape: Shape, method: str, settings: Settings) -> Counter[str]:

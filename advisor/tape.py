@@ -13,7 +13,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-BLOCK_BYTES = 512  # the allocator rounds up to this: kMinBlockSize, c10/cuda/CUDACachingAllocator.cpp
+BLOCK_BYTES = (
+    512  # the allocator rounds up to this: kMinBlockSize, c10/cuda/CUDACachingAllocator.cpp
+)
 
 
 class Ledger:
@@ -182,7 +184,9 @@ class Tape:
     def multiply(self, a: Tensor, b: Tensor) -> Tensor:
         """`a * b`: each is kept for the other's gradient."""
         kept = ((a,) if b.node else ()) + ((b,) if a.node else ())
-        return self.record(self.like(a), (a, b), kept, lambda grad: (self.like(grad), self.like(grad)))
+        return self.record(
+            self.like(a), (a, b), kept, lambda grad: (self.like(grad), self.like(grad))
+        )
 
     def keeping_input(self, x: Tensor) -> Tensor:
         """SiLU, GELU and the like: one kernel that keeps its input."""

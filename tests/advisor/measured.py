@@ -69,4 +69,8 @@ def _targets(names):
         return "attention"
     if set(names.split("|")) == SEVEN:
         return "all-linear"
-    return "attention" if set(names.split("|")) == SEVEN - {"gate_proj", "up_proj", "down_proj"} else names.replace("|", ",")
+    return (
+        "attention"
+        if set(names.split("|")) == SEVEN - {"gate_proj", "up_proj", "down_proj"}
+        else names.replace("|", ",")
+    )

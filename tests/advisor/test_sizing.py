@@ -84,7 +84,9 @@ def test_checkpoints_are_one_hidden_state_a_block_and_token():
     moments = _moments(LLAMA, "lora", Settings(seq_len=2048, loss="fused-linear"))
     forward = sum(moments["forward"].values())
     assert forward > 4 * 2048 * 262_144
-    shallow = _moments(replace(LLAMA, layers=16), "lora", Settings(seq_len=2048, loss="fused-linear"))
+    shallow = _moments(
+        replace(LLAMA, layers=16), "lora", Settings(seq_len=2048, loss="fused-linear")
+    )
     assert forward - sum(shallow["forward"].values()) == 4 * 2048 * 262_144 / 2
 
 

@@ -14,7 +14,9 @@ def errors(rows):
     for row in rows:
         shape, settings = measured.shape_and_settings(row)
         peak = float(row["measured_peak_allocated_GB"]) * 1e9
-        found.append(training_memory(shape, row["method"], settings).peak_allocated_bytes / peak - 1)
+        found.append(
+            training_memory(shape, row["method"], settings).peak_allocated_bytes / peak - 1
+        )
     return found
 
 

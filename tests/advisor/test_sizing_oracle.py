@@ -14,20 +14,25 @@ from advisor.shapes import read_shape  # noqa: E402
 from advisor.sizing import Settings, _moments  # noqa: E402
 from tests.advisor import oracle  # noqa: E402
 
-LLAMA = dict(model_type="llama", hidden_size=512, intermediate_size=1536, num_hidden_layers=8,
-             num_attention_heads=8, num_key_value_heads=2, vocab_size=4000,
-             tie_word_embeddings=False)  # fmt: skip
-QWEN3 = LLAMA | dict(model_type="qwen3", head_dim=64, tie_word_embeddings=True)
-GEMMA = LLAMA | dict(model_type="gemma", num_key_value_heads=8, head_dim=64, tie_word_embeddings=True)
-GRANITE = LLAMA | dict(model_type="granite")
-PHI3 = LLAMA | dict(model_type="phi3", pad_token_id=0)
-PHI = LLAMA | dict(model_type="phi")
-PYTHIA = LLAMA | dict(model_type="gpt_neox", intermediate_size=2048)
-FALCON = dict(model_type="falcon", hidden_size=512, num_hidden_layers=8, num_attention_heads=8,
-              vocab_size=4000, multi_query=True, parallel_attn=True, bias=False,
-              new_decoder_architecture=False, alibi=False)  # fmt: skip
-GPT2 = dict(model_type="gpt2", n_embd=512, n_layer=8, n_head=8, vocab_size=4000, n_positions=1024,
-            attn_pdrop=0.0, resid_pdrop=0.0, embd_pdrop=0.0)  # fmt: skip
+LLAMA = {"model_type": "llama", "hidden_size": 512, "intermediate_size": 1536, "num_hidden_layers": 8,
+             "num_attention_heads": 8, "num_key_value_heads": 2, "vocab_size": 4000,
+             "tie_word_embeddings": False}  # fmt: skip
+QWEN3 = LLAMA | {"model_type": "qwen3", "head_dim": 64, "tie_word_embeddings": True}
+GEMMA = LLAMA | {
+    "model_type": "gemma",
+    "num_key_value_heads": 8,
+    "head_dim": 64,
+    "tie_word_embeddings": True,
+}
+GRANITE = LLAMA | {"model_type": "granite"}
+PHI3 = LLAMA | {"model_type": "phi3", "pad_token_id": 0}
+PHI = LLAMA | {"model_type": "phi"}
+PYTHIA = LLAMA | {"model_type": "gpt_neox", "intermediate_size": 2048}
+FALCON = {"model_type": "falcon", "hidden_size": 512, "num_hidden_layers": 8, "num_attention_heads": 8,
+              "vocab_size": 4000, "multi_query": True, "parallel_attn": True, "bias": False,
+              "new_decoder_architecture": False, "alibi": False}  # fmt: skip
+GPT2 = {"model_type": "gpt2", "n_embd": 512, "n_layer": 8, "n_head": 8, "vocab_size": 4000, "n_positions": 1024,
+            "attn_pdrop": 0.0, "resid_pdrop": 0.0, "embd_pdrop": 0.0}  # fmt: skip
 
 CASES = [
     (LLAMA, "full", False, {}),
