@@ -23,7 +23,7 @@ class Step:
     `weight_width`, `loose_width`, `adapter_width` and `stream_width` are bytes a number: of the
     blocks' weights, of embedding and output layer, of the adapters, and of the residual stream. `padded`:
     rows are padded, so attention takes a mask. `repeated`: gradients of an earlier micro-batch are
-    there. `loss` is one of `LOSSES`.
+    there. `logit_tokens`: of each row, those that logits are formed for. `loss` is one of `LOSSES`.
     """
 
     batch: int
@@ -44,6 +44,7 @@ class Step:
     dropout: float
     residual_dropout: float
     loss: str
+    logit_tokens: int
     fused_kernels: bool
     trains_embeddings: bool
     repeated: bool
@@ -581,12 +582,16 @@ class _Run:
 
     def head_and_loss(self, hidden: Tensor) -> Tensor:
         """The output layer and the cross-entropy, by the way that the loss is computed."""
+        if self.step.logit_tokens < self.step.length:
+            hidden = self._last_tokens(hidden)
         if self.step.loss == "fused-linear":
             return self._fused_linear_loss(hidden)
         logits = self._logits(hidden)
         if self.step.loss == "fused-ce":
-            logits = self.tape.cast(logits, FLOAT)
-            return self._loss_in_place(logits)
+            loss = self._loss_in_place(self.tape.cast(logits, FLOAT))
+            if self.step.autocast:  # accelerate's convert_outputs_to_fp32 copies the logits
+                self.tape.cast(logits, FLOAT)
+            return loss
         if self.step.loss == "fused-ce-4.45":
             logits = self.tape.cast(logits, FLOAT)
             return self._loss_in_place(self.tape.scale(logits))
@@ -598,11 +603,19 @@ class _Run:
             return self._loss(self.tape.scale(wide))
         return self._loss(self.tape.cast(logits, FLOAT))
 
+    def _last_tokens(self, hidden: Tensor) -> Tensor:
+        """The tokens of each row that the loss looks at (`logits_to_keep`)."""
+        count, width = hidden.count, hidden.width
+        kept = self.step.batch * self.step.logit_tokens * self.shape.hidden
+        return self.tape.record(
+            (kept, width), (hidden,), (), lambda grad: (self.tape.make(count, width),)
+        )
+
     def _logits(self, hidden: Tensor) -> Tensor:
         shape, tape = self.shape, self.tape
         matrix = shape.vocabulary * shape.hidden
         trains = self.step.full or self.step.trains_embeddings
-        logits = self._product_with_weights(hidden, self.tokens * shape.vocabulary, matrix,
+        logits = self._product_with_weights(hidden, self.step.batch * self.step.logit_tokens * shape.vocabulary, matrix,
                                             trains=trains, stored=self.step.loose_width)  # fmt: skip
         if shape.logit_steps:
             logits = tape.scale(logits)
@@ -642,7 +655,8 @@ class _Run:
         """
         shape, tape, step = self.shape, self.tape, self.step
         slices = -(-shape.vocabulary // shape.hidden)
-        rows = min(self.tokens, 1 << max(0, (-(-self.tokens // slices) - 1).bit_length()))
+        tokens = step.batch * step.logit_tokens
+        rows = min(tokens, 1 << (-(-tokens // slices) - 1).bit_length())
         towards = tape.like(hidden)
         if step.full or step.trains_embeddings:
             self._weight_gradient(shape.vocabulary * shape.hidden)

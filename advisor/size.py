@@ -55,7 +55,7 @@ class Report:
 def report(shape: Shape, method: str, settings: Settings, gpu: Gpu | None) -> Report:
     """The report on one method, or on `all`. Raises `UserError` where nothing can be said."""
     if gpu is not None:
-        settings = replace(settings, hopper=gpu.hopper_or_later)
+        settings = replace(settings, device="cuda-hopper" if gpu.hopper_or_later else "cuda")
     asked = METHODS if method == "all" else (method,)
     refused = {name: reason for name in asked if method == "all"
                and (reason := unsupported(name, settings))}  # fmt: skip

@@ -29,9 +29,9 @@ NF4_BYTES = 1 / 2 + 1 / 64 + 4 / (64 * 256)
 NF4_SINGLE_BYTES = 1 / 2 + 4 / 64
 
 # cuBLAS's workspace, once for the forward and once for the backward thread
-# (aten/src/ATen/cuda/CublasHandlePool.cpp: ":4096:2:16:8" in KiB, and 32 MiB on Hopper and later).
+# (aten/src/ATen/cuda/CublasHandlePool.cpp: ":4096:2:16:8" in KiB, and 32 MiB from Hopper on).
 CUBLAS_BYTES = 2 * (4096 * 2 + 16 * 8) * 1024
-CUBLAS_HOPPER_BYTES = 2 * 32 * 2**20
+DEVICES = {"cuda": CUBLAS_BYTES, "cuda-hopper": 2 * 32 * 2**20, "cpu": 0}
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,8 @@ class Settings:
     it from the loss. `kbit_upcast`: `prepare_model_for_kbit_training` was called, which moves what
     isn't quantised to float32; `embeddings_cast_back`: TRL before 0.20 then moved embedding and
     output layer back. `master_weights`: the optimizer keeps float32 copies of weights and
-    gradients, as DeepSpeed does. `hopper`: the GPU is of that generation or a later one.
+    gradients, as DeepSpeed does. `logit_tokens`: of each row, how many tokens the output
+    layer and the loss are computed for; None is all. `device`: one of `DEVICES`.
     """
 
     rank: int = 16
@@ -67,7 +68,8 @@ class Settings:
     double_quant: bool = True
     train_embeddings: bool = False
     master_weights: bool = False
-    hopper: bool = False
+    logit_tokens: int | None = None
+    device: str = "cuda"
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,7 @@ def step_of(shape: Shape, method: str, settings: Settings) -> Step:
         dropout=0.0 if method == "full" else settings.dropout,
         residual_dropout=shape.dropout,
         loss=settings.loss,
+        logit_tokens=min(settings.logit_tokens or settings.seq_len, settings.seq_len),
         fused_kernels=settings.loss.startswith("fused") if fused is None else fused,
         trains_embeddings=settings.train_embeddings,
         repeated=settings.accumulation > 1,
@@ -148,6 +151,7 @@ def check(shape: Shape, method: str, settings: Settings) -> None:
         ("adapter dtype", settings.adapter_dtype, WIDTHS),
         ("attention", settings.attention, ATTENTIONS),
         ("loss", settings.loss, LOSSES),
+        ("device", settings.device, DEVICES),
     ):
         if value not in known:
             raise unknown(kind, value, known)
@@ -208,7 +212,7 @@ def _at_rest(shape: Shape, method: str, settings: Settings) -> Counter[str]:
     rest["weights"] = _weight_bytes(shape, method, settings)
     rest["adapters"] = _adapters(shape, method, settings) * WIDTHS[settings.adapter_dtype]
     rest["optimizer"] = _state_bytes(shape, method, settings, paged=False)
-    rest["workspace"] = CUBLAS_HOPPER_BYTES if settings.hopper else CUBLAS_BYTES
+    rest["workspace"] = DEVICES[settings.device]
     if settings.accumulation > 1:
         rest["gradients"] = _gradient_bytes(shape, method, settings)
     return rest

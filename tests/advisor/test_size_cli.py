@@ -44,7 +44,7 @@ def test_every_option_reaches_the_forecast():
         "adapter_dtype": "bfloat16", "autocast": False, "attention": "flash", "padded": False,
         "loss": "fused-linear", "fused_kernels": None, "dropout": 0.1, "kbit_upcast": False,
         "embeddings_cast_back": False, "double_quant": True, "train_embeddings": False,
-        "master_weights": False, "hopper": True,
+        "master_weights": False, "logit_tokens": None, "device": "cuda-hopper",
     }  # fmt: skip
     assert found["methods"]["qlora"]["trainable_parameters"] == 161_480_704
 
