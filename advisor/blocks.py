@@ -65,6 +65,7 @@ class _Run:
         self.ledger = Ledger()
         self.tape = Tape(self.ledger)
         self.tokens = step.batch * step.length
+        self.logit_tokens = step.batch * step.logit_tokens
         # What a product is computed in: half under autocast and from 4 bits, else the weights' own.
         self.width = HALF if step.autocast or step.quantised else step.weight_width
 
@@ -213,14 +214,18 @@ class _Run:
 
     def _root_mean_square(self, x: Tensor, count: int) -> Tensor:
         tape = self.tape
-        tape.like(x)  # the squares
+        size = x.count, x.width
+        tape.make(*size)  # the squares
 
         def backward(grad: Tensor) -> tuple:
-            spread = tape.like(x_again)
-            doubled = tape.scale(tape.like(x_again))
-            return (tape.multiply(spread, doubled),)
+            spread = tape.make(*size)  # the mean's gradient, for every number
+            power = tape.make(*size)
+            doubled = tape.make(*size)
+            del power
+            onwards = tape.make(*size)
+            del spread, doubled
+            return (onwards,)
 
-        x_again = _Sized(x.count, x.width)
         return tape.record(tape.make(x.count / count, FLOAT), (x,), (x,), backward)
 
     def _times_weight(self, x: Tensor, count: int) -> Tensor:
@@ -258,24 +263,20 @@ class _Run:
             out = self.tape.scale(out)
         return self._dropped(self.linear(out, out_linear))
 
-    def _split_qkv(self, fused: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Views into the fused product; their gradients are put together again."""
+    def _split_qkv(self, fused: Tensor) -> list[Tensor]:
+        """Queries, keys and values as views into the fused product."""
+        heads, kv_heads = self.shape.heads, self.shape.kv_heads
+        total = heads + 2 * kv_heads
+        return self._views(fused, heads / total, kv_heads / total, kv_heads / total)
+
+    def _views(self, x: Tensor, *shares: float) -> list[Tensor]:
+        """Parts of a tensor that share its storage; their gradients are put together in a new one."""
         tape = self.tape
-        widths = [self.shape.heads, self.shape.kv_heads, self.shape.kv_heads]
-        total = sum(widths)
-
-        def joined(grad: Tensor) -> tuple:
-            return (grad,)
-
-        # The three gradients arrive one by one; the whole is made with the last of them.
-        whole = Tensor(fused.storage, fused.count, fused.width)
-        tape.record(whole, (fused,), (), lambda grad: (tape.make(fused_count, fused_width),))
-        fused_count, fused_width = fused.count, fused.width
-        parts = []
-        for heads in widths:
-            part = Tensor(fused.storage, fused.count * heads / total, fused.width)
-            parts.append(tape.record(part, (whole,), (), joined))
-        return tuple(parts)
+        size = x.count, x.width
+        whole = Tensor(x.storage, *size)
+        tape.record(whole, (x,), (), lambda grad: (tape.make(*size),))
+        parts = [Tensor(x.storage, x.count * share, x.width) for share in shares]
+        return [tape.record(part, (whole,), (), lambda grad: (grad,)) for part in parts]
 
     def rotate(self, x: Tensor) -> Tensor:
         """`x * cos + rotate_half(x) * sin`, or one kernel in place where kernels are fused."""
@@ -405,23 +406,13 @@ class _Run:
         if len(linears) == 2:
             fused, down = linears
             both = self.linear(x, fused)
-            gate, value = self._halves(both)
+            gate, value = self._views(both, 1 / 2, 1 / 2)
             del both
             return self.linear(tape.multiply(self.activate(gate), value), down)
         gate, up, down = linears
         return self.linear(
             tape.multiply(self.activate(self.linear(x, gate)), self.linear(x, up)), down
         )
-
-    def _halves(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        tape = self.tape
-        whole = Tensor(x.storage, x.count, x.width)
-        count, width = x.count, x.width
-        tape.record(whole, (x,), (), lambda grad: (tape.make(count, width),))
-        first = Tensor(x.storage, x.count / 2, x.width)
-        second = Tensor(x.storage, x.count / 2, x.width)
-        return (tape.record(first, (whole,), (), lambda grad: (grad,)),
-                tape.record(second, (whole,), (), lambda grad: (grad,)))  # fmt: skip
 
     def activate(self, x: Tensor) -> Tensor:
         """The activation: one kernel, or GPT-2's formula written out (`NewGELUActivation`)."""
@@ -445,7 +436,7 @@ class _Run:
             routed, rows * 2 * inner, shape.experts * 2 * hidden * inner
         )
         del routed
-        gate, value = self._halves(both)
+        gate, value = self._views(both, 1 / 2, 1 / 2)
         del both
         fed = tape.multiply(self.activate(gate), value)
         del gate, value
@@ -490,8 +481,8 @@ class _Run:
         if not (step.quantised and step.autocast):
             x = tape.cast(x, step.adapter_width)
         adapted = self._adapter(x, linear)
-        if step.quantised:
-            adapted = tape.cast(adapted, width) if not step.autocast else adapted
+        if step.quantised and not step.autocast:
+            adapted = tape.cast(adapted, width)
         out = tape.add(out, adapted)
         del adapted
         return tape.cast(out, width)
@@ -529,29 +520,31 @@ class _Run:
         width = self.width if step.autocast or quantised else stored
         x = tape.cast(x, width)
         kept = [x] if trains else []
-        if quantised:  # the matrix is dequantised for the product, and again in the backward pass
-            self._dequantised(matrix)
-        elif stored != width:
+        # A 4-bit matrix is dequantised for the product, and again in the backward pass.
+        unpacked = self._dequantised(matrix) if quantised else None
+        if not quantised and stored != width:
             with self.ledger.counting_as("workspace"):  # autocast's copy of the weights
                 kept.append(tape.make(matrix, width))
         size = x.count, x.width
         wanted = x.node is not None
 
         def backward(grad: Tensor) -> tuple:
-            if quantised:
-                self._dequantised(matrix)
+            unpacked = self._dequantised(matrix)[0] if quantised else None
             onwards = tape.make(*size) if wanted else None
+            del unpacked
             if trains:
                 self._weight_gradient(weights or matrix)
             return (onwards,)
 
-        return tape.record((count, width), (x,), tuple(kept), backward, trains=trains)
+        out = tape.record((count, width), (x,), tuple(kept), backward, trains=trains)
+        del unpacked
+        return out
 
-    def _dequantised(self, matrix: int) -> None:
+    def _dequantised(self, matrix: int) -> tuple[Tensor, Tensor]:
+        """The matrix in 16 bit, and its scales in float32 (bitsandbytes: _dequant_linear_fallback)."""
         with self.ledger.counting_as("workspace"):
             scales = self.tape.make(matrix / 64, FLOAT)
-            self.tape.make(matrix, self.width)
-            del scales
+            return self.tape.make(matrix, self.width), scales
 
     def _weight_gradient(self, count: int, again: bool = False) -> None:
         """A trained weight's gradient: it stays, or is added to the one that is there already."""
@@ -595,10 +588,10 @@ class _Run:
         if self.step.loss == "fused-ce-4.45":
             logits = self.tape.cast(logits, FLOAT)
             return self._loss_in_place(self.tape.scale(logits))
-        if self.step.loss == "full-4.45":
+        if self.step.loss == "full-4.45":  # float32 takes the logits' place, and is shifted
             logits = self.tape.cast(logits, FLOAT)
             return self._loss(self.tape.scale(logits))
-        if self.step.loss == "full-4.48":
+        if self.step.loss == "full-4.48":  # the same beside the logits
             wide = self.tape.cast(logits, FLOAT)
             return self._loss(self.tape.scale(wide))
         return self._loss(self.tape.cast(logits, FLOAT))
@@ -606,7 +599,7 @@ class _Run:
     def _last_tokens(self, hidden: Tensor) -> Tensor:
         """The tokens of each row that the loss looks at (`logits_to_keep`)."""
         count, width = hidden.count, hidden.width
-        kept = self.step.batch * self.step.logit_tokens * self.shape.hidden
+        kept = self.logit_tokens * self.shape.hidden
         return self.tape.record(
             (kept, width), (hidden,), (), lambda grad: (self.tape.make(count, width),)
         )
@@ -615,7 +608,7 @@ class _Run:
         shape, tape = self.shape, self.tape
         matrix = shape.vocabulary * shape.hidden
         trains = self.step.full or self.step.trains_embeddings
-        logits = self._product_with_weights(hidden, self.step.batch * self.step.logit_tokens * shape.vocabulary, matrix,
+        logits = self._product_with_weights(hidden, self.logit_tokens * shape.vocabulary, matrix,
                                             trains=trains, stored=self.step.loose_width)  # fmt: skip
         if shape.logit_steps:
             logits = tape.scale(logits)
@@ -635,7 +628,6 @@ class _Run:
                 of_nll = tape.make(count, width)
                 towards = tape.make(count, width)
             del of_nll
-            self.ledger.kind = "activations"
             return (towards,)
 
         return tape.record(tape.make(1, FLOAT), (logits,), (logp,), backward)
@@ -655,8 +647,8 @@ class _Run:
         """
         shape, tape, step = self.shape, self.tape, self.step
         slices = -(-shape.vocabulary // shape.hidden)
-        tokens = step.batch * step.logit_tokens
-        rows = min(tokens, 1 << (-(-tokens // slices) - 1).bit_length())
+        rows = 1 << (-(-self.logit_tokens // slices) - 1).bit_length()
+        rows = min(self.logit_tokens, rows)
         towards = tape.like(hidden)
         if step.full or step.trains_embeddings:
             self._weight_gradient(shape.vocabulary * shape.hidden)
@@ -667,9 +659,3 @@ class _Run:
         return tape.record(
             tape.make(1, FLOAT), (hidden,), (), lambda grad: (Tensor(held.pop(), *size),)
         )
-
-
-@dataclass(frozen=True)
-class _Sized:
-    count: float
-    width: int

@@ -54,11 +54,11 @@ class Storage:
 
     __slots__ = ("kind", "ledger", "size")
 
-    def __init__(self, ledger: Ledger, size: int, kind: str | None = None):
+    def __init__(self, ledger: Ledger, size: int):
         self.ledger = ledger
         ledger.made += 1
         self.size = -(-size // BLOCK_BYTES) * BLOCK_BYTES
-        self.kind = kind or ledger.kind
+        self.kind = ledger.kind
         ledger.change(self.kind, self.size)
 
     def __del__(self):
