@@ -66,6 +66,7 @@ class _Run:
         self.tape = Tape(self.ledger)
         self.tokens = step.batch * step.length
         self.logit_tokens = step.batch * step.logit_tokens
+        self.head_gradient: Tensor | None = None  # of a table shared with the embedding
         # What a product is computed in: half under autocast and from 4 bits, else the weights' own.
         self.width = HALF if step.autocast or step.quantised else step.weight_width
 
@@ -133,12 +134,26 @@ class _Run:
             return self._scaled_embedding(out(count, step.loose_width))
 
         def backward(grad: Tensor) -> tuple:
-            self._weight_gradient(shape.embedding_parameters, again=shape.tied)
+            self._embedding_gradient()
             return ()
 
         out = tape.record(tape.make(count, step.loose_width), (), (), backward)
         out = tape.dropout(out, step.residual_dropout) if shape.family == "gpt2" else out
         return self._scaled_embedding(out)
+
+    def _embedding_gradient(self) -> None:
+        """The table's gradient; a shared table's is summed with the output layer's in a third place."""
+        shape = self.shape
+        if shape.positions:
+            self._weight_gradient(shape.positions * shape.hidden)
+        if self.head_gradient is None:
+            self._weight_gradient(shape.vocabulary * shape.hidden)
+            return
+        with self.ledger.counting_as("gradients"):
+            ours = self.tape.make(shape.vocabulary * shape.hidden, self.step.weight_width)
+        self._place(shape.vocabulary * shape.hidden, self.step.weight_width)
+        del ours
+        self.head_gradient = None
 
     def _scaled_embedding(self, x: Tensor) -> Tensor:
         """Granite's vectors are multiplied by a constant, outside the embedding."""
@@ -512,7 +527,8 @@ class _Run:
 
     def _product_with_weights(self, x: Tensor, count: float, matrix: int, *,
                               weights: int | None = None, quantised: bool = False,
-                              trains: bool | None = None, stored: int | None = None) -> Tensor:  # fmt: skip
+                              trains: bool | None = None, stored: int | None = None,
+                              shared: bool = False) -> Tensor:  # fmt: skip
         """`F.linear` with a matrix of so many numbers (`weights` with its bias), stored so wide."""
         tape, step = self.tape, self.step
         trains = step.full if trains is None else trains
@@ -532,7 +548,9 @@ class _Run:
             unpacked = self._dequantised(matrix)[0] if quantised else None
             onwards = tape.make(*size) if wanted else None
             del unpacked
-            if trains:
+            if trains and shared:
+                self._hold_head_gradient(matrix)
+            elif trains:
                 self._weight_gradient(weights or matrix)
             return (onwards,)
 
@@ -546,19 +564,23 @@ class _Run:
             scales = self.tape.make(matrix / 64, FLOAT)
             return self.tape.make(matrix, self.width), scales
 
-    def _weight_gradient(self, count: int, again: bool = False) -> None:
-        """A trained weight's gradient: it stays, or is added to the one that is there already."""
+    def _weight_gradient(self, count: int) -> None:
+        """A trained weight's gradient: it stays, or is added to that of an earlier micro-batch."""
         width = self.step.weight_width
+        narrow = None
         if width != self.width:  # autocast's product gives half a gradient, which is then widened
             with self.ledger.counting_as("gradients"):
                 narrow = self.tape.make(count, self.width)
-                self._place(count, width, again)
-                del narrow
-            return
-        self._place(count, width, again)
+        self._place(count, width)
+        del narrow
 
-    def _place(self, count: int, width: int, again: bool) -> None:
-        if again or self.step.repeated:
+    def _hold_head_gradient(self, count: int) -> None:
+        """A shared table's gradient waits for the embedding's."""
+        with self.ledger.counting_as("gradients"):
+            self.head_gradient = self.tape.make(count, self.step.weight_width)
+
+    def _place(self, count: int, width: int) -> None:
+        if self.step.repeated:
             with self.ledger.counting_as("gradients"):
                 self.tape.make(count, width)
         else:
@@ -609,7 +631,8 @@ class _Run:
         matrix = shape.vocabulary * shape.hidden
         trains = self.step.full or self.step.trains_embeddings
         logits = self._product_with_weights(hidden, self.logit_tokens * shape.vocabulary, matrix,
-                                            trains=trains, stored=self.step.loose_width)  # fmt: skip
+                                            trains=trains, stored=self.step.loose_width,
+                                            shared=shape.tied)  # fmt: skip
         if shape.logit_steps:
             logits = tape.scale(logits)
         if shape.logit_steps == 3:  # Gemma 2 caps them: / cap, tanh, * cap
@@ -651,7 +674,9 @@ class _Run:
         rows = min(self.logit_tokens, rows)
         towards = tape.like(hidden)
         if step.full or step.trains_embeddings:
-            self._weight_gradient(shape.vocabulary * shape.hidden)
+            matrix = shape.vocabulary * shape.hidden
+            hold = self._hold_head_gradient if shape.tied else self._weight_gradient
+            hold(matrix)
         tape.make(rows * shape.vocabulary, self.width)
         held = [towards.storage]
         size = towards.count, towards.width
