@@ -42,8 +42,8 @@ class Settings:
     of `advisor.blocks.LOSSES`. `padded`: rows are padded, so attention takes a mask.
     `fused_kernels`: norms and rotations are fused too, as Liger's and FOAK's kernels do; None takes
     it from the loss. `kbit_upcast`: `prepare_model_for_kbit_training` was called, which moves what
-    isn't quantised to float32; `embeddings_cast_back`: TRL before 0.20 then moved embedding and
-    output layer back. `master_weights`: the optimizer keeps float32 copies of weights and
+    isn't quantised to float32; `embeddings_cast_back`: TRL's `peft_module_casting_to_bf16` then
+    moved embedding and output layer back. `master_weights`: the optimizer keeps float32 copies of weights and
     gradients, as DeepSpeed does. `logit_tokens`: of each row, how many tokens the output
     layer and the loss are computed for; None is all. `device`: one of `DEVICES`.
     """
@@ -106,7 +106,9 @@ def training_memory(shape: Shape, method: str, settings: Settings | None = None)
     settings = settings or Settings()
     check(shape, method, settings)
     rest = _at_rest(shape, method, settings)
-    moments = {name: rest + alive for name, alive in _moments(shape, method, settings).items()}
+    moments = {
+        name: rest + alive for name, alive in alive_by_moment(shape, method, settings).items()
+    }
     moments["optimizer step"] = rest + _step_of_optimizer(shape, method, settings)
     moment = max(moments, key=lambda name: moments[name].total())
     return _forecast(shape, method, settings, moment, moments[moment])
@@ -284,13 +286,13 @@ def _step_of_optimizer(shape: Shape, method: str, settings: Settings) -> Counter
     return alive
 
 
-def _moments(shape: Shape, method: str, settings: Settings) -> dict[str, Counter[str]]:
+def alive_by_moment(shape: Shape, method: str, settings: Settings) -> dict[str, Counter[str]]:
     """What is alive at the height of each moment of the forward and backward pass."""
-    return _moments_of(shape, step_of(shape, method, settings))
+    return _alive_by_moment(shape, step_of(shape, method, settings))
 
 
 @cache
-def _moments_of(shape: Shape, step: Step) -> dict[str, Counter[str]]:
+def _alive_by_moment(shape: Shape, step: Step) -> dict[str, Counter[str]]:
     if shape.layers <= 3:
         return run_step(shape, step, shape.layers).peaks
     two, three = (run_step(shape, step, layers).peaks for layers in (2, 3))

@@ -52,7 +52,7 @@ def peak_bytes(monkeypatch, config, *, method, batch, seq_len, checkpointing, at
     monkeypatch.setattr(masking_utils, "find_packed_sequence_indices", lambda positions: None)
     monkeypatch.setattr(masking_utils, "_ignore_causal_mask_sdpa", lambda *a, **k: not padded)
     transformers.logging.set_verbosity_error()
-    model = _model(config, method, attention, dtype, rank)
+    model = build(config, method, attention, dtype, rank)
     with FakeTensorMode(allow_non_fake_inputs=True):
         _fake(model)
         model.train()
@@ -70,7 +70,7 @@ def peak_bytes(monkeypatch, config, *, method, batch, seq_len, checkpointing, at
     return live.peak
 
 
-def _model(config, method, attention, dtype, rank):
+def build(config, method, attention, dtype, rank):
     known = AutoConfig.for_model(**config)
     known.use_cache = False
     with torch.device("meta"):

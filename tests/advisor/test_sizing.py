@@ -13,7 +13,7 @@ from advisor.sizing import (
     METHODS,
     PARTS,
     Settings,
-    _moments,
+    alive_by_moment,
     step_of,
     training_memory,
 )
@@ -82,10 +82,10 @@ def test_a_fused_linear_loss_leaves_next_to_nothing_of_the_logits():
 
 def test_checkpoints_are_one_hidden_state_a_block_and_token():
     """32 blocks x 4,096 x 2 bytes = 262,144 bytes a token, and one block's own tensors."""
-    moments = _moments(LLAMA, "lora", Settings(seq_len=2048, loss="fused-linear"))
+    moments = alive_by_moment(LLAMA, "lora", Settings(seq_len=2048, loss="fused-linear"))
     forward = sum(moments["forward"].values())
     assert forward > 4 * 2048 * 262_144
-    shallow = _moments(
+    shallow = alive_by_moment(
         replace(LLAMA, layers=16), "lora", Settings(seq_len=2048, loss="fused-linear")
     )
     assert forward - sum(shallow["forward"].values()) == 4 * 2048 * 262_144 / 2
@@ -98,7 +98,7 @@ def test_a_short_runs_growth_gives_the_deep_ones_bytes():
         for checkpointing in (True, False):
             settings = Settings(checkpointing=checkpointing)
             whole = run_step(shape, step_of(shape, method, settings), 12).peaks
-            extended = _moments(shape, method, settings)
+            extended = alive_by_moment(shape, method, settings)
             for moment, alive in extended.items():
                 assert sum(alive.values()) == sum(whole[moment].values()), (method, moment)
 

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("peft")
 
 from advisor.shapes import read_shape  # noqa: E402
-from advisor.sizing import Settings, _moments  # noqa: E402
+from advisor.sizing import Settings, alive_by_moment, training_memory  # noqa: E402
 from tests.advisor import oracle  # noqa: E402
 
 LLAMA = {"model_type": "llama", "hidden_size": 512, "intermediate_size": 1536, "num_hidden_layers": 8,
@@ -71,5 +71,37 @@ def test_the_forecast_counts_what_the_real_modules_hold(
     settings = Settings(batch=2, seq_len=512, targets="all-linear", dropout=0.0, autocast=False,
                         checkpointing=checkpointing)  # fmt: skip
     settings = Settings(**(vars(settings) | other))
-    moments = _moments(read_shape(config, "toy"), method, settings)
+    moments = alive_by_moment(read_shape(config, "toy"), method, settings)
     assert max(sum(alive.values()) for alive in moments.values()) == pytest.approx(real, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("method", "checkpointing"), [("full", True), ("full", False), ("lora", True)]
+)
+def test_two_real_steps_on_the_cpu_peak_where_the_forecast_says(method, checkpointing):
+    """Real tensors, an optimizer and its states: weights, adapters and all, within 1 %."""
+    model = oracle.build(QWEN3, method, "sdpa", torch.bfloat16, rank=16)
+    model.to_empty(device="cpu").tie_weights()
+    for tensor in [*model.parameters(), *model.buffers()]:
+        tensor.data.normal_(std=0.02)
+    model.train()
+    if checkpointing:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+    if checkpointing and method == "lora":
+        model.enable_input_require_grads()
+    at_rest = {tensor.untyped_storage()._cdata: tensor.untyped_storage().nbytes()
+               for tensor in [*model.parameters(), *model.buffers()]}  # fmt: skip
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trained, fused=True)
+    ids = torch.randint(0, 4000, (2, 256))
+    live = oracle.LiveBytes([*model.parameters(), *model.buffers()])
+    with live:
+        for _ in range(2):
+            model(input_ids=ids, labels=ids).loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+    settings = Settings(batch=2, seq_len=256, targets="all-linear", dropout=0.0, autocast=False,
+                        checkpointing=checkpointing, optimizer="adamw_torch_fused", device="cpu")  # fmt: skip
+    forecast = training_memory(read_shape(QWEN3, "toy"), method, settings)
+    real = sum(at_rest.values()) + live.peak
+    assert forecast.peak_allocated_bytes == pytest.approx(real, rel=0.01)
