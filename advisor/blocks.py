@@ -21,9 +21,10 @@ class Step:
     """How a step is run, as far as its tensors depend on it.
 
     `weight_width`, `loose_width`, `adapter_width` and `stream_width` are bytes a number: of the
-    blocks' weights, of embedding and output layer, of the adapters, and of the residual stream. `padded`:
-    rows are padded, so attention takes a mask. `repeated`: gradients of an earlier micro-batch are
-    there. `logit_tokens`: of each row, those that logits are formed for. `loss` is one of `LOSSES`.
+    blocks' weights, of embedding and output layer, of the adapters, and of the residual stream.
+    `padded`: rows are padded, so attention takes a mask. `repeated`: gradients of an earlier
+    micro-batch are there. `logit_tokens`: of each row, those that logits are formed for. `loss` is
+    one of `LOSSES`.
     """
 
     batch: int
@@ -456,9 +457,37 @@ class _Run:
         fed = tape.multiply(self.activate(gate), value)
         del gate, value
         fed = self._product_with_experts(fed, rows * hidden, shape.experts * hidden * inner)
-        fed = tape.keeping_input(fed)  # times the router's share
-        return tape.record(tape.make(count, width), (fed,), (),
-                           lambda grad: (tape.make(rows * hidden, width),))  # fmt: skip
+        fed = self._in_the_tokens_order(self._shared_out(fed))
+        summed = tape.record(tape.make(count, FLOAT), (fed,), (),
+                             lambda grad: (tape.make(rows * hidden, FLOAT),))  # fmt: skip
+        del fed
+        return tape.cast(summed, width)
+
+    def _shared_out(self, x: Tensor) -> Tensor:
+        """Times the router's shares, which are float32; their gradient takes a product as well."""
+        tape = self.tape
+        count, width = x.count, x.width
+
+        def backward(grad: Tensor) -> tuple:
+            onwards, of_shares = tape.make(count, FLOAT), tape.make(count, FLOAT)
+            del of_shares
+            narrow = tape.make(count, width)
+            del onwards
+            return (narrow,)
+
+        return tape.record((count, FLOAT), (x,), (x,), backward)
+
+    def _in_the_tokens_order(self, x: Tensor) -> Tensor:
+        """Rows by index; the gradient is written by index into zeros."""
+        tape = self.tape
+        size = x.count, x.width
+
+        def backward(grad: Tensor) -> tuple:
+            zeros, onwards = tape.make(*size), tape.make(*size)
+            del zeros
+            return (onwards,)
+
+        return tape.record(size, (x,), (), backward)
 
     def _product_with_experts(self, x: Tensor, count: float, matrix: int) -> Tensor:
         """Adapted experts are a copy of the stacked weights with the adapters' product added."""

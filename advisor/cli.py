@@ -88,6 +88,7 @@ def recommend(name, settings, as_json):
         click.echo(_text(scenario, found))
 
 
+SHORT_TYPES = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
 SIZE_EXAMPLES = """
 \b
 Examples:
@@ -157,6 +158,8 @@ def _size(model, method, gpu_name, as_json, settings):
 
     if method not in (*METHODS, "all"):
         raise unknown("method", method, (*METHODS, "all"))
+    for name in ("dtype", "adapter_dtype"):
+        settings[name] = SHORT_TYPES.get(settings[name], settings[name])
     gpu = models.gpu_named(gpu_name) if gpu_name else None
     found = report(models.shape_of(model), method, Settings(**settings), gpu)
     if as_json:

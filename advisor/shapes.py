@@ -207,7 +207,7 @@ class Shape:
 
 def read_shape(config: dict, name: str) -> Shape:
     """The shape that a configuration describes. Raises `UserError` with what is missing or wrong."""
-    config = _text_part(config)
+    config = _text_part(config, name)
     kind = config.get("model_type")
     if kind is None:
         raise UserError(
@@ -228,8 +228,13 @@ def read_shape(config: dict, name: str) -> Shape:
     )
 
 
-def _text_part(config: dict) -> dict:
-    """The language model's part of a configuration that nests it."""
+def _text_part(config: dict, name: str) -> dict:
+    """The language model's part of a configuration that nests it. Refuses one that also sees."""
+    if isinstance(config.get("vision_config"), dict):
+        raise UserError(
+            f"'{name}' has a vision part, whose memory isn't known; give a file with its "
+            "text_config alone to forecast the language model"
+        )
     inner = config.get("text_config")
     return {**config, **inner} if isinstance(inner, dict) else config
 

@@ -43,9 +43,10 @@ class Settings:
     `fused_kernels`: norms and rotations are fused too, as Liger's and FOAK's kernels do; None takes
     it from the loss. `kbit_upcast`: `prepare_model_for_kbit_training` was called, which moves what
     isn't quantised to float32; `embeddings_cast_back`: TRL's `peft_module_casting_to_bf16` then
-    moved embedding and output layer back. `master_weights`: the optimizer keeps float32 copies of weights and
-    gradients, as DeepSpeed does. `logit_tokens`: of each row, how many tokens the output
-    layer and the loss are computed for; None is all. `device`: one of `DEVICES`.
+    moved embedding and output layer back. `train_embeddings`: PEFT's `modules_to_save` trains
+    copies of both. `master_weights`: the optimizer keeps float32 copies of weights and gradients,
+    as DeepSpeed does. `logit_tokens`: of each row, how many tokens the output layer and the loss
+    are computed for; None is all. `device`: one of `DEVICES`.
     """
 
     rank: int = 16

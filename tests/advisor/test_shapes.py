@@ -97,6 +97,7 @@ GOOD = {"model_type": "llama", "hidden_size": 64, "intermediate_size": 128, "num
         ({"num_hidden_layers": 0}, "gives num_hidden_layers as 0; it must be a whole number"),
         ({"vocab_size": "many"}, "gives vocab_size as 'many'"),
         ({"vocab_size": True}, "gives vocab_size as True"),
+        ({"vision_config": {}}, "has a vision part, whose memory isn't known"),
         ({"model_type": None}, "has no field 'model_type'"),
         ({"model_type": "lama"}, "isn't known, so it can't be estimated; did you mean 'llama'?"),
     ],

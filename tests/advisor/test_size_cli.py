@@ -70,6 +70,12 @@ def test_types_that_a_method_cannot_train_are_told_beside_the_others():
     assert "16 bit" in found["refused"]["qlora"]
 
 
+def test_types_may_be_given_by_their_short_names():
+    found = json.loads(size("gpt2", "--dtype", "fp32", "--adapter-dtype", "bf16", "--json").stdout)
+    assert found["settings"]["dtype"] == "float32"
+    assert found["settings"]["adapter_dtype"] == "bfloat16"
+
+
 def test_the_catalog_is_listed():
     found = json.loads(size("--list", "--json").stdout)
     assert "HuggingFaceTB/SmolLM2-135M" in found["models"]
