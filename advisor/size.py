@@ -35,6 +35,14 @@ class Report:
     methods: dict[str, Sized]
     refused: dict[str, str]
 
+    @property
+    def notes(self) -> list[str]:
+        """What a reader wouldn't expect of the figures."""
+        if self.shape.experts and "qlora" in self.methods:
+            return ["QLoRA leaves a mixture's experts in 16 bit (or moves them to float32): "
+                    "Transformers 5 stacks them in tensors that bitsandbytes doesn't quantise"]  # fmt: skip
+        return []
+
     def to_json(self) -> dict:
         """The shape that scripts read."""
         shape = self.shape
@@ -48,6 +56,7 @@ class Report:
             "gpu": asdict(self.gpu) if self.gpu else None,
             "methods": {name: _method_json(sized) for name, sized in self.methods.items()},
             "refused": self.refused,
+            "notes": self.notes,
             "serving": serving(shape),
         }
 

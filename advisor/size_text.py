@@ -33,6 +33,8 @@ def text(report: Report) -> str:
         lines += _changes(name, sized, report)
     for name, reason in report.refused.items():
         lines += ["", f"{name}: not forecast: {reason}"]
+    for note in report.notes:
+        lines += ["", note]
     return "\n".join([*lines, "", *_serving(report)])
 
 

@@ -76,6 +76,10 @@ def test_types_may_be_given_by_their_short_names():
     assert found["settings"]["adapter_dtype"] == "bfloat16"
 
 
+def test_a_mixtures_experts_are_said_to_stay_unquantised():
+    assert "bitsandbytes doesn't quantise" in size("Mixtral-8x7B-v0.1", "--method", "qlora").stdout
+
+
 def test_the_catalog_is_listed():
     found = json.loads(size("--list", "--json").stdout)
     assert "HuggingFaceTB/SmolLM2-135M" in found["models"]
