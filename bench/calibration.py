@@ -23,8 +23,8 @@ import psutil
 from bench import models, registry
 from bench.contender import Failed, Skipped, answers_of
 from bench.kept import Kept
-from bench.meter import Meter
-from bench.record import FORECASTS
+from bench.meter import Meter, Usage
+from bench.record import FORECAST_BYTES, FORECASTS
 from bench.trial import (
     ROWS,
     WARM_UP_REQUESTS,
@@ -40,11 +40,13 @@ from scenarios.schema import Scenario, Task
 SPREAD = 0.25
 """Share by which a trial may take longer or shorter than forecast."""
 
-MEMORY_GROWS = {"prompt": 1.15, "fine_tune": 1.6}
+MEMORY_GROWS = {
+    "peak_resident_bytes": {"prompt": 1.15, "fine_tune": 1.6},
+    "peak_gpu_bytes": {"prompt": 1.15, "fine_tune": 1.15},
+}
 """How much more a whole trial may hold than a few seconds of it: a heap that many shapes of rows
-have passed through has gaps. docs/performance.md has the graded runs behind both."""
+have passed through has gaps, which torch's count of a GPU's memory leaves out."""
 
-_FLOOR_SECONDS = (0.2, 6.0)  # a contender without a model: hardly more than its process's start
 _ROWS = 24  # answered to measure a rate
 
 
@@ -56,7 +58,7 @@ def main(folder: Path) -> None:
 
 
 def forecasts(plan: dict, split: Split) -> list[dict]:
-    """`seconds` and `peak_resident_bytes` of each trial as `value`, `low`, `high`; null with a reason."""
+    """Seconds and bytes of each trial as `value`, `low` and `high`, or null; and the reason."""
     imported = time.time() - psutil.Process().create_time()
     by_slug = {}
     for wanted in dict.fromkeys(map(_weights_of, plan["trials"])):
@@ -73,9 +75,7 @@ def forecasts(plan: dict, split: Split) -> list[dict]:
 
 def _forecast(trial: dict, plan: dict, split: Split, loaded: _Loaded) -> dict:
     if trial["model"] is None:
-        low, high = _FLOOR_SECONDS
-        seconds = {"value": (low + high) / 2, "low": low, "high": high}
-        return {"seconds": seconds, "peak_resident_bytes": None, "reason": "it uses no model"}
+        return _none("it uses no model, and takes seconds")
     task = Scenario.model_validate(plan["scenario"]).task
     contender = registry.contender(trial["kind"])(**settings_of(trial))
     train = tuple(balanced_sample(split.train, trial["n_train"], task.labels))
@@ -90,16 +90,20 @@ def _forecast(trial: dict, plan: dict, split: Split, loaded: _Loaded) -> dict:
         )
         seconds = loaded.start_seconds + contender.forecast(work)
     except (Skipped, Failed) as error:
-        return {"seconds": None, "peak_resident_bytes": None, "reason": str(error)}
+        return _none(str(error))
     return {
         "seconds": {
             "value": seconds,
             "low": seconds / (1 + SPREAD),
             "high": seconds * (1 + SPREAD),
         },
-        "peak_resident_bytes": _memory(max(loaded.peaks), MEMORY_GROWS[contender.family]),
+        **{key: _memory(key, loaded.usages, contender.family) for key in FORECAST_BYTES},
         "reason": "from a few seconds of its own work on this machine",
     }
+
+
+def _none(reason: str) -> dict:
+    return {**dict.fromkeys(("seconds", *FORECAST_BYTES)), "reason": reason}
 
 
 def _weights_of(trial: dict) -> tuple[str | None, bool]:
@@ -107,7 +111,12 @@ def _weights_of(trial: dict) -> tuple[str | None, bool]:
     return trial["model"], getattr(registry.contender(trial["kind"]), "four_bit", False)
 
 
-def _memory(seen: int, grows: float) -> dict:
+def _memory(key: str, usages: list[Usage], family: str) -> dict | None:
+    """From the highest seen; None where there is no such memory here."""
+    seen = max((getattr(usage, key) or 0 for usage in usages), default=0)
+    if not seen:
+        return None
+    grows = MEMORY_GROWS[key][family]
     return {"value": round(seen * grows**0.5), "low": seen, "high": round(seen * grows)}
 
 
@@ -116,7 +125,7 @@ class _Loaded:
 
     def __init__(self, import_seconds: float):
         self.start_seconds = import_seconds
-        self.peaks: list[int] = []
+        self.usages: list[Usage] = []
         self._model = None
 
     def of(self, contender, name: str):
@@ -127,7 +136,7 @@ class _Loaded:
             with Meter() as meter:
                 self._model = Machine().load(contender, name)
             self.start_seconds += meter.usage.seconds
-            self.peaks.append(meter.usage.peak_resident_bytes)
+            self.usages.append(meter.usage)
         return self._model
 
 
@@ -196,7 +205,7 @@ class Work:
         with Meter() as meter:
             seconds_a_row(sorted(self._split.train, key=lambda e: -len(e.text))[:count])
             each = seconds_a_row(_of_mean_length(self._split.train, count))
-        self._loaded.peaks.append(meter.usage.peak_resident_bytes)
+        self._loaded.usages.append(meter.usage)
         epoch = each * len(self._split.train) + validated[-1] * len(self._split.validation)
         return settings.epochs * epoch + self._import_seconds
 
@@ -218,7 +227,7 @@ class Work:
             first = _seconds(found, examples[:1])
             singles = [_seconds(found, [example]) for example in examples[:3]]
             each = _seconds(found, examples) / len(examples)
-        self._loaded.peaks.append(meter.usage.peak_resident_bytes)
+        self._loaded.usages.append(meter.usage)
         return max(0.0, first - median(singles)), each, median(singles)
 
 

@@ -169,9 +169,7 @@ def plan(as_json, **options):
     known = [forecast["seconds"] for forecast in forecasts if forecast["seconds"]]
     if known:
         low, high = (sum(seconds[end] for seconds in known) for end in ("low", "high"))
-        lacking = len(found.trials) - len(known)
-        click.echo(f"\nin all {_duration(low)} to {_duration(high)}"
-                   + (f", and {lacking} trials that can't be forecast" if lacking else ""))  # fmt: skip
+        click.echo(f"\nin all {_duration(low)} to {_duration(high)} for those with a forecast")
     if found.primary:
         click.echo(
             f"\nprimary comparison: {found.primary['metric']} of the best of "
@@ -349,13 +347,14 @@ def _table(record: dict) -> str:
 
 
 def _forecast_text(forecast: dict) -> str:
-    seconds, memory = forecast["seconds"], forecast["peak_resident_bytes"]
+    seconds = forecast["seconds"]
     if seconds is None:
         return f"none, {forecast['reason']}"
     text = f"{_duration(seconds['low'])} to {_duration(seconds['high'])}"
-    if memory is None:
-        return text
-    return f"{text}, {memory['low'] / 2**20:,.0f} to {memory['high'] / 2**20:,.0f} MiB"
+    for key, where in (("peak_resident_bytes", ""), ("peak_gpu_bytes", " on the GPU")):
+        if memory := forecast[key]:
+            text += f", {memory['low'] / 2**20:,.0f} to {memory['high'] / 2**20:,.0f} MiB{where}"
+    return text
 
 
 def _duration(seconds: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from types import MappingProxyType
 from typing import get_origin, get_type_hints
 
@@ -104,7 +105,7 @@ def make_plan(
             )
     return Plan(
         schema_version=SCHEMA_VERSION,
-        scenario=scenario.model_dump(mode="json"),
+        scenario=_without_place(scenario).model_dump(mode="json"),
         mode=asdict(mode),
         seed=seed,
         model=model,
@@ -112,6 +113,15 @@ def make_plan(
         trials=tuple(trials),
         primary=_primary(trials, scenario.task.metrics[0]),
     )
+
+
+def _without_place(scenario: Scenario) -> Scenario:
+    """With the name of the rows' file alone: their digest tells them, and a record may be passed on."""
+    task = scenario.task
+    if task.rows.path is None:
+        return scenario
+    rows = task.rows.model_copy(update={"path": Path(task.rows.path).name})
+    return scenario.model_copy(update={"task": task.model_copy(update={"rows": rows})})
 
 
 def contender_names(only: Sequence[str]) -> list[str]:

@@ -26,6 +26,7 @@ PACKAGES = ("tune-or-prompt", "torch", "transformers", "peft", "accelerate", "da
             "evaluate", "scikit-learn", "numpy", "scipy", "tokenizers")  # fmt: skip
 
 FORECASTS = "forecasts.json"  # in the run's folder
+FORECAST_BYTES = ("peak_resident_bytes", "peak_gpu_bytes")
 STAGES = ("loading", "setup", "restoring", "serving")
 """What the meters measure apart; a tuned model serves restored, in a fresh process."""
 
@@ -100,9 +101,8 @@ def graded(forecasts: list[dict], outcomes: dict[str, dict]) -> list[dict]:
     found = []
     for forecast in forecasts:
         outcome = outcomes[forecast["trial"]]
-        peaks = [outcome[s]["peak_resident_bytes"] for s in STAGES if s in outcome]
-        measured = {"seconds": outcome.get("wall_seconds"),
-                    "peak_resident_bytes": max(peaks, default=None)}  # fmt: skip
+        measured = {"seconds": outcome.get("wall_seconds")}
+        measured |= {key: _peak(key, [outcome], STAGES) for key in FORECAST_BYTES}
         grades = {}
         for key, value in measured.items():
             expected = forecast[key]
@@ -217,10 +217,6 @@ def _measured(done: list[dict], usd_per_hour: float | None) -> dict:
         cost = usd_per_hour / 3600 / throughput * 1000
         reason = "the machine's price at its measured throughput, fully used"
 
-    def peak(key: str, stages: tuple[str, ...] = STAGES) -> int | None:
-        values = [o[stage][key] for o in done for stage in stages if stage in o]
-        return max((v for v in values if v is not None), default=None)
-
     notes = done[0]["notes"]
     return {
         "validation_score": notes.get("validation_score"),
@@ -231,11 +227,11 @@ def _measured(done: list[dict], usd_per_hour: float | None) -> dict:
         "p50_per_token_ms": _median(done, "per_token_ms"),
         "throughput_rows_per_s": throughput,
         "train_seconds": float(np.median([o["setup"]["seconds"] for o in done])),
-        "peak_resident_bytes": peak("peak_resident_bytes"),
-        "serving_peak_resident_bytes": peak("peak_resident_bytes", STAGES[2:]),
-        "peak_gpu_bytes": peak("peak_gpu_bytes"),
-        "peak_gpu_reserved_bytes": peak("peak_gpu_reserved_bytes"),
-        "process_gpu_bytes": peak("process_gpu_bytes"),
+        "peak_resident_bytes": _peak("peak_resident_bytes", done, STAGES),
+        "serving_peak_resident_bytes": _peak("peak_resident_bytes", done, STAGES[2:]),
+        "peak_gpu_bytes": _peak("peak_gpu_bytes", done, STAGES),
+        "peak_gpu_reserved_bytes": _peak("peak_gpu_reserved_bytes", done, STAGES),
+        "process_gpu_bytes": _peak("process_gpu_bytes", done, STAGES),
         "joules": done[0]["serving"]["joules"],
         "tokens_in": done[0]["serving"]["tokens_in"],
         "tokens_out": done[0]["serving"]["tokens_out"],
@@ -246,6 +242,12 @@ def _measured(done: list[dict], usd_per_hour: float | None) -> dict:
         "usd_reason": reason,
         "device": done[0]["device"],
     }
+
+
+def _peak(key: str, outcomes: list[dict], stages: tuple[str, ...]) -> int | None:
+    """The highest of some stages; None where it wasn't measured."""
+    values = [o[stage][key] for o in outcomes for stage in stages if stage in o]
+    return max((v for v in values if v is not None), default=None)
 
 
 def _median(done: list[dict], key: str) -> float | None:

@@ -233,7 +233,7 @@ def quiet_libraries() -> None:
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 
-def _import_ahead() -> None:
+def import_ahead() -> None:
     """What trials with models import: most of the time that such a process takes to start."""
     import peft
     import transformers
@@ -270,7 +270,7 @@ if __name__ == "__main__":
     quiet_libraries()
     try:
         if "--ready" in sys.argv:
-            _import_ahead()
+            import_ahead()
         slug = _told_trial()
         end_with_parent()
         main(Path(sys.argv[1]), slug)

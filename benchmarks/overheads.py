@@ -1,4 +1,4 @@
-"""What the product itself costs: meters, going on with a run, reading and splitting a large file.
+"""What the product itself costs: a large file's rows, going on with a run, meters, commands' starts.
 
     python benchmarks/overheads.py --out docs/measurements/overheads-cpu.json
 
@@ -24,6 +24,20 @@ from pathlib import Path
 
 from bench.meter import Meter
 from bench.record import _processor
+
+STARTS = (
+    ("-c", "pass"),
+    ("-m", "advisor", "--help"),
+    ("-m", "bench", "--help"),
+    ("-m", "advisor", "size", "Llama-3.1-70B", "--gpu", "L4"),
+)
+
+ANY_TRIAL = """
+from bench import models
+from bench.trial import import_ahead
+import_ahead()
+models.load("m", models.folder_of(models.DEFAULT_MODEL), models.best_device())
+"""  # the imports and the loading that every trial with a model pays, interrupted or not
 
 LARGE_FILE = """
 import json, resource, sys, time
@@ -63,11 +77,24 @@ def main() -> None:
             "versions": {p: version(p) for p in ("tune-or-prompt", "torch", "datasets", "pyarrow")},
             "large_file": _large_file(Path(name), options),
             "resume": _resume(Path(name), options.repeats),
+            "start_seconds": {
+                " ".join(command): _start_seconds(command, options.repeats) for command in STARTS
+            },
             "meter_seconds": _spread([_meter_seconds() for _ in range(options.repeats)]),
         }
     print(json.dumps(found, indent=1))
     if options.out:
         options.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+def _start_seconds(command: tuple[str, ...], repeats: int) -> dict:
+    """Of a whole command, Python's start included."""
+    times = []
+    for _ in range(repeats + 1):
+        start = time.perf_counter()
+        subprocess.run([sys.executable, *command], check=True, capture_output=True)
+        times.append(time.perf_counter() - start)
+    return _spread(times[1:])  # the first one warms the disk's cache
 
 
 def _spread(values: list[float]) -> dict:
@@ -123,7 +150,10 @@ def _resume(folder: Path, repeats: int) -> dict:
             os.read(process.stderr.fileno(), 4096)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-    return {"until_training_goes_on_seconds": _spread(times[1:])}
+    return {
+        "until_training_goes_on_seconds": _spread(times[1:]),
+        "any_trials_start_seconds": _start_seconds(("-c", ANY_TRIAL), repeats),
+    }
 
 
 def _meter_seconds() -> float:

@@ -64,10 +64,6 @@ def infer(
     kind = _classification if labels else _generation
     title, profile, task, said = kind(layout, labels, file)
     said = [f"{len(data):,} rows of {file.name}; {layout.said}", *said]
-    if layout.instruction is None:
-        said.append(
-            "the rows bring no instruction; write a better one into the file: prompts live by it"
-        )
     if id_column:
         said.append(f"ids from '{id_column}'")
     values = {
@@ -95,7 +91,7 @@ def _classification(layout: _Layout, labels: dict[str, int], file: Path):
     }
     return f"Classification of {file.stem}", profile, task, [
         f"{len(labels)} labels: {_counted(labels)}",
-        f"instruction: {instruction}",
+        _said_instruction(layout, instruction),
         f"{test} test rows and {validation} validation rows, balanced; the others train",
     ]  # fmt: skip
 
@@ -125,9 +121,17 @@ def _generation(layout: _Layout, labels: dict[str, int], file: Path):
     return f"Answers of {file.stem}", profile, task, [
         f"the answers are free texts of up to {longest:,} characters; at most {most} tokens are "
         f"generated, and {task['metrics'][0]} decides",
-        f"instruction: {instruction}",
+        _said_instruction(layout, instruction),
         f"{test} test rows and {validation} validation rows; the others train",
     ]  # fmt: skip
+
+
+def _said_instruction(layout: _Layout, instruction: str) -> str:
+    if layout.instruction:
+        return f"instruction: {instruction}"
+    return (
+        f"instruction: {instruction} (the rows bring none; write a better one, prompts live by it)"
+    )
 
 
 @dataclass(frozen=True)

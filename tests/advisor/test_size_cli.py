@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -158,14 +157,3 @@ def test_a_forecast_imports_neither_torch_nor_a_network_client_nor_numpy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.splitlines()[-1] == "heavy: []"
-
-
-def test_a_forecast_takes_no_longer_than_0_4_seconds_python_s_start_included():
-    """The fastest of five starts, since other work on the machine isn't ours."""
-    command = [sys.executable, "-m", "advisor", "size", "Llama-3.1-70B", "--gpu", "L4"]
-    seconds = []
-    for _ in range(5):
-        start = time.perf_counter()
-        subprocess.run(command, capture_output=True, check=True)
-        seconds.append(time.perf_counter() - start)
-    assert min(seconds) < 0.4

@@ -86,8 +86,10 @@ def test_every_trial_with_a_model_gets_time_and_memory_from_work_done_here(plann
         assert 50 * 2**20 < memory["low"] < memory["value"] < memory["high"]
     assert found[4]["seconds"]["value"] > found[2]["seconds"]["value"]
     grows = found[4]["peak_resident_bytes"]
-    assert grows["high"] / grows["low"] == pytest.approx(MEMORY_GROWS["fine_tune"], rel=1e-6)
-    assert found[0]["peak_resident_bytes"] is None
+    assert grows["high"] / grows["low"] == pytest.approx(
+        MEMORY_GROWS["peak_resident_bytes"]["fine_tune"], rel=1e-6
+    )
+    assert (found[0]["seconds"], found[0]["peak_resident_bytes"]) == (None, None)
 
 
 def test_the_adapters_of_a_trial_run_are_off_the_model_again(planned, tiny_model):
@@ -120,8 +122,10 @@ def test_a_trial_that_went_on_after_an_interruption_is_graded_by_its_memory_alon
     forecast = {
         "trial": "a", "contender": "x", "reason": "",
         "seconds": {"value": 5.0, "low": 4.0, "high": 6.0},
-        "peak_resident_bytes": {"value": 10, "low": 9, "high": 11},
+        "peak_resident_bytes": {"value": 10, "low": 9, "high": 11}, "peak_gpu_bytes": None,
     }  # fmt: skip
-    [found] = graded([forecast], {"a": {"serving": {"peak_resident_bytes": 20}}})
+    [found] = graded(
+        [forecast], {"a": {"serving": {"peak_resident_bytes": 20, "peak_gpu_bytes": None}}}
+    )
     assert (found["seconds_error"], found["seconds_held"]) == (None, None)
     assert (found["peak_resident_bytes_error"], found["peak_resident_bytes_held"]) == (-0.5, False)

@@ -107,6 +107,14 @@ def test_every_trials_forecast_is_graded_by_what_it_took(finished):
         assert forecast["peak_resident_bytes_held"] in (True, False)
 
 
+def test_plan_record_and_report_name_no_folder_of_the_users(finished):
+    folder, found = finished
+    for file in ("plan.json", "record.json", "report.html"):
+        text = (folder / found["run"] / file).read_text()
+        assert f"{folder}/rows.jsonl" not in text
+    assert "rows.jsonl" in text
+
+
 def test_the_adapter_is_saved_and_its_bytes_are_reported(finished):
     folder, found = finished
     lora = next(c for c in found["contenders"] if c["name"] == "lora")

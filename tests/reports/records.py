@@ -53,7 +53,7 @@ def _forecast(trial) -> dict:
     known = trial.name != "lora"
     return {
         "trial": trial.slug, "contender": trial.name, "seconds": seconds if known else None,
-        "peak_resident_bytes": memory if known else None, "reason": "an odd reason",
+        "peak_resident_bytes": memory if known else None, "peak_gpu_bytes": None, "reason": "an odd reason",
     }  # fmt: skip
 
 
