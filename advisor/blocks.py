@@ -51,7 +51,7 @@ class Step:
     repeated: bool
 
 
-LOSSES = ("full", "full-4.48", "full-4.45", "fused-ce", "fused-ce-4.45", "fused-linear")
+LOSSES = ("full", "full-4.48", "full-4.45", "fused-ce", "fused-ce-5", "fused-linear")
 
 
 def run_step(shape: Shape, step: Step, layers: int) -> Ledger:
@@ -631,14 +631,14 @@ class _Run:
         if self.step.loss == "fused-linear":
             return self._fused_linear_loss(hidden)
         logits = self._logits(hidden)
-        if self.step.loss == "fused-ce":
+        if self.step.loss == "fused-ce":  # FOAK's and the like: over shifted logits in float32
+            logits = self.tape.cast(logits, FLOAT)
+            return self._loss_in_place(self.tape.scale(logits))
+        if self.step.loss == "fused-ce-5":  # Transformers 5 shifts the labels in their place
             loss = self._loss_in_place(self.tape.cast(logits, FLOAT))
             if self.step.autocast:  # accelerate's convert_outputs_to_fp32 copies the logits
                 self.tape.cast(logits, FLOAT)
             return loss
-        if self.step.loss == "fused-ce-4.45":
-            logits = self.tape.cast(logits, FLOAT)
-            return self._loss_in_place(self.tape.scale(logits))
         if self.step.loss == "full-4.45":  # float32 takes the logits' place, and is shifted
             logits = self.tape.cast(logits, FLOAT)
             return self._loss(self.tape.scale(logits))

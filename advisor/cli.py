@@ -128,6 +128,8 @@ Examples:
 @click.option("--fused-kernels/--no-fused-kernels", default=None,
               help="Norms and rotations fused, as with Liger; by default where the loss is.")  # fmt: skip
 @click.option("--dropout", type=float, default=0.05, show_default=True, help="The adapters'.")
+@click.option("--train-embeddings/--no-train-embeddings", default=False, show_default=True,
+              help="Embedding and output layer are trained too (PEFT's modules_to_save).")  # fmt: skip
 @click.option("--kbit-upcast/--no-kbit-upcast", default=True, show_default=True,
               help="QLoRA: whether prepare_model_for_kbit_training is called.")  # fmt: skip
 @click.option("--master-weights/--no-master-weights", default=False, show_default=True,

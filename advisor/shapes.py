@@ -14,6 +14,14 @@ from scenarios.errors import UserError, did_you_mean
 ATTENTION, MLP = "attention", "mlp"
 
 
+LLAMA_ROLES = {
+    "q_proj": ("attention", "input"), "k_proj": ("attention", "input"),
+    "v_proj": ("attention", "input"), "o_proj": ("attention", "output"),
+    "gate_proj": ("mlp", "input"), "up_proj": ("mlp", "input"), "down_proj": ("mlp", "output"),
+}  # fmt: skip
+"""What Llama's layers do: recipes name them, and models with joined or other layers have the roles."""
+
+
 @dataclass(frozen=True)
 class Linear:
     """A linear layer that stands once in every block: `name` is its path inside the block."""
@@ -161,6 +169,7 @@ class Shape:
             return list(self.linears)
         found = [linear for linear in self.linears
                  if (linear.part == ATTENTION if name == ATTENTION else linear.answers_to(name))]  # fmt: skip
+        found = found or self.of_role(name)
         if not found:
             known = [
                 ATTENTION,
@@ -171,6 +180,14 @@ class Shape:
                 f"no linear layer of '{self.name}' is named '{name}'; {did_you_mean(name, known)}"
             )
         return found
+
+    def of_role(self, name: str) -> list[Linear]:
+        """The layers that do what Llama's layer of this name does, where none bears the name itself."""
+        if name not in LLAMA_ROLES or any(linear.answers_to(name) for linear in self.linears):
+            return []
+        part, place = LLAMA_ROLES[name]
+        *inputs, output = [linear for linear in self.linears if linear.part == part]
+        return inputs if place == "input" else [output]
 
     def adapter_parameters(self, rank: int, targets: str | Iterable[str]) -> int:
         """Numbers that LoRA trains: rank x (inputs + outputs) a layer (Hu et al. 2021, section 4.1).

@@ -38,10 +38,17 @@ class Report:
     @property
     def notes(self) -> list[str]:
         """What a reader wouldn't expect of the figures."""
+        found = []
         if self.shape.experts and "qlora" in self.methods:
-            return ["QLoRA leaves a mixture's experts in 16 bit (or moves them to float32): "
-                    "Transformers 5 stacks them in tensors that bitsandbytes doesn't quantise"]  # fmt: skip
-        return []
+            found.append("QLoRA leaves a mixture's experts in 16 bit (or moves them to float32): "
+                         "Transformers 5 stacks them in tensors that bitsandbytes doesn't quantise")  # fmt: skip
+        for name in map(str.strip, self.settings.targets.split(",")):
+            if meant := self.shape.of_role(name):
+                taken = ", ".join(linear.name for linear in meant)
+                found.append(
+                    f"'{self.shape.name}' has no {name}; what does its work was taken: {taken}"
+                )
+        return found
 
     def to_json(self) -> dict:
         """The shape that scripts read."""

@@ -13,7 +13,7 @@ LOSSES = {
     "new": "full",
     "old": "full-4.48",
     "old445": "full-4.45",
-    "fused_ce": "fused-ce-4.45",
+    "fused_ce": "fused-ce",
     "liger": "fused-linear",
     "chunked": "fused-linear",
     "bf16_chunk": "fused-linear",

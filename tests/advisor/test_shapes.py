@@ -114,3 +114,13 @@ def test_a_rank_above_a_layers_width_and_an_unknown_layer_are_refused():
         shape.adapter_parameters(65, "attention")
     with pytest.raises(UserError, match=r"is named 'q_prj'; did you mean 'q_proj'\?"):
         shape.adapter_parameters(8, "q_prj")
+
+
+def test_a_recipe_that_names_llamas_layers_reaches_those_of_the_same_role():
+    """GPT-2 joins queries, keys and values in c_attn; its MLP is c_fc and c_proj."""
+    gpt2 = shape_of("gpt2")
+    assert [linear.name for linear in gpt2.targeted("q_proj,v_proj")] == ["attn.c_attn"]
+    seven = "q_proj,k_proj,v_proj,o_proj,gate_proj,up_proj,down_proj"
+    assert gpt2.targeted(seven) == gpt2.targeted("all-linear")
+    llama = shape_of("Llama-3.1-8B")
+    assert [linear.name for linear in llama.targeted("q_proj")] == ["self_attn.q_proj"]

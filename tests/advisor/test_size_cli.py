@@ -34,7 +34,7 @@ def test_every_option_reaches_the_forecast():
         size("Qwen2.5-7B", "--method", "qlora", "--rank", "64", "--targets", "all-linear", "--batch",
              "2", "--seq-len", "2048", "--optimizer", "paged_adamw_8bit", "--no-gradient-checkpointing",
              "--dtype", "float16", "--adapter-dtype", "bfloat16", "--no-autocast", "--attention",
-             "flash", "--loss", "fused-linear", "--dropout", "0.1", "--no-kbit-upcast", "--gpu",
+             "flash", "--loss", "fused-linear", "--dropout", "0.1", "--train-embeddings", "--no-kbit-upcast", "--gpu",
              "NVIDIA H100 80GB", "--json").stdout
     )  # fmt: skip
     assert found["settings"] == {
@@ -42,10 +42,10 @@ def test_every_option_reaches_the_forecast():
         "optimizer": "paged_adamw_8bit", "checkpointing": False, "dtype": "float16",
         "adapter_dtype": "bfloat16", "autocast": False, "attention": "flash", "padded": False,
         "loss": "fused-linear", "fused_kernels": None, "dropout": 0.1, "kbit_upcast": False,
-        "embeddings_cast_back": False, "double_quant": True, "train_embeddings": False,
+        "embeddings_cast_back": False, "double_quant": True, "train_embeddings": True,
         "master_weights": False, "logit_tokens": None, "device": "cuda-hopper",
     }  # fmt: skip
-    assert found["methods"]["qlora"]["trainable_parameters"] == 161_480_704
+    assert found["methods"]["qlora"]["trainable_parameters"] == 161_480_704 + 2 * 152_064 * 3_584
 
 
 def test_text_tells_the_peak_its_parts_and_what_would_make_it_fit():
