@@ -60,11 +60,14 @@ def shape_of(model: str) -> Shape:
     for name, entry in models.items():
         if model.lower() in (name.lower(), name.split("/")[1].lower()):
             return read_shape(entry["config"], name)
-    path = Path(model).expanduser()
-    if path.is_dir():
-        path = path / "config.json"
-    if path.is_file():
-        return read_shape(_read_config(path), model)
+    try:
+        path = Path(model).expanduser()
+        if path.is_dir():
+            path = path / "config.json"
+        if path.is_file():
+            return read_shape(_read_config(path), model)
+    except (OSError, RuntimeError) as error:  # a name too long, or of no user
+        raise UserError(f"can't use '{model[:80]}' as a path: {error}") from None
     if path.suffix == ".json" or model.startswith((".", "/", "~")):
         raise UserError(f"there is no file '{path}'; give a config.json, or its folder")
     if re.fullmatch(r"[\w.-]+/[\w.-]+", model):
@@ -75,7 +78,7 @@ def shape_of(model: str) -> Shape:
 def _read_config(path: Path) -> dict:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"can't read '{path}': {error}") from None
     if not isinstance(config, dict):
         raise UserError(f"'{path}' holds no JSON object, so it is no model's config")

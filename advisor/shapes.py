@@ -230,19 +230,25 @@ def read_shape(config: dict, name: str) -> Shape:
         raise UserError(
             f"the config of '{name}' has no field 'model_type', so its layers are unknown"
         )
-    if kind not in _FAMILIES:
+    if not isinstance(kind, str) or kind not in _FAMILIES:
         raise UserError(
             f"the architecture '{kind}' of '{name}' isn't known, so it can't be estimated; "
             f"{did_you_mean(str(kind), _FAMILIES)}"
         )
-    shape = _FAMILIES[kind](_Fields(config, name))
-    return replace(
-        shape,
-        windows=_windows(config, shape),
-        joined_rotary=kind in ("phi", "phi3", "gpt_neox", "stablelm"),
-        scaled_embedding=kind == "granite",
-        dropout=_dropout(config),
-    )
+    fields = _Fields(config, name)
+    try:
+        shape = _FAMILIES[kind](fields)
+        return replace(
+            shape,
+            windows=_windows(fields, shape),
+            joined_rotary=kind in ("phi", "phi3", "gpt_neox", "stablelm"),
+            scaled_embedding=kind == "granite",
+            dropout=_dropout(config),
+        )
+    except (TypeError, ValueError, ArithmeticError, AttributeError, LookupError) as error:
+        raise UserError(
+            f"the config of '{name}' has a field of another kind than a {kind}'s: {error}"
+        ) from error
 
 
 def _text_part(config: dict, name: str) -> dict:
@@ -270,15 +276,18 @@ class _Fields:
         )
         if value is None:
             raise UserError(f"the config of '{self.name}' has no field '{keys[0]}'")
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise UserError(f"the config of '{self.name}' gives {keys[0]} as {value!r}; "
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 10**9:
+            raise UserError(f"the config of '{self.name}' gives {keys[0]} as {str(value)[:40]}; "
                             "it must be a whole number of at least 1")  # fmt: skip
         return value
 
     def flag(self, key: str, default: bool) -> bool:
         """A yes or no."""
         value = self.config.get(key)
-        return default if value is None else bool(value)
+        if value is not None and not isinstance(value, bool):
+            raise UserError(f"the config of '{self.name}' gives {key} as {str(value)[:40]}; "
+                            "it must be true or false")  # fmt: skip
+        return default if value is None else value
 
     def heads(self, hidden: int, key: str = "num_attention_heads") -> tuple[int, int, int]:
         """Heads, key-value heads and a head's width, which must divide each other."""
@@ -388,11 +397,18 @@ def _mixtral(fields: _Fields) -> Shape:
 
 
 def _qwen3_moe(fields: _Fields) -> Shape:
+    if fields.config.get("mlp_only_layers") or fields.count("decoder_sparse_step", default=1) > 1:
+        raise UserError(f"'{fields.name}' has blocks without experts between those with them "
+                        "(mlp_only_layers, decoder_sparse_step), which can't be counted")  # fmt: skip
+    experts = fields.count("num_experts", "num_local_experts", default=128)
+    used = fields.count("num_experts_per_tok", default=8)
+    if used > experts:
+        raise UserError(f"the config of '{fields.name}' uses {used} of its {experts} experts")
     return _llama_like(
         _with_default(fields, head_dim=128),
         qk_norm=True,
-        experts=fields.count("num_experts", "num_local_experts", default=128),
-        experts_used=fields.count("num_experts_per_tok", default=8),
+        experts=experts,
+        experts_used=used,
         expert_width=fields.count("moe_intermediate_size"),
     )
 
@@ -507,7 +523,8 @@ def _falcon(fields: _Fields) -> Shape:
     else:
         kv_heads = 1 if fields.flag("multi_query", True) else heads
     parallel = new or fields.flag("parallel_attn", True)
-    one_norm = parallel and (not new or fields.config.get("num_ln_in_parallel_attn") == 1)
+    norms = fields.count("num_ln_in_parallel_attn", default=2 if new else 1)
+    one_norm = parallel and norms == 1
     bias = fields.flag("bias", False)
     return _plain(
         fields, hidden, heads, kv_heads, width, fields.count("ffn_hidden_size", default=4 * hidden),
@@ -550,22 +567,30 @@ def _dropout(config: dict) -> float:
     """The residual stream's dropout in training: GPT-2's class has 0.1 where the file is silent."""
     default = 0.1 if config["model_type"] == "gpt2" else 0.0
     keys = ("resid_pdrop", "hidden_dropout")
-    return float(next((config[key] for key in keys if config.get(key) is not None), default))
+    share = float(next((config[key] for key in keys if config.get(key) is not None), default))
+    if not 0 <= share < 1:
+        raise ValueError(f"a dropout of {share:g}")
+    return share
 
 
-def _windows(config: dict, shape: Shape) -> tuple[int | None, ...]:
-    """Each block's sliding window, None where it sees everything."""
-    window = config.get("sliding_window")
-    if not isinstance(window, int) or config.get("use_sliding_window") is False:
+def _windows(fields: _Fields, shape: Shape) -> tuple[int | None, ...]:
+    """How many tokens back each block looks; None is all of them."""
+    config = fields.config
+    if config.get("sliding_window") is None or config.get("use_sliding_window") is False:
         return (None,) * shape.layers
+    window = fields.count("sliding_window")
     kinds = config.get("layer_types")
-    if kinds:
+    if kinds is not None:
+        if not isinstance(kinds, list) or len(kinds) != shape.layers:
+            raise UserError(f"the config of '{fields.name}' needs a layer_types for each of its "
+                            f"{shape.layers} layers")  # fmt: skip
         return tuple(window if kind == "sliding_attention" else None for kind in kinds)
     if shape.family.startswith("qwen"):
-        first = config.get("max_window_layers", shape.layers)
+        first = fields.count("max_window_layers", default=shape.layers)
         return tuple(window if layer >= first else None for layer in range(shape.layers))
-    every = {"gemma2": 2, "gemma3_text": config.get("sliding_window_pattern", 6),
-             "gemma3": config.get("sliding_window_pattern", 6)}.get(shape.family)  # fmt: skip
+    every = {"gemma2": 2}.get(shape.family)
+    if shape.family.startswith("gemma3"):
+        every = fields.count("sliding_window_pattern", default=6)
     return tuple(
         None if every and (layer + 1) % every == 0 else window for layer in range(shape.layers)
     )

@@ -20,7 +20,7 @@ from statistics import median
 
 import psutil
 
-from bench import models, registry
+from bench import models, progress, registry
 from bench.contender import Failed, Skipped, answers_of
 from bench.kept import Kept
 from bench.meter import Meter, Usage
@@ -176,6 +176,7 @@ class Work:
         from bench.training import Row, mean_log_likelihood, train_lora
 
         self._import_seconds = time.perf_counter() - imported
+        self._answerer(0)  # a prompt that is too long is told before anything is trained
         renderer = Renderer(self._model.tokenizer, self._task)
         prefix = renderer.prefix()
         validation = _of_mean_length(self._split.validation, _ROWS)
@@ -246,6 +247,7 @@ def _of_mean_length(examples: Sequence[Example], count: int) -> list[Example]:
 if __name__ == "__main__":
     end_with_parent()
     quiet_libraries()
+    progress.SILENT = True
     try:
         main(Path(sys.argv[1]))
     except KeyboardInterrupt:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import os
 import shlex
+import shutil
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -49,7 +51,15 @@ def main() -> None:
     # Threads that spin for long while they wait make a busy two-core machine many times slower;
     # threads that sleep at once make a quiet one slower by half. This many turns do neither.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
     terminal.main(cli, "bench")
+
+
+def _a_number(context, parameter, value):
+    """Refuse `nan`, which no range excludes."""
+    if value is not None and value != value:
+        raise click.BadParameter("'nan' is no number", context, parameter)
+    return value
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
@@ -87,7 +97,9 @@ def run_options(command):
                 metavar="CONTENDER.SETTING=VALUE",
                 help="Change a setting, such as lora.rank=32; `bench plan` shows all. Repeatable.",
             ),
-            click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True),
+            click.option(
+                "--seed", type=click.IntRange(min=0, max=2**32 - 1), default=0, show_default=True
+            ),
             json_option,
         ]
     ):
@@ -148,7 +160,7 @@ def plan(as_json, **options):
     Example: bench plan sentiment --quick
     """
     _need_extra()
-    from bench.run import forecast
+    from bench.run import forecast, total_duration
 
     found, forecasts = forecast(_request(**options))
     if as_json:
@@ -161,15 +173,14 @@ def plan(as_json, **options):
                f"{counts['validation']} validation, {counts['train']} training")  # fmt: skip
     for trial in found.trials:
         model = f" on {trial.model}" if trial.model else ""
-        click.echo(f"\n{trial.slug}: {trial.name}{model}, {trial.n_train} training rows")
+        click.echo(f"\n{trial.slug}: {trial.name}{model}, {trial.n_train} training rows at hand")
         for key, value in trial.settings.items():
             click.echo(f"    {key} = {value}")
         if trial.slug in by_trial:
             click.echo(f"    forecast: {_forecast_text(by_trial[trial.slug])}")
     known = [forecast["seconds"] for forecast in forecasts if forecast["seconds"]]
     if known:
-        low, high = (sum(seconds[end] for seconds in known) for end in ("low", "high"))
-        click.echo(f"\nin all {_duration(low)} to {_duration(high)} for those with a forecast")
+        click.echo(f"\nin all {total_duration(known)} for those with a forecast")
     if found.primary:
         click.echo(
             f"\nprimary comparison: {found.primary['metric']} of the best of "
@@ -186,7 +197,10 @@ def plan(as_json, **options):
 )
 @click.option("--strict", is_flag=True, help="Exit with 1 if a trial failed or was skipped.")
 @click.option(
-    "--usd-per-hour", type=click.FloatRange(min=0, min_open=True), help="Price of this machine."
+    "--usd-per-hour",
+    type=click.FloatRange(min=0, min_open=True, max=1e6),
+    callback=_a_number,
+    help="Price of this machine.",
 )
 def run(as_json, out, strict, usd_per_hour, **options):
     """Run the trials, and leave a record and a report.
@@ -303,7 +317,7 @@ def _write_scenario(data: Path, text_field, label_field, out: Path | None) -> Pa
     beside = path.absolute().parent == data.absolute().parent
     named = data.name if beside else str(data.absolute())
     found = infer(data, text_field, label_field, named)
-    if path.exists() and path.read_text(encoding="utf-8") != found.toml:
+    if path.exists() and (path.is_dir() or path.read_bytes() != found.toml.encode()):
         if out is None:
             raise UserError(
                 f"'{path}' is there already and says something else; run it as "
@@ -311,7 +325,7 @@ def _write_scenario(data: Path, text_field, label_field, out: Path | None) -> Pa
             )
         raise UserError(f"'{path}' is there already; give another --out, or remove it")
     for sentence in found.said:
-        click.echo(sentence, err=True)
+        click.echo(terminal.plain(sentence), err=True)
     write_atomically(path, found.toml)
     click.echo(f"scenario: {path}", err=True)
     return path
@@ -350,19 +364,25 @@ def _forecast_text(forecast: dict) -> str:
     seconds = forecast["seconds"]
     if seconds is None:
         return f"none, {forecast['reason']}"
-    text = f"{_duration(seconds['low'])} to {_duration(seconds['high'])}"
+    from bench.run import total_duration
+
+    text = total_duration([seconds])
     for key, where in (("peak_resident_bytes", ""), ("peak_gpu_bytes", " on the GPU")):
         if memory := forecast[key]:
             text += f", {memory['low'] / 2**20:,.0f} to {memory['high'] / 2**20:,.0f} MiB{where}"
     return text
 
 
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.1f} min"
+def _own_name() -> list[str]:
+    """How this command can be called again from where the user is."""
+    if shutil.which("bench"):
+        return ["bench"]
+    by_module = Path(sys.argv[0]).name == "__main__.py"
+    return [sys.executable, "-m", "bench"] if by_module else [sys.argv[0]]
 
 
 def _again(folder: Path) -> str:
     """The command as it was typed, with the folder of the run that it began."""
-    typed = ["bench", *sys.argv[1:]]
+    typed = [*_own_name(), *sys.argv[1:]]
     named = any(word == "--out" or word.startswith("--out=") for word in typed)
     return shlex.join(typed if named else [*typed, "--out", str(folder)])

@@ -22,10 +22,10 @@ class Kept:
         self.seconds_before: float = self.value("seconds") or 0.0
 
     def value(self, name: str):
-        """What was kept under a name, or None."""
+        """What was kept under a name, or None where it isn't there or is damaged."""
         try:
             return json.loads((self._folder / f"{name}.json").read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        except (FileNotFoundError, ValueError):
             return None
 
     def keep(self, name: str, value) -> None:
@@ -43,11 +43,15 @@ class Kept:
             self.keep(name, found)
         return found
 
-    def tensors(self, name: str) -> dict:
-        """Tensors that were kept, by name."""
+    def tensors(self, name: str) -> dict | None:
+        """Tensors that were kept, by name; None where they aren't there or are damaged."""
+        from safetensors import SafetensorError
         from safetensors.torch import load_file
 
-        return load_file(self._folder / f"{name}.safetensors")
+        try:
+            return load_file(self._folder / f"{name}.safetensors")
+        except (FileNotFoundError, SafetensorError):
+            return None
 
     def keep_tensors(self, name: str, tensors: dict) -> None:
         """Put tensors on disk under a name, whole or not at all."""

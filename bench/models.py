@@ -212,6 +212,7 @@ def load(name: str, folder: Path, device: Device, four_bit: bool = False) -> Loa
     """
     import torch
     import transformers
+    from safetensors import SafetensorError
 
     quantised = {}
     if four_bit:
@@ -232,8 +233,10 @@ def load(name: str, folder: Path, device: Device, four_bit: bool = False) -> Loa
         lm = transformers.AutoModelForCausalLM.from_pretrained(
             folder, dtype=getattr(torch, device.dtype), use_safetensors=True, **options, **quantised
         )
-    except (OSError, ValueError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(f"can't load the model '{name}': {reason}") from error
+    # An adapter saves these beside itself, and may be passed on: a folder's name has to do.
+    lm.name_or_path = lm.config._name_or_path = Path(name).name if Path(name).is_dir() else name
     lm = (lm if four_bit else lm.to(device.kind)).eval()
     return LoadedModel(name, lm, tokenizer, device)

@@ -6,6 +6,8 @@ import sys
 
 from tqdm import tqdm
 
+SILENT = False  # a process whose work is no step of a run's
+
 
 def bar(description: str, total: int, unit: str) -> tqdm:
     """A progress bar; silent where the description is empty, one line in a while in a log file."""
@@ -14,7 +16,7 @@ def bar(description: str, total: int, unit: str) -> tqdm:
         total=total,
         unit=unit,
         file=sys.stderr,
-        disable=not description,
+        disable=SILENT or not description,
         mininterval=0.2 if sys.stderr.isatty() else 10,
         leave=False,
         dynamic_ncols=True,

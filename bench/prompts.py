@@ -12,10 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from bench.contender import Failed
 from scenarios.rows import Example
 from scenarios.schema import Task
 
-_TEXT, _ANSWER = "\ue001", "\ue002"  # private-use characters that stand for the parts
+# Private-use characters that stand for the parts: the template alone is rendered with them, so that
+# nothing of a task or a row can be taken for one.
+_INSTRUCTION, _TEXT, _ANSWER = "\ue000", "\ue001", "\ue002"
 
 PLAIN_FORM = (
     "{% for message in messages %}{% if message.role == 'user' %}"
@@ -35,7 +38,7 @@ class Renderer:
     def prefix(self, demonstrations: Sequence[Example] = ()) -> list[int]:
         """Tokens before a row's text: template, instruction and demonstrations with answers."""
         asked = self._render(turns=len(demonstrations) + 1, answered=False)
-        pieces = [self._markup(piece) for piece in re.split(f"[{_TEXT}{_ANSWER}]", asked)]
+        pieces = [self._with_instruction(p) for p in re.split(f"[{_TEXT}{_ANSWER}]", asked)]
         tokens = self._start + pieces[0]
         for i, demonstration in enumerate(demonstrations):
             tokens += self._cut(demonstration.text) + pieces[2 * i + 1]
@@ -108,17 +111,31 @@ class Renderer:
         """The template with marks for the texts and answers of some turns."""
         user = {
             "role": "user",
-            "content": f"{self.task.instruction}\n{_TEXT}",
-            "instruction": self.task.instruction,
+            "content": f"{_INSTRUCTION}{_TEXT}",
+            "instruction": _INSTRUCTION,
             "text": _TEXT,
         }
         messages = [user, {"role": "assistant", "content": _ANSWER}] * turns
-        return self.tokenizer.apply_chat_template(
-            messages if answered else messages[:-1],
-            chat_template=self.tokenizer.chat_template or PLAIN_FORM,
-            tokenize=False,
-            add_generation_prompt=not answered,
-        )
+        try:
+            return self.tokenizer.apply_chat_template(
+                messages if answered else messages[:-1],
+                chat_template=self.tokenizer.chat_template or PLAIN_FORM,
+                tokenize=False,
+                add_generation_prompt=not answered,
+            )
+        except Exception as error:  # Jinja's, or whatever a template raises by itself
+            raise Failed(f"the model's chat template can't be rendered: {error}") from error
+
+    def _with_instruction(self, piece: str) -> list[int]:
+        """A piece of the template, the instruction in it as text: it may come from data too."""
+        before, mark, after = piece.partition(_INSTRUCTION)
+        if not mark:
+            return self._markup(piece)
+        break_ = "" if self.tokenizer.chat_template is None else "\n"
+        said = self.tokenizer(
+            self.task.instruction + break_, add_special_tokens=False, split_special_tokens=True
+        ).input_ids
+        return self._markup(before) + said + self._markup(after)
 
     def _markup(self, text: str) -> list[int]:
         return self.tokenizer(text, add_special_tokens=False).input_ids if text else []

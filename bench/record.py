@@ -123,7 +123,7 @@ def read_record(path: Path) -> dict:
         record = _read_json(file)
     except FileNotFoundError:
         raise UserError(f"no record at '{file}'; a finished run leaves record.json") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"'{file}' isn't a record: {error}") from None
     version = record.get("schema_version") if isinstance(record, dict) else None
     if version != SCHEMA_VERSION:
@@ -137,6 +137,15 @@ def _read_json(file: Path):
     return json.loads(file.read_text(encoding="utf-8"))
 
 
+def read_or_none(file: Path) -> dict | None:
+    """A file's JSON object; None where there is none, or the file is damaged."""
+    try:
+        found = _read_json(file)
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
 def _results(folder, plan: Plan, split: Split, outcomes) -> dict[str, Results]:
     """By contender, of the trials that are done."""
     places = dict.fromkeys(example.id for example in split.test)
@@ -146,7 +155,7 @@ def _results(folder, plan: Plan, split: Split, outcomes) -> dict[str, Results]:
         done = [t for t in trials if outcomes[t.slug]["status"] == "done"]
         if not done:
             continue
-        answers = [_answers(folder / "answers" / f"{t.slug}.jsonl") for t in done]
+        answers = [answers_in(folder / "answers" / f"{t.slug}.jsonl") for t in done]
         if any(found.keys() != places.keys() for found in answers):
             raise UserError(f"answers of {name} are missing in '{folder}'; start a new run")
         predicted = np.stack([texts([found[id_] for id_ in places]) for found in answers])
@@ -156,10 +165,10 @@ def _results(folder, plan: Plan, split: Split, outcomes) -> dict[str, Results]:
     return results
 
 
-def _answers(file: Path) -> dict[str, str]:
+def answers_in(file: Path) -> dict[str, str]:
     """What a trial said, by row id; empty where its file isn't there or is damaged."""
     try:
-        answers = map(json.loads, file.read_text(encoding="utf-8").splitlines())
+        answers = map(json.loads, file.read_text(encoding="utf-8").strip().split("\n"))
         return {answer["example_id"]: answer["text"] for answer in answers}
     except (OSError, ValueError, KeyError, TypeError):
         return {}

@@ -8,7 +8,7 @@ import secrets
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -17,7 +17,14 @@ from pathlib import Path
 from bench import models
 from bench.plan import Mode, Plan, Trial, make_plan
 from bench.processes import Processes
-from bench.record import FORECASTS, make_record, read_forecasts
+from bench.record import (
+    FORECASTS,
+    answers_in,
+    make_record,
+    read_forecasts,
+    read_or_none,
+    read_record,
+)
 from bench.trial import CANNOT_WRITE, ROWS
 from scenarios.cache import DISK_ERRORS, write_atomically
 from scenarios.errors import UserError
@@ -74,7 +81,7 @@ def _record_of(request: Request, folder: Path, processes: Processes) -> dict:
             _do_all(folder, plan, processes)
             record = make_record(folder, plan, split, model_facts, request.usd_per_hour)
             text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False)
-            write_atomically(folder / "record.json", text)
+            write_atomically(folder / "record.json", _without_folders(text, plan))
             (folder / ROWS).unlink()
         except KeyboardInterrupt:
             done = len(list((folder / "outcomes").glob("*.json")))
@@ -85,7 +92,17 @@ def _record_of(request: Request, folder: Path, processes: Processes) -> dict:
             if error.errno not in DISK_ERRORS:
                 raise
             raise _cannot_write(folder, error.strerror) from error
-    return record
+    return read_record(folder)
+
+
+def _without_folders(text: str, plan: Plan) -> str:
+    """A record's text with the names of model folders for their paths, since it may be passed on."""
+    for name in sorted(_models_of(plan), key=len, reverse=True):
+        if Path(name).is_dir() and Path(name).name != name:
+            text = text.replace(
+                json.dumps(name, ensure_ascii=False)[1:-1], Path(name).resolve().name
+            )
+    return text
 
 
 def prepare(request: Request) -> tuple[Plan, Split]:
@@ -130,6 +147,21 @@ def _forecast(folder: Path, processes: Processes) -> None:
     say("forecasting each trial from a few seconds of its work")
     if processes.calibrate() != 0:
         say("no forecast: what it printed stands above; the run goes on without one")
+        return
+    known = [forecast["seconds"] for forecast in read_forecasts(folder) if forecast["seconds"]]
+    if known:
+        say(f"forecast: {total_duration(known)} in all")
+
+
+def total_duration(forecasts: Sequence[dict]) -> str:
+    """The sum of some forecasts of seconds, from lowest to highest."""
+    low, high = (sum(seconds[end] for seconds in forecasts) for end in ("low", "high"))
+    return f"{duration(low)} to {duration(high)}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds, or minutes from a hundred of them on."""
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.1f} min"
 
 
 def new_name(scenario: str) -> str:
@@ -182,7 +214,9 @@ def _keep_plan(file: Path, plan: Plan) -> None:
     if not file.exists():
         write_atomically(file, text)
         return
-    there, wanted = json.loads(file.read_text(encoding="utf-8")), json.loads(text)
+    there, wanted = read_or_none(file), json.loads(text)
+    if there is None:
+        raise UserError(f"'{file}' is damaged; choose another --out, or remove that folder")
     differ = [key for key in wanted if there.get(key) != wanted[key]]
     if differ:
         raise UserError(
@@ -198,7 +232,9 @@ def _models_of(plan: Plan) -> list[str]:
 def _model_facts(name: str) -> dict:
     """Fetches the model if it isn't there; its digest is what tells it from others."""
     folder = models.folder_of(name)
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config = read_or_none(folder / "config.json")
+    if config is None:
+        raise UserError(f"can't load the model '{name}': its config.json isn't JSON")
     return {"sha256": models.digest_of(folder), "model_type": config.get("model_type")}
 
 
@@ -206,17 +242,16 @@ def _do_all(folder: Path, plan: Plan, processes: Processes) -> None:
     started = time.time()
     for number, trial in enumerate(plan.trials, start=1):
         _do(folder, trial, f"[{number}/{len(plan.trials)}]", processes)
-    say(f"all trials done after {time.time() - started:.0f} s")
+    say(f"all trials done, {time.time() - started:.0f} s after this start")
 
 
 def _do(folder: Path, trial: Trial, place: str, processes: Processes) -> None:
     """One trial in a process of its own, unless it is done already; a failed one is tried again."""
     file = folder / "outcomes" / f"{trial.slug}.json"
-    if file.exists():
-        if json.loads(file.read_text(encoding="utf-8"))["status"] == "done":
-            say(f"{place} {trial.name}: was done already")
-            return
-        file.unlink()
+    if _is_done(folder, trial):
+        say(f"{place} {trial.name}: was done already")
+        return
+    file.unlink(missing_ok=True)
     say(f"{place} {trial.name}" + (f" (seed {trial.seed})" if trial.seed else ""))
     (folder / "adapters" / trial.slug).mkdir(exist_ok=True)
     whole = not (folder / "fitted" / trial.slug).exists()
@@ -242,6 +277,15 @@ def _do(folder: Path, trial: Trial, place: str, processes: Processes) -> None:
         )
     ending = f": {outcome['status']}, {outcome['reason']}" if "reason" in outcome else ""
     say(f"{place} {trial.name}: {time.time() - start:.0f} s{ending}")
+
+
+def _is_done(folder: Path, trial: Trial) -> bool:
+    """Whether a trial's outcome and all of its answers are there, whole."""
+    outcome = read_or_none(folder / "outcomes" / f"{trial.slug}.json")
+    if outcome is None or outcome.get("status") != "done":
+        return False
+    whole = {"notes", "setup", "serving", "rows", "latencies_ms", "device"} <= outcome.keys()
+    return whole and len(answers_in(folder / "answers" / f"{trial.slug}.jsonl")) == outcome["rows"]
 
 
 def _cannot_write(folder: Path, reason: str) -> UserError:

@@ -133,9 +133,10 @@ class _State:
         """The state after the last epoch that was kept, with the weights set to it."""
         state = cls(torch.optim.AdamW(trainable, lr=settings.learning_rate, weight_decay=0.0))
         state.epochs = kept.value("epochs") or []
-        if not state.epochs:
-            return state
         tensors = kept.tensors(f"epoch-{len(state.epochs)}")
+        if not (state.epochs and tensors):
+            state.epochs = []
+            return state
         with torch.no_grad():
             for i, parameter in enumerate(trainable):
                 parameter.copy_(tensors[f"{i}.weight"])

@@ -81,8 +81,10 @@ def run_trial(folder: Path, plan: dict, trial: dict) -> dict | None:
         folder=folder / "adapters" / trial["slug"],
         kept=kept,
     )
-    fitted = kept.value("fitted")
     restores = hasattr(contender, "restore")
+    fitted = kept.value("fitted")
+    if restores and fitted and not any(ground.folder.glob("*")):  # what it made is gone
+        fitted = None
     if restores and fitted:
         with Meter() as restoring:
             answerer = contender.restore(ground, fitted["notes"])
@@ -184,7 +186,7 @@ def _read_journal(journal: Path) -> dict[str, Answer]:
     """The answers of an earlier start by id; a line that was cut short counts as none."""
     found = {}
     if journal.exists():
-        for line in journal.read_text(encoding="utf-8", errors="replace").splitlines():
+        for line in journal.read_text(encoding="utf-8", errors="replace").split("\n"):
             try:
                 answer = json.loads(line)
                 found[answer["example_id"]] = Answer(**answer)

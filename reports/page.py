@@ -9,6 +9,7 @@ from bench.record import read_record
 from reports.blocks import Block
 from scenarios.cache import write_atomically
 from scenarios.errors import UserError
+from scenarios.terminal import plain
 
 
 def write_report(run: Path) -> Path:
@@ -19,6 +20,8 @@ def write_report(run: Path) -> Path:
         html = page(record)
     except KeyError as error:
         raise UserError(f"the record of '{run}' lacks {error}; run it again") from error
+    except (TypeError, AttributeError, ValueError, IndexError) as error:
+        raise UserError(f"the record of '{run}' is damaged ({error}); run it again") from error
     write_atomically(folder / "report.html", html)
     return folder / "report.html"
 
@@ -36,11 +39,12 @@ def page(record: dict) -> str:
         lstrip_blocks=True,
     )
     environment.filters["drawn"] = Markup  # charts alone: vl-convert has escaped their texts
-    return environment.get_template("page.html").render(
+    html = environment.get_template("page.html").render(
         title=record["plan"]["scenario"]["title"],
         summary=record["plan"]["scenario"]["summary"],
         sections=_sections(record),
     )
+    return plain(html)
 
 
 def _sections(record: dict) -> list[tuple[str, list[Block]]]:

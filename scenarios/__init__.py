@@ -23,6 +23,8 @@ def load(name_or_path: str) -> Scenario:
     """
     if name_or_path.endswith(".toml") or "/" in name_or_path or "\\" in name_or_path:
         path = Path(name_or_path)
+        if path.exists() and not path.is_file():
+            raise UserError(f"'{path}' is no file; give a scenario's name, or its .toml")
         try:
             text = path.read_text(encoding="utf-8-sig")
         except FileNotFoundError:

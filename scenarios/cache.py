@@ -15,6 +15,11 @@ CACHE_VARIABLE = "TUNE_OR_PROMPT_CACHE"
 DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})
 """What the system says where a folder is full or may not be written to."""
 
+PATH_ERRORS = frozenset(
+    {errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG}
+)
+"""What the system says of a path that can't be what it is used as."""
+
 
 def cache_folder() -> Path:
     """The cache's folder: `TUNE_OR_PROMPT_CACHE`, else the platform's place for caches."""

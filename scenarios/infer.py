@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scenarios.errors import UserError, unknown
-from scenarios.tables import FORMATS, as_text, column, load_dataset, turns_of, values
+from scenarios.tables import FORMATS, column, content_of, load_dataset, turns_of, values
 
 TEXT_NAMES = ("text", "sentence", "review", "content", "body", "message", "input", "question",
               "title", "description")  # fmt: skip
@@ -58,6 +58,8 @@ def infer(
     for name in (text_field, label_field):
         if name is not None and name not in data.column_names:
             raise unknown(f"column in {file.name}", name, data.column_names)
+    if text_field is not None and text_field == label_field:
+        raise UserError("--text-field and --label-field name the same column; give two")
     layout = _layout(data, text_field, label_field, file.name)
     labels = _labels(layout.answers, file.name)
     id_column = next((name for name in _ID_NAMES if _identifies(data, name)), None)
@@ -172,7 +174,7 @@ def _instruction_layout(data) -> _Layout:
 def _system(chats) -> str | None:
     """The system message, where all chats have the same."""
     found = {
-        next((as_text(turn["content"]) for turn in chat if turn["role"] == "system"), "")
+        next((content_of(turn) for turn in chat or () if turn["role"] == "system"), "")
         for chat in chats
     }
     return found.pop() or None if len(found) == 1 else None
@@ -246,7 +248,7 @@ def _parts(labels: dict[str, int], place: str) -> tuple[int, int]:
 
 
 def _identifies(data, name: str) -> bool:
-    return name in data.column_names and len(set(values(data, name))) == len(data)
+    return name in data.column_names and len(set(column(data, name))) == len(data)
 
 
 def _listed(labels: list[str]) -> str:
@@ -259,13 +261,18 @@ def _counted(labels: dict[str, int]) -> str:
     return ", ".join(shown) + more
 
 
+def _toml_value(value) -> str:
+    """JSON's strings, numbers and lists are TOML's as well, but for one character."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
 def _toml(values: dict) -> str:
-    """TOML of a table of tables; JSON's strings, numbers and lists are TOML's as well."""
+    """TOML of a table of tables."""
     lines = []
     for key, value in values.items():
         if isinstance(value, dict):
             lines += ["", f"[{key}]"]
-            lines += [f"{name} = {json.dumps(found)}" for name, found in value.items()]
+            lines += [f"{name} = {_toml_value(found)}" for name, found in value.items()]
         else:
-            lines.append(f"{key} = {json.dumps(value)}")
+            lines.append(f"{key} = {_toml_value(value)}")
     return "\n".join(lines) + "\n"

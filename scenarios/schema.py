@@ -21,7 +21,7 @@ TaskType = Literal[
     "knowledge",
     "tool-use",
 ]
-Whole = Annotated[int, Field(ge=0)]
+Whole = Annotated[int, Field(ge=0, le=10**15)]
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -36,7 +36,7 @@ class Profile(Strict):
     """What is known of a decision. None is "unknown": it stays so, and widens the doubt."""
 
     task_type: TaskType | None = None
-    classes: Annotated[int, Field(ge=2)] | None = None
+    classes: Annotated[int, Field(ge=2, le=10**6)] | None = None
     labelled_examples: Whole | None = None
     label_quality: Literal["poor", "fair", "good"] | None = None
     vocabulary: Literal["general", "mixed", "specialised"] | None = None
@@ -108,7 +108,10 @@ class Rows(Strict):
             raise ValueError("give one of label, messages, or both rating and bands")
         if self.group is not None:
             try:
-                re.compile(self.group)
+                if re.compile(self.group).groups == 0:
+                    raise ValueError(
+                        "group needs parentheses around what rows share, as in '^(\\d+)_'"
+                    )
             except re.error as error:
                 raise ValueError(f"group isn't a regular expression: {error}") from None
             if self.id is None:
@@ -192,7 +195,7 @@ def parse(text: str, name: str, place: str, folder: Path | None = None) -> Scena
     """
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError is a ValueError
         raise UserError(f"{place} isn't TOML: {error}") from None
     if "name" in raw:
         raise UserError(f"{place}: the file's name is the scenario's name; remove the key 'name'")

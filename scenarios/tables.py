@@ -74,7 +74,9 @@ def load_dataset(file: Path, format_: str, columns: tuple[str, ...] | None = Non
             "encoding": "utf-8-sig",
             "keep_default_na": False,  # the text "NA" is a text
             "converters": dict.fromkeys(names, str),  # and "007" is no number
+            "index_col": False,  # a cell too many is told, and shifts no column
         }
+        _check_width(file, format_, names, headed=not columns)
         if columns:
             options["column_names"] = names
         if format_ == "tsv":
@@ -104,6 +106,8 @@ def load_dataset(file: Path, format_: str, columns: tuple[str, ...] | None = Non
 
 def values(data, name: str) -> list:
     """A column's values, read in one go: row by row takes fifty times as long."""
+    if "Json(" in repr(data.features[name]):  # values of several kinds, which lie there as JSON
+        return data[:][name]
     return data.data.column(name).to_pylist()
 
 
@@ -124,16 +128,26 @@ def as_text(value) -> str:
 
 
 def turns_of(chat, place: str, number: int) -> tuple[str, str]:
-    """The last user turn of a chat, and the assistant's answer to it."""
+    """The assistant's last answer in a chat, after the user turn that it answers."""
     try:
-        said = [(turn["role"], as_text(turn["content"])) for turn in chat or ()]
+        said = [(turn["role"], content_of(turn)) for turn in chat or ()]
     except (TypeError, KeyError):
         raise UserError(
             f"{place}: row {number} is no chat; it needs a list of turns with role and content"
         ) from None
-    answer = next((text for role, text in reversed(said) if role == "assistant"), "")
-    asked = next((text for role, text in reversed(said) if role == "user"), "")
-    return asked, answer
+    answered = [i for i, (role, _) in enumerate(said) if role == "assistant"]
+    if not answered:
+        return next((text for role, text in reversed(said) if role == "user"), ""), ""
+    before = reversed(said[: answered[-1]])
+    return next((text for role, text in before if role == "user"), ""), said[answered[-1]][1]
+
+
+def content_of(turn) -> str:
+    """A turn's text; of a list of parts the texts, each on a line."""
+    content = turn["content"]
+    if isinstance(content, list):
+        return "\n".join(as_text(part["text"]) for part in content if part.get("text"))
+    return as_text(content)
 
 
 def _labels(rows: Rows, data) -> list[str]:
@@ -153,8 +167,26 @@ def _banded(rows: Rows, value) -> str:
 
 def _heading(file: Path, format_: str) -> list[str]:
     """The column names in a file's first line."""
+    return next(_cells(file, format_), [])
+
+
+def _check_width(file: Path, format_: str, names: list[str], headed: bool) -> None:
+    """Raise `UserError` where the first row has more cells than there are columns."""
+    rows = _cells(file, format_)
+    row = next(rows, []) if not headed else next(rows, []) and next(rows, [])
+    if len(row) > len(names):
+        raise UserError(
+            f"'{file.name}': line {1 + headed} has {len(row)} cells, and there are {len(names)} columns "
+            f"({', '.join(names)}); quote texts with the separator in them, or name every column"
+        )
+
+
+def _cells(file: Path, format_: str) -> Iterator[list[str]]:
+    """The cells of each row."""
+    csv.field_size_limit(2**31 - 1)
+    quoting = csv.QUOTE_NONE if format_ == "tsv" else csv.QUOTE_MINIMAL
     with open(file, encoding="utf-8-sig", newline="", errors="replace") as lines:
-        return next(csv.reader(lines, delimiter="\t" if format_ == "tsv" else ","), [])
+        yield from csv.reader(lines, delimiter="\t" if format_ == "tsv" else ",", quoting=quoting)
 
 
 def _fault(file: Path, format_: str) -> str | None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import traceback
 
 import click
 
-from scenarios.cache import DISK_ERRORS
+from scenarios.cache import DISK_ERRORS, PATH_ERRORS
 from scenarios.errors import Stopped, UserError, unknown
 
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 DONE, GATE_MISSED, USER_AT_FAULT, BUG, INTERRUPTED = 0, 1, 2, 70, 130
 
 
@@ -48,6 +50,8 @@ def _exit_code(group: click.Group, name: str, arguments: list[str] | None) -> in
         sys.stderr.close()
         return DONE
     except OSError as error:
+        if error.errno in PATH_ERRORS and error.filename:
+            return _complain(f"can't use '{error.filename}': {error.strerror}; give another path")
         if error.errno in DISK_ERRORS:
             place = f"'{error.filename}'" if error.filename else "the disk"
             return _complain(f"can't write to {place}: {error.strerror}; make room or choose "
@@ -60,8 +64,13 @@ def _exit_code(group: click.Group, name: str, arguments: list[str] | None) -> in
 
 
 def _complain(text: str) -> int:
-    print(f"error: {' '.join(text.split())}", file=sys.stderr)
+    print(f"error: {plain(' '.join(text.split()))}", file=sys.stderr)
     return USER_AT_FAULT
+
+
+def plain(text: str) -> str:
+    """Text without control characters, which a terminal would obey: what comes from data is shown."""
+    return _CONTROL.sub("\ufffd", text)
 
 
 def print_json(value: object) -> None:

@@ -22,8 +22,8 @@ class Contender:
     rank: Whole = 16
     alpha: Whole = 32
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.05
-    targets: str = "attention"
-    learning_rate: Annotated[float, Field(gt=0)] = 2e-4
+    targets: Annotated[str, Field(min_length=1)] = "attention"
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 2e-4
     epochs: Whole = 3
     batch_size: Whole = 4
     accumulation_steps: Whole = 4
@@ -50,6 +50,7 @@ class Contender:
         from bench.training import Row, mean_log_likelihood, train_lora
 
         model = ground.model()
+        answerer(model, ground.task)  # a prompt that is too long is told before the training
         renderer = Renderer(model.tokenizer, ground.task)
         prefix = renderer.prefix()
 

@@ -21,7 +21,13 @@ class Contender:
     Free texts are no classes: their floor gives the answer of the nearest training row (cosine).
     """
 
-    inverse_penalties: tuple[Annotated[float, Field(gt=0)], ...] = (0.3, 1.0, 3.0, 10.0, 30.0)
+    inverse_penalties: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] = (
+        0.3,
+        1.0,
+        3.0,
+        10.0,
+        30.0,
+    )
     family: ClassVar = "floor"
     uses_model: ClassVar = False
     seeded: ClassVar = False

@@ -22,8 +22,12 @@ class Contender:
         from bench.answering import answerer
 
         found = answerer(ground.model(), ground.task)
-        answers = answers_of(found, ground.validation, progress="validation")
-        found.notes["validation_score"] = quality(answers, ground.validation, ground.task)
+
+        def validate() -> float:
+            answers = answers_of(found, ground.validation, progress="validation")
+            return quality(answers, ground.validation, ground.task)
+
+        found.notes["validation_score"] = ground.kept.once("validation", validate)
         return found
 
     def forecast(self, work) -> float:

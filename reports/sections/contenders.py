@@ -20,7 +20,13 @@ def blocks(record: dict) -> list[Block]:
     ]
     if not done:
         return found
-    return [_quality(record, done), _chart(record, done), _speed(done), *found]
+    return [
+        _quality(record, done),
+        _chart(record, done),
+        _speed(done),
+        _size_and_money(done),
+        *found,
+    ]
 
 
 def _quality(record: dict, done: list[dict]) -> Table:
@@ -72,8 +78,7 @@ def _speed(done: list[dict]) -> Table:
     with_gpu = any(entry["peak_gpu_bytes"] is not None for entry in done)
     with_texts = any(entry["p50_first_token_ms"] is not None for entry in done)
     columns = ["contender", "p50", "p95", *(["first token", "each after"] if with_texts else []),
-               "rows/s", "set-up", "memory", "to serve", *(["GPU memory"] if with_gpu else []),
-               "tokens in", "adapter", "$/1,000"]  # fmt: skip
+               "rows/s", "set-up", "memory", "to serve", *(["GPU memory"] if with_gpu else [])]  # fmt: skip
     rows = []
     for entry in done:
         texts = [entry["p50_first_token_ms"], entry["p50_per_token_ms"]] if with_texts else []
@@ -89,16 +94,30 @@ def _speed(done: list[dict]) -> Table:
                 numbers.mebibytes(entry["peak_resident_bytes"]),
                 numbers.mebibytes(entry["serving_peak_resident_bytes"]),
                 *gpu,
-                numbers.count(entry["tokens_in"]),
-                numbers.mebibytes(entry["adapter_bytes"]),
-                numbers.dollars(entry["usd_per_1000_requests"]),
             )
         )
-    requests = done[0]["latency_requests"]
     caption = (
-        f"Speed, memory and money. Latency over {requests} single requests after warm-up, with "
-        "the prompt's shared part computed once; set-up is choosing and training; memory "
-        "is the peak of the trial's own processes, over all and for serving; dollars per 1,000 requests: "
-        f"{done[0]['usd_reason']}"
+        f"Speed and memory. Latency over {done[0]['latency_requests']} single requests after "
+        "warm-up, with the prompt's shared part computed once; set-up is choosing and training; "
+        "memory is the peak of the trial's own processes, over all and for serving"
     )
     return Table(caption, tuple(columns), tuple(rows), frozenset(range(1, len(columns))))
+
+
+def _size_and_money(done: list[dict]) -> Table:
+    rows = tuple(
+        (
+            entry["name"],
+            numbers.count(entry["tokens_in"]),
+            numbers.count(entry["tokens_out"]),
+            numbers.mebibytes(entry["adapter_bytes"]),
+            numbers.dollars(entry["usd_per_1000_requests"]),
+        )
+        for entry in done
+    )
+    caption = (
+        "Tokens of all test rows, the adapter's file, and dollars per 1,000 requests: "
+        f"{done[0]['usd_reason']}"
+    )
+    columns = ("contender", "tokens in", "tokens out", "adapter", "$/1,000")
+    return Table(caption, columns, rows, frozenset((1, 2, 3, 4)))

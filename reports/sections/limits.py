@@ -22,7 +22,18 @@ def blocks(record: dict) -> list[Block]:
         )
     if mode["name"] == "quick":
         found.append("A quick run: few training rows, and settings chosen for speed.")
+    again = [t["name"] for t in record["trials"] if _went_on(t["outcome"])]
+    if again:
+        found.append(
+            f"The run was interrupted, and {', '.join(again)} went on after it: the seconds of all "
+            "starts are added up, and forecasts of time aren't graded by them."
+        )
     found.append(
-        "Timings are of this machine while it did this; on a busy machine they are higher."
+        "Timings are of this machine while it did this, one contender after the other: where other "
+        "work came and went meanwhile, differences between them are that work's as well."
     )
     return [Paragraph(text) for text in found]
+
+
+def _went_on(outcome: dict) -> bool:
+    return outcome["status"] == "done" and outcome.get("wall_seconds") is None

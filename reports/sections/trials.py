@@ -19,7 +19,7 @@ def blocks(record: dict) -> list[Block]:
             ("trial", trial["slug"]),
             ("model", trial["model"] or "none"),
             ("seed", str(trial["seed"])),
-            ("training rows", numbers.count(trial["n_train"])),
+            ("training rows at hand", numbers.count(trial["n_train"])),
             *((name, _plain(value)) for name, value in trial["settings"].items()),
             *((name, _plain(value)) for name, value in notes.items() if _is_plain(value)),
         ]

@@ -95,7 +95,7 @@ GOOD = {"model_type": "llama", "hidden_size": 64, "intermediate_size": 128, "num
         ({"num_attention_heads": 5}, "5 heads, which don't divide its width of 64"),
         ({"num_key_value_heads": 3}, "4 heads, which don't divide by its 3 key-value heads"),
         ({"num_hidden_layers": 0}, "gives num_hidden_layers as 0; it must be a whole number"),
-        ({"vocab_size": "many"}, "gives vocab_size as 'many'"),
+        ({"vocab_size": "many"}, "gives vocab_size as many"),
         ({"vocab_size": True}, "gives vocab_size as True"),
         ({"vision_config": {}}, "has a vision part, whose memory isn't known"),
         ({"model_type": None}, "has no field 'model_type'"),
@@ -124,3 +124,28 @@ def test_a_recipe_that_names_llamas_layers_reaches_those_of_the_same_role():
     assert gpt2.targeted(seven) == gpt2.targeted("all-linear")
     llama = shape_of("Llama-3.1-8B")
     assert [linear.name for linear in llama.targeted("q_proj")] == ["self_attn.q_proj"]
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"sliding_window": -64}, "gives sliding_window as -64"),
+        ({"tie_word_embeddings": "yes"}, "gives tie_word_embeddings as yes; it must be true or false"),
+        ({"num_hidden_layers": 10**30}, "gives num_hidden_layers as 1000"),
+        ({"hidden_dropout": float("nan")}, "a dropout of nan"),
+        ({"hidden_dropout": [0.1]}, "has a field of another kind than a llama's"),
+        ({"model_type": ["llama"]}, "isn't known"),
+        ({"model_type": "qwen2", "sliding_window": 8, "layer_types": ["full_attention"]},
+         "needs a layer_types for each of its 2 layers"),
+        ({"model_type": "qwen3_moe", "num_experts": 4, "num_experts_per_tok": 9,
+          "moe_intermediate_size": 8}, "uses 9 of its 4 experts"),
+        ({"model_type": "qwen3_moe", "num_experts": 4, "num_experts_per_tok": 2,
+          "moe_intermediate_size": 8, "mlp_only_layers": [0]}, "blocks without experts"),
+    ],
+)  # fmt: skip
+def test_a_field_of_another_kind_is_told_and_never_counted(more, told):
+    config = {"model_type": "llama", "hidden_size": 64, "intermediate_size": 128, "vocab_size": 99,
+              "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 64}  # fmt: skip
+    with pytest.raises(UserError) as error:
+        read_shape(config | more, "mine")
+    assert told in str(error.value)

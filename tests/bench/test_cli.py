@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+import scenarios
 from tests.conftest import run_command
 
 
@@ -143,3 +144,47 @@ def test_a_shell_can_complete_the_commands():
     done = run_command("bench", _BENCH_COMPLETE="bash_source")
     assert done.returncode == 0
     assert "_bench_completion" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["--usd-per-hour", "nan"], "'nan' is no number"),
+        (["--usd-per-hour", "inf"], "inf is not in the range"),
+        (["--seed", str(2**64)], "is not in the range 0<=x<=4294967295"),
+        (
+            ["--set", "lora.learning_rate=inf"],
+            "lora.learning_rate: input should be a finite number",
+        ),
+        (["--set", "lora.targets="], "lora.targets: string should have at least 1 character"),
+    ],
+)
+def test_numbers_that_are_none_are_told_before_anything_runs(arguments, line):
+    assert line in told(bench("run", "sentiment", "--quick", *arguments))
+
+
+def test_control_characters_of_names_and_data_do_not_reach_the_terminal(tmp_path):
+    evil = "\x1b[31mred\x1b]0;owned\x07"
+    done = bench("run", evil)
+    assert told(
+        done
+    ) == "no scenario named '\ufffd[31mred\ufffd]0;owned\ufffd'; known: " + ", ".join(
+        scenarios.names()
+    )
+    rows = [{"text": f"row {i} of {i * 7919}", "label": (evil, "b")[i % 2]} for i in range(40)]
+    (tmp_path / "r.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = bench("init", tmp_path / "r.jsonl", TUNE_OR_PROMPT_CACHE=str(tmp_path / "cache"))
+    assert done.returncode == 0
+    assert "\x1b" not in done.stderr
+    assert "\ufffd[31mred" in done.stderr
+
+
+@pytest.mark.parametrize("out", [".", "no/such/folder/x.toml"])
+def test_a_path_that_cannot_be_written_as_a_scenario_is_told(tmp_path, small_scenario, out):
+    done = run_command(
+        "bench", "init", "rows.jsonl", "--out", out, cwd=tmp_path,
+        TUNE_OR_PROMPT_CACHE=str(tmp_path / "cache"),
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("error: ")
+    assert "Traceback" not in done.stderr

@@ -73,3 +73,26 @@ def test_a_line_that_was_cut_short_is_answered_again(tmp_path):
     journal.write_text(f"\n{whole}\n{whole[:30]}")
     assert list(_read_journal(journal)) == ["r0"]
     assert len(answer_all(Batches(), tmp_path)) == 6
+
+
+def test_line_separators_in_an_answer_end_no_line_of_the_journal(tmp_path):
+    """U+2028, U+2029 and U+0085 are characters of JSON strings, not ends of lines."""
+    from bench.record import answers_in
+    from bench.trial import _line
+
+    odd = Answer("a\u2028b", "one\u2029two\x85three", 1, 1, 0.1)
+    (tmp_path / "x.jsonl").write_text(_line(odd) * 2, encoding="utf-8")
+    found = _read_journal(tmp_path / "x.jsonl")
+    assert {id_: answer.text for id_, answer in found.items()} == {odd.example_id: odd.text}
+    assert answers_in(tmp_path / "x.jsonl") == {odd.example_id: odd.text}
+
+
+def test_a_damaged_step_is_worked_again(tmp_path):
+    kept = Kept(tmp_path)
+    kept.keep("step", 1)
+    kept.keep_tensors("x", {"w": torch.ones(3)})
+    (tmp_path / "step.json").write_text("{")
+    (tmp_path / "x.safetensors").write_bytes(b"half")
+    assert kept.once("step", lambda: 2) == 2
+    assert kept.tensors("x") is None
+    assert kept.tensors("never") is None

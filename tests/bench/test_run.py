@@ -208,8 +208,18 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(tmp_path, small_sce
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     last = errors.strip().splitlines()[-1]
-    assert last.startswith("error: interrupted; 2 of 4 trials are finished and kept; `bench run ")
+    assert last.startswith("error: interrupted; 2 of 4 trials are finished and kept; `")
+    assert f"bench run {tmp_path / 'small.toml'} --quick" in last
     assert f"--out {tmp_path / 'out'}` goes on" in last
+
+
+def test_a_polite_end_is_as_ctrl_c(tmp_path, small_scenario, tiny_model):
+    process = start(tmp_path, tiny_model)
+    wait_for(lambda: (tmp_path / "out" / "outcomes" / "01-majority-s0.json").exists())
+    process.terminate()
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "trials are finished and kept" in errors.strip().splitlines()[-1]
 
 
 def test_kill_9_loses_no_finished_trial_and_leaves_no_orphan(tmp_path, small_scenario, tiny_model):
@@ -348,3 +358,64 @@ def test_free_texts_are_written_scored_and_reported(tmp_path, tiny_model):
         assert contender["p50_per_token_ms"] > 0
     assert found["comparisons"][0]["metric"] == "exact-match"
     assert "first token" in (tmp_path / found["report"]).read_text()
+
+
+@pytest.fixture
+def unfinished(tmp_path, small_scenario, tiny_model):
+    """A finished run's folder, and the way to start it again; damage makes it unfinished."""
+
+    def again():
+        process = start(tmp_path, tiny_model)
+        _, errors = process.communicate(timeout=120)
+        return process.returncode, errors
+
+    code, errors = again()
+    assert code == 0, errors
+    return tmp_path / "out", again
+
+
+def test_a_trial_whose_files_are_damaged_is_done_again_before_the_record_is_made(unfinished):
+    folder, again = unfinished
+    before = json.loads((folder / "record.json").read_text())
+    (folder / "outcomes" / "01-majority-s0.json").write_text("{")
+    (folder / "outcomes" / "02-tf-idf-s0.json").write_text('{"status": "done"}')
+    (folder / "answers" / "03-zero-shot-s0.jsonl").unlink()
+    code, errors = again()
+    assert code == 0, errors
+    assert errors.count("was done already") == 1  # lora's
+    after = json.loads((folder / "record.json").read_text())
+    assert after["estimates"] == before["estimates"]
+    (folder / "plan.json").write_text("[]")
+    code, errors = again()
+    assert (code, errors.count("\n")) == (2, 1)
+    assert "plan.json' is damaged" in errors
+
+
+def test_an_adapter_that_is_gone_is_trained_again(unfinished):
+    folder, again = unfinished
+    answers = (folder / "answers" / "04-lora-s0.jsonl").read_text()
+    outcome = json.loads((folder / "outcomes" / "04-lora-s0.json").read_text())
+    (folder / "outcomes" / "04-lora-s0.json").unlink()
+    (folder / "fitted" / "04-lora-s0").mkdir()
+    kept = {"notes": outcome["notes"], "setup": outcome["setup"]}
+    (folder / "fitted" / "04-lora-s0" / "fitted.json").write_text(json.dumps(kept))
+    for file in (folder / "adapters" / "04-lora-s0").iterdir():
+        file.unlink()
+    code, errors = again()
+    assert code == 0, errors
+
+    def said(text):
+        return [(a["example_id"], a["text"]) for a in map(json.loads, text.strip().split("\n"))]
+
+    assert said((folder / "answers" / "04-lora-s0.jsonl").read_text()) == said(answers)
+
+
+def test_a_model_folder_of_the_users_is_named_by_its_name_alone(finished, tiny_model):
+    folder, found = finished
+    run = folder / found["run"]
+    files = [run / "record.json", run / "report.html", *(run / "adapters").rglob("*.json"),
+             *(run / "adapters").rglob("*.md")]  # fmt: skip
+    assert len(files) >= 4
+    for file in files:
+        assert str(tiny_model.parent) not in file.read_text(), file
+    assert found["contenders"][-1]["model"] == tiny_model.name

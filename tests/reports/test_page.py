@@ -10,6 +10,7 @@ import pytest
 from reports.blocks import Facts, Figure, Paragraph, Table, Verdict
 from reports.charts import Point, quality_against_latency
 from reports.page import page, write_report
+from scenarios.errors import UserError
 from tests.reports import records
 
 EVIL = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
@@ -145,3 +146,23 @@ def test_a_forecast_stands_beside_what_was_measured_with_its_error(record):
     html = page(record)
     assert "+25 %" in html
     assert "-20 %" in html
+
+
+def test_control_characters_of_data_do_not_reach_the_page(record):
+    record["plan"]["scenario"]["title"] = "a\x1b[31mb\x07"
+    html = page(record)
+    assert "\x1b" not in html
+    assert "\x07" not in html
+
+
+@pytest.mark.parametrize(("key", "value"), [("plan", 5), ("contenders", None), ("verdict", "x")])
+def test_a_record_with_a_field_of_another_kind_is_told(tmp_path, record, key, value):
+    (tmp_path / "record.json").write_text(json.dumps(record | {key: value}))
+    with pytest.raises(UserError, match="is damaged"):
+        write_report(tmp_path)
+
+
+def test_a_run_that_was_interrupted_says_so(record):
+    assert "was interrupted" not in page(record)
+    del record["trials"][-1]["outcome"]["wall_seconds"]
+    assert "The run was interrupted, and lora went on after it" in page(record)

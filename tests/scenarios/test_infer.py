@@ -150,3 +150,25 @@ def test_the_file_that_is_written_is_toml_whatever_the_names(tmp_path):
     found, scenario = scenario_of(jsonl(tmp_path / "r.jsonl", rows))
     assert tomllib.loads(found.toml)
     assert set(scenario.task.labels) == {'say "a"', "b\\c\té"}
+
+
+def test_emoji_and_control_characters_in_labels_make_a_file_that_loads(tmp_path):
+    labels = ("\U0001f600", "a\x7f\x1b[31mb")
+    rows = [{"text": t, "label": labels[i % 2]} for i, t in enumerate(texts(40))]
+    _, scenario = scenario_of(jsonl(tmp_path / "r.jsonl", rows))
+    assert set(scenario.task.labels) == set(labels)
+
+
+def test_chats_that_are_null_are_rows_without_a_text(tmp_path):
+    rows = [{"messages": None}] + [
+        {"messages": [{"role": "user", "content": t}, {"role": "assistant", "content": LABELS[i % 2]}]}
+        for i, t in enumerate(texts(40))
+    ]  # fmt: skip
+    _, scenario = scenario_of(jsonl(tmp_path / "r.jsonl", rows))
+    assert read(scenario.task)[1]["without a text"] == 1
+
+
+def test_one_column_for_both_is_told(tmp_path):
+    file = jsonl(tmp_path / "r.jsonl", [{"a": t, "b": "x"} for t in texts(30)])
+    with pytest.raises(UserError, match="name the same column"):
+        infer(file, text_field="a", label_field="a")

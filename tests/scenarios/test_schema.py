@@ -86,7 +86,8 @@ def test_the_same_label_twice_is_refused():
          f'sha256 = "{"0" * 64}"', "give either path, or all of project"),
         ('label = "label"', "", "give one of label, messages, or both rating and bands"),
         ('label = "label"', 'label = "label"\nid = "id"\ngroup = "("', "isn't a regular expression"),
-        ('label = "label"', 'label = "label"\ngroup = "x"', "group reads the id"),
+        ('label = "label"', 'label = "label"\ngroup = "(x)"', "group reads the id"),
+        ('label = "label"', 'label = "label"\nid = "id"\ngroup = "x"', "group needs parentheses"),
     ],
 )  # fmt: skip
 def test_rows_must_say_one_place_and_one_way_to_a_label(was, instead, told):

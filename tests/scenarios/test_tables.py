@@ -94,3 +94,44 @@ def test_texts_that_look_like_markup_stay_text(tmp_path):
     ]
     rows = "".join(json.dumps({"text": t, "label": "a"}) + "\n" for t in odd)
     assert table(written(tmp_path / "r.jsonl", rows.encode())).texts == odd
+
+
+@pytest.mark.parametrize(("name", "between"), [("r.csv", ","), ("r.tsv", "\t")])
+def test_rows_with_a_cell_more_than_the_heading_are_told_and_shift_nothing(tmp_path, name, between):
+    lines = [
+        between.join(cells) for cells in (("text", "label"), ("one", "a", "x"), ("two", "b", "y"))
+    ]
+    path = written(tmp_path / name, "\n".join(lines).encode())
+    with pytest.raises(
+        UserError, match=r"line 2 has 3 cells, and there are 2 columns \(text, label\)"
+    ):
+        table(path)
+
+
+def test_values_of_several_kinds_in_a_column_stay_as_they_are(tmp_path):
+    rows = [
+        {"text": 7919, "label": 1},
+        {"text": 'say "hi"', "label": "a"},
+        {"text": None, "label": True},
+    ]
+    path = written(tmp_path / "r.jsonl", "".join(json.dumps(r) + "\n" for r in rows).encode())
+    found = table(path)
+    assert found.texts == ["7919", 'say "hi"', ""]
+    assert found.labels == ["1", "a", "true"]
+
+
+def test_a_chats_text_is_the_turn_that_the_last_answer_answers(tmp_path):
+    def turn(role, content):
+        return {"role": role, "content": content}
+
+    parts = [{"type": "text", "text": "one"}, {"type": "image"}, {"type": "text", "text": "two"}]
+    chats = [
+        [turn("user", "question"), turn("assistant", "answer"), turn("user", "thanks")],
+        [turn("user", parts), turn("assistant", "answer")],
+    ]
+    path = written(
+        tmp_path / "r.jsonl", "".join(json.dumps({"messages": c}) + "\n" for c in chats).encode()
+    )
+    found = table(path, label=None, messages="messages")
+    assert found.texts == ["question", "one\ntwo"]
+    assert found.labels == ["answer", "answer"]
