@@ -160,7 +160,7 @@ class _State:
 
         self.epochs.append(epoch)
         if max(self.epochs, key=_rank_of_epoch) is epoch:
-            weights = get_peft_model_state_dict(peft_model)
+            weights = get_peft_model_state_dict(peft_model, save_embedding_layers=False)
             self.best = {name: value.detach().clone() for name, value in weights.items()}
         tensors = {f"best.{name}": value for name, value in self.best.items()}
         tensors["rng"] = torch.get_rng_state()

@@ -75,7 +75,7 @@ class Contender:
         if notes["validation_score"] is None:
             notes["validation_score"] = score("validation, the best epoch")[0]
         with disk_errors_told():
-            peft_model.save_pretrained(ground.folder)
+            peft_model.save_pretrained(ground.folder, save_embedding_layers=False)
         adapter = ground.folder / "adapter_model.safetensors"
         notes |= {"adapter_bytes": adapter.stat().st_size, "served": self.serve}
         return answerer(model, ground.task, notes=notes)
