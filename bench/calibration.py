@@ -34,6 +34,7 @@ from bench.trial import (
     settings_of,
 )
 from scenarios.cache import write_atomically
+from scenarios.errors import UserError
 from scenarios.rows import Example, Split, balanced_sample, kept_split
 from scenarios.schema import Scenario, Task
 
@@ -89,7 +90,7 @@ def _forecast(trial: dict, plan: dict, split: Split, loaded: _Loaded) -> dict:
             loaded,
         )
         seconds = loaded.start_seconds + contender.forecast(work)
-    except (Skipped, Failed) as error:
+    except (Skipped, Failed, UserError) as error:
         return _none(str(error))
     return {
         "seconds": {

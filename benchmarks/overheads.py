@@ -70,7 +70,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         found = {
             "date": time.strftime("%Y-%m-%d"),
-            "command": f"python benchmarks/overheads.py {' '.join(sys.argv[1:])}",
+            "command": f"python benchmarks/overheads.py --rows {options.rows} --repeats {options.repeats}",
             "processor": _processor(),
             "cores": os.cpu_count(),
             "python": platform.python_version(),

@@ -100,6 +100,8 @@ def load_dataset(file: Path, format_: str, columns: tuple[str, ...] | None = Non
         if isinstance(error, OSError) and error.errno:
             raise
         cause = error.__cause__ or error
+        if "corresponds to no data" in str(cause):
+            raise UserError(f"'{file.name}' holds no rows; it needs one for each example") from None
         reason = _fault(file, format_) or str(cause).strip().splitlines()[0]
         raise UserError(f"can't read '{file.name}' as {format_}: {reason}") from error
 
@@ -192,7 +194,14 @@ def _cells(file: Path, format_: str) -> Iterator[list[str]]:
 def _fault(file: Path, format_: str) -> str | None:
     """The first line that can't be read, and why, as far as a line tells."""
     if format_ == "parquet":
-        return "it isn't a whole Parquet file (cut short, or of another kind)"
+        import pyarrow
+        from pyarrow.parquet import ParquetFile
+
+        try:
+            found = ParquetFile(file)
+        except (pyarrow.ArrowException, OSError):
+            return "it isn't a whole Parquet file (cut short, or of another kind)"
+        return None if found.metadata.num_rows else "it holds no rows"
     for number, line in _lines(file):
         try:
             text = line.decode("utf-8-sig")

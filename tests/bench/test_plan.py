@@ -115,4 +115,5 @@ def test_every_contender_has_the_one_shape(name):
     assert isinstance(contender.seeded, bool)
     assert contender() == contender()  # settings are values
     assert callable(contender.fit)
+    assert not contender.uses_model or callable(contender.forecast)
     assert contender.__doc__

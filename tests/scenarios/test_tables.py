@@ -66,6 +66,7 @@ def test_numbers_in_a_csv_stay_as_they_are_written(tmp_path):
         ("r.csv", "text,label\nok,a\né,b\n".encode("latin-1"), "line 3 isn't UTF-8"),
         ("r.csv", b"text,label\na,b\na,b,c\n", "line 3"),
         ("r.jsonl", b"", "'r.jsonl' is empty"),
+        ("r.csv", b"text,label\n", "'r.csv' holds no rows"),
         ("r.parquet", b"PAR1 and then nothing", "isn't a whole Parquet file"),
     ],
 )
@@ -135,3 +136,13 @@ def test_a_chats_text_is_the_turn_that_the_last_answer_answers(tmp_path):
     found = table(path, label=None, messages="messages")
     assert found.texts == ["question", "one\ntwo"]
     assert found.labels == ["answer", "answer"]
+
+
+def test_a_parquet_file_without_rows_is_told_as_such(tmp_path):
+    import pandas
+
+    pandas.DataFrame({"text": pandas.Series([], dtype=str), "label": []}).to_parquet(
+        tmp_path / "r.parquet"
+    )
+    with pytest.raises(UserError, match="holds no rows"):
+        table(tmp_path / "r.parquet")
