@@ -89,8 +89,10 @@ def make_record(
 
 def read_forecasts(folder: Path) -> list[dict]:
     """What `bench.calibration` left in a run's folder; nothing where it couldn't forecast."""
-    file = folder / FORECASTS
-    return _read_json(file) if file.exists() else []
+    try:
+        return _read_json(folder / FORECASTS)
+    except (OSError, ValueError):
+        return []
 
 
 def graded(forecasts: list[dict], outcomes: dict[str, dict]) -> list[dict]:

@@ -96,9 +96,9 @@ def _record_of(request: Request, folder: Path, processes: Processes) -> dict:
 
 
 def _without_folders(text: str, plan: Plan) -> str:
-    """A record's text with the names of model folders for their paths, since it may be passed on."""
+    """A record's text with folders' names for absolute paths of models, since it may be passed on."""
     for name in sorted(_models_of(plan), key=len, reverse=True):
-        if Path(name).is_dir() and Path(name).name != name:
+        if Path(name).is_absolute() and len(Path(name).parts) > 1:
             text = text.replace(
                 json.dumps(name, ensure_ascii=False)[1:-1], Path(name).resolve().name
             )
