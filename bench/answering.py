@@ -66,9 +66,7 @@ class LabelAnswerer:
         self, examples: Sequence[Example], done: Container[str] = (), progress: str = ""
     ) -> Iterator[list[Answer]]:
         """Answers in batches, shortest texts first; `progress` names a bar on stderr."""
-        rows = [self._renderer.row(example.text) for example in examples]
-        if cut := sum(self._renderer.is_cut(example.text) for example in examples):
-            self.notes["texts_cut"] = max(cut, self.notes.get("texts_cut", 0))
+        rows = self._renderer.rows(examples, self.notes)
         answered = {i for i, example in enumerate(examples) if example.id in done}
         with bar(progress, len(rows), "row") as shown:
             start = time.perf_counter()

@@ -50,9 +50,7 @@ class TextAnswerer:
         self, examples: Sequence[Example], done: Container[str] = (), progress: str = ""
     ) -> Iterator[list[Answer]]:
         """Answers in batches, shortest texts first; `progress` names a bar on stderr."""
-        rows = [self._renderer.row(example.text) for example in examples]
-        if cut := sum(self._renderer.is_cut(example.text) for example in examples):
-            self.notes["texts_cut"] = max(cut, self.notes.get("texts_cut", 0))
+        rows = self._renderer.rows(examples, self.notes)
         with bar(progress, len(rows), "row") as shown:
             for batch in self._batches(rows):
                 if not all(examples[i].id in done for i in batch):

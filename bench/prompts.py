@@ -49,6 +49,12 @@ class Renderer:
         """Tokens of a row's text, cut as the task says, and of what stands before the answer."""
         return self._cut(text) + self._between
 
+    def rows(self, examples: Sequence[Example], notes: dict) -> list[list[int]]:
+        """Tokens of several rows; `notes` gets how many of their texts were cut."""
+        if cut := sum(self.is_cut(example.text) for example in examples):
+            notes["texts_cut"] = max(cut, notes.get("texts_cut", 0))
+        return [self.row(example.text) for example in examples]
+
     def is_cut(self, text: str) -> bool:
         """Whether a text is longer than the task allows."""
         most = self.task.most_text_tokens

@@ -59,7 +59,7 @@ def load_split(task: Task, seed: int) -> Split:
 
 @contextmanager
 def _no_collecting() -> Iterator[None]:
-    """Rows are no cycles: looking for garbage among millions of them takes a sixth of the time."""
+    """Rows are no cycles: looking for garbage among millions of them only takes time."""
     collects = gc.isenabled()
     gc.disable()
     try:

@@ -98,3 +98,14 @@ def test_a_template_that_cannot_be_rendered_is_told():
     broken = make_tokenizer(chat_template="{{ messages[0].content | nosuchfilter }}")
     with pytest.raises(Failed, match="the model's chat template can't be rendered"):
         Renderer(broken, task()).prefix()
+
+
+def test_texts_that_are_cut_are_counted_in_the_notes_and_a_smaller_part_hides_none(tokenizer):
+    renderer = Renderer(tokenizer, task().model_copy(update={"most_text_tokens": 8}))
+    notes: dict = {}
+    long, short = Example("1", "xyz " * 30, "good", "1"), Example("2", "good", "good", "2")
+    rows = renderer.rows([long, short, long], notes)
+    assert notes == {"texts_cut": 2}
+    assert len(rows[0]) == 8 + len(renderer.row(""))
+    renderer.rows([short], notes)
+    assert notes == {"texts_cut": 2}
