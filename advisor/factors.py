@@ -7,6 +7,15 @@ from dataclasses import dataclass
 from scenarios.schema import Profile
 
 
+WEIGHED = (
+    "task_type", "classes", "labelled_examples", "label_quality", "vocabulary", "format_strictness",
+    "style_consistency", "knowledge_changes", "requests_per_month", "prompt_tokens",
+    "completion_tokens", "latency_target_p95_ms", "one_off_budget_usd", "monthly_budget_usd",
+    "data_may_leave", "gpu_memory_gib", "largest_own_model_billion_parameters", "team_practice",
+)  # fmt: skip
+"""The facts that widen the doubt where they are unknown."""
+
+
 @dataclass(frozen=True)
 class Factors:
     """A profile and what follows from it; None is unknown, and a rule that needs it is silent."""
@@ -36,8 +45,8 @@ class Factors:
 
     @property
     def unknown(self) -> int:
-        """How many facts of the profile are unknown."""
-        return sum(value is None for value in dict(self.profile).values())
+        """How many of the weighed facts are unknown."""
+        return sum(getattr(self.profile, name) is None for name in WEIGHED)
 
 
 def weights_gib(billion_parameters: float, bytes_each: float) -> float:

@@ -9,7 +9,7 @@ from typing import get_args
 
 from pydantic import ValidationError
 
-from advisor.factors import Factors
+from advisor.factors import WEIGHED, Factors
 from advisor.published import SOURCE, tuning_won
 from advisor.rules import CHOICES, RULES, TUNING, Vote
 from scenarios.errors import UserError, unknown
@@ -147,7 +147,7 @@ def _decide(profile: Profile) -> tuple[list[Vote], dict[str, float], str, float,
         for family in ("prompt", "fine_tune")
     }
     lead = abs(scores[best["prompt"]] - scores[best["fine_tune"]])
-    share = factors.unknown / len(Profile.model_fields)
+    share = factors.unknown / len(WEIGHED)
     doubt = _DOUBT + (_DOUBT_OF_ALL_UNKNOWN - _DOUBT) * share
     choice = "undecided" if lead < doubt else max(best.values(), key=scores.__getitem__)
     return votes, scores, choice, lead, doubt

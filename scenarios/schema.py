@@ -32,27 +32,116 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Profile(Strict):
-    """What is known of a decision. None is "unknown": it stays so, and widens the doubt."""
+def _fact(asks: str, **limits):
+    """A fact that may be unknown, with the question that asks for it."""
+    return Field(default=None, description=asks, **limits)
 
-    task_type: TaskType | None = None
-    classes: Annotated[int, Field(ge=2, le=10**6)] | None = None
-    labelled_examples: Whole | None = None
-    label_quality: Literal["poor", "fair", "good"] | None = None
-    vocabulary: Literal["general", "mixed", "specialised"] | None = None
-    format_strictness: Literal["loose", "strict"] | None = None
-    style_consistency: Literal["unimportant", "helpful", "essential"] | None = None
-    knowledge_changes: Literal["never", "yearly", "monthly", "weekly", "daily"] | None = None
-    requests_per_month: Whole | None = None
-    prompt_tokens: Whole | None = None
-    completion_tokens: Whole | None = None
-    latency_target_p95_ms: Positive | None = None
-    one_off_budget_usd: Amount | None = None
-    monthly_budget_usd: Amount | None = None
-    data_may_leave: bool | None = None
-    gpu_memory_gib: Amount | None = None
-    largest_own_model_billion_parameters: Positive | None = None
-    team_practice: Literal["none", "some", "expert"] | None = None
+
+class Profile(Strict):
+    """What is known of a decision. None is "unknown": it stays so, and widens the doubt.
+
+    Each fact's description is the question that asks for it, with its unit. The facts of money
+    have defaults of their own, with sources, where they are used (`advisor.assumptions`).
+    """
+
+    # the task
+    task_type: TaskType | None = _fact("What kind of task is it?")
+    classes: Annotated[int, Field(ge=2, le=10**6)] | None = _fact(
+        "Between how many classes does it choose?"
+    )
+    labelled_examples: Whole | None = _fact("How many labelled examples are there?")
+    label_quality: Literal["poor", "fair", "good"] | None = _fact(
+        "How good are the labels (good: checked, or two people agree)?"
+    )
+    vocabulary: Literal["general", "mixed", "specialised"] | None = _fact(
+        "How specialised is the vocabulary?"
+    )
+    format_strictness: Literal["loose", "strict"] | None = _fact(
+        "How strict is the form of an answer (strict: a program reads it)?"
+    )
+    style_consistency: Literal["unimportant", "helpful", "essential"] | None = _fact(
+        "How much does one consistent style matter?"
+    )
+    live_data_shift: Literal["none", "some", "strong"] | None = _fact(
+        "How far do live data differ from the labelled examples?"
+    )
+    # knowledge
+    knowledge_changes: Literal["never", "yearly", "monthly", "weekly", "daily"] | None = _fact(
+        "How often do the facts change that answers rest on?"
+    )
+    # the load
+    requests_per_month: Whole | None = _fact("How many requests a month?")
+    peak_to_mean_load: Annotated[float, Field(ge=1, le=1000)] | None = _fact(
+        "How many times the mean load is the load of the busiest hour?"
+    )
+    prompt_tokens: Whole | None = _fact(
+        "How many tokens has a request, instruction and text, without demonstrations?"
+    )
+    completion_tokens: Whole | None = _fact("How many tokens has an answer?")
+    latency_target_p95_ms: Positive | None = _fact(
+        "Within how many milliseconds must 95 % of the answers be there?"
+    )
+    horizon_months: Annotated[int, Field(ge=1, le=120)] | None = _fact(
+        "Over how many months does it have to pay?"
+    )
+    # limits
+    one_off_budget_usd: Amount | None = _fact("How many dollars may be spent once?")
+    monthly_budget_usd: Amount | None = _fact("How many dollars may be spent a month?")
+    data_may_leave: bool | None = _fact("May the data leave the house?")
+    erasure_duty: bool | None = _fact(
+        "Must a person's data be removable on demand, from a trained model too?"
+    )
+    base_licence_fits: bool | None = _fact("Does the licence of an open base model allow this use?")
+    labels_may_train: bool | None = _fact(
+        "May the labels train a model (a provider's terms may forbid it for its outputs)?"
+    )
+    # means
+    gpu_memory_gib: Amount | None = _fact("How many GiB has the GPU at hand (0: there is none)?")
+    team_practice: Literal["none", "some", "expert"] | None = _fact(
+        "How practised is the team in training and serving models?"
+    )
+    tenants: Annotated[int, Field(ge=1, le=10**6)] | None = _fact(
+        "How many tenants need behaviour of their own (1: all are alike)?"
+    )
+    largest_own_model_billion_parameters: Positive | None = _fact(
+        "How many billion parameters has the largest model that you can tune and serve?"
+    )
+    prompted_model_billion_parameters: Positive | None = _fact(
+        "How many billion parameters has the model that would be prompted (1000: a frontier model)?"
+    )
+    # where it stands
+    quality_bar: Annotated[float, Field(gt=0, le=1)] | None = _fact(
+        "Which share of right answers is needed (0 to 1)?"
+    )
+    prompting_reached: Annotated[float, Field(ge=0, le=1)] | None = _fact(
+        "Which share of right answers has prompting reached so far (0 to 1)?"
+    )
+    prompting_effort: Literal["none", "zero-shot", "few-shot", "optimised"] | None = _fact(
+        "How far has prompting been taken (optimised: examples and wording chosen on data)?"
+    )
+    # money
+    hosted_model: str | None = _fact("Which hosted model would be prompted?", max_length=200)
+    own_model: str | None = _fact("Which open model would be tuned and served?", max_length=200)
+    demonstrations: Annotated[int, Field(ge=0, le=10**4)] | None = _fact(
+        "How many demonstrations stand in a few-shot prompt?"
+    )
+    labelling_usd_per_example: Amount | None = _fact("How many dollars does one label cost?")
+    retrain_every_months: Annotated[int, Field(ge=1, le=120)] | None = _fact(
+        "After how many months is a model trained again?"
+    )
+    base_model_lasts_months: Annotated[int, Field(ge=1, le=120)] | None = _fact(
+        "After how many months is the base model retired?"
+    )
+    operations_hours_per_month: Amount | None = _fact(
+        "How many hours a month does a model of one's own take to run?"
+    )
+    staff_usd_per_hour: Amount | None = _fact("How many dollars does an hour of staff cost?")
+    replicas: Annotated[int, Field(ge=1, le=1000)] | None = _fact(
+        "How many copies must run at least, for availability?"
+    )
+    utilisation: Annotated[float, Field(gt=0, le=1)] | None = _fact(
+        "Which share of its throughput may a busy server be planned at (0 to 1)?"
+    )
 
 
 class Band(Strict):
