@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from scenarios.schema import Profile
 
-
 WEIGHED = (
     "task_type", "classes", "labelled_examples", "label_quality", "vocabulary", "format_strictness",
     "style_consistency", "knowledge_changes", "requests_per_month", "prompt_tokens",
