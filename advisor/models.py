@@ -32,6 +32,7 @@ def catalog(name: str) -> dict[str, dict]:
     return json.loads(file.read_text(encoding="utf-8"))
 
 
+@cache
 def gpu_named(name: str) -> Gpu:
     """A GPU of the catalog, whatever the spelling. Raises `UserError` with the nearest name."""
     spellings = {}

@@ -142,6 +142,24 @@ class Profile(Strict):
     utilisation: Annotated[float, Field(gt=0, le=1)] | None = _fact(
         "Which share of its throughput may a busy server be planned at (0 to 1)?"
     )
+    gpu_offer: Literal["community", "spot", "on-demand", "hyperscaler"] | None = _fact(
+        "By which kind of offer are GPUs rented?"
+    )
+    training_rows: Annotated[int, Field(ge=1, le=10**9)] | None = _fact(
+        "How many labelled examples does tuning take (for each tenant)?"
+    )
+    evaluation_rows: Whole | None = _fact("How many labelled examples are kept for evaluation?")
+    training_trials: Annotated[int, Field(ge=1, le=10**4)] | None = _fact(
+        "How often is a model trained until it is right (seeds and settings tried)?"
+    )
+    evaluation_hours: Amount | None = _fact("How many hours of staff does one evaluation take?")
+    prompting_setup_hours: Amount | None = _fact(
+        "How many hours of staff do prompts take at first?"
+    )
+    tuning_setup_hours: Amount | None = _fact("How many hours of staff does tuning take at first?")
+    cache_hit_share: Annotated[float, Field(ge=0, le=1)] | None = _fact(
+        "In which share of requests does the provider's cache hold the prompt's beginning (0 to 1)?"
+    )
 
 
 class Band(Strict):
