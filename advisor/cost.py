@@ -32,7 +32,7 @@ class Line:
 
     `once` and `renewal` are paid over the whole horizon, `monthly` each month. A request costs
     `request_usd`; machines are reserved by the month, whether used or not: `machine_usd` each, at
-    least `machines_least`, one for every `1 / machines_each` requests a month.
+    least `machines_least`, one for every `1 / machines_each` requests a month. One works off `rows_per_s`.
     """
 
     once: dict[str, float]
@@ -42,6 +42,7 @@ class Line:
     machine_usd: float = 0.0
     machines_least: float = 0.0
     machines_each: float = 0.0
+    rows_per_s: float | None = None
 
     @property
     def fixed_usd(self):
@@ -125,15 +126,14 @@ def hosted_request_usd(plan: Plan, values, option: str, volume):
 def _self_hosted(plan: Plan, values, option: str) -> Line:
     server = plan.server
     monthly = {"operations": values["operations_hours_per_month"] * values["staff_usd_per_hour"]}
-    prompt, cached, copies = values["prompt_tokens"], 0.0, 1.0
+    copies = 1.0
     if option == SELF_PROMPTED:
         once, renewal = _prompting_once(values, zero_shot=False)
-        prompt, cached = prompt + demonstration_tokens(values), prefix_tokens(values)
     else:
         method = option.removeprefix("self-hosted-")
         once, renewal = _tuned_once(plan, values, _own_training(plan, values, method))
         copies = values["tenants"] if option == "self-hosted-full" else 1.0
-    rows = served_rows_per_s(plan, server, values, prompt, cached)
+    rows = served_rows_per_s(plan, server, values, prompted=option == SELF_PROMPTED)
     if option in SELF_TUNED[:2]:  # adapters of several tenants can't be merged into their one base
         rows = rows * (1 - (1 - values["adapter_share"]) * (values["tenants"] > 1))
     return reserved_line(
@@ -156,6 +156,7 @@ def reserved_line(once, renewal, monthly, *, usd_per_machine_hour, rows_per_s, c
         machine_usd=copies * usd_per_machine_hour * HOURS_PER_MONTH,
         machines_least=replicas,
         machines_each=peak_rows_each / (rows_per_s * utilisation * copies),
+        rows_per_s=rows_per_s,
     )  # fmt: skip
 
 

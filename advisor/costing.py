@@ -44,13 +44,12 @@ many or more)."""
 
 @dataclass(frozen=True)
 class Server:
-    """The GPUs of one replica, and what one of them costs an hour; or throughput as it was measured."""
+    """The GPUs of one replica, and what one of them costs an hour."""
 
     gpu: Gpu
     gpus: int
     offers: tuple[GpuPrice, ...]
     usd_per_gpu_hour: Range
-    measured_rows_per_s: Range | None = None
 
     @property
     def key(self) -> str:
@@ -138,7 +137,7 @@ def plan_of(
     if profile.labels_may_train is False:
         reason = "the labels may not train a model"
     if reason:
-        plan.left_out.update({option: reason for option in TUNED})
+        plan.left_out.update(dict.fromkeys(TUNED, reason))
     return plan
 
 
@@ -147,7 +146,7 @@ def _with_hosted(plan: Plan) -> Plan:
     profile = plan.profile
     if profile.data_may_leave is False:
         reason = "the data may not leave the house"
-        left = {option: reason for option in (*HOSTED, "hosted-tuned")}
+        left = dict.fromkeys((*HOSTED, "hosted-tuned"), reason)
         return replace(plan, left_out={**plan.left_out, **left})
     model = prices.hosted(profile.hosted_model or DEFAULT_HOSTED, plan.prices)
     notes = list(plan.notes)
@@ -241,13 +240,12 @@ def own_model(profile: Profile) -> str:
     return OWN_MODELS[max(fitting, default=min(OWN_MODELS))]
 
 
-def _with_own(plan: Plan, measured: tuple[str, str, float] | None) -> Plan:
+def _with_own(plan: Plan, measured: Measured | None) -> Plan:
     """The self-hosted options: where each is served and trained, or why it isn't."""
-    named = measured[0] if measured and not plan.profile.own_model else own_model(plan.profile)
-    shape = models.shape_of(named)
+    shape = models.shape_of(own_model(plan.profile))
     values = plan.values()
     notes = list(plan.notes)
-    if plan.profile.own_model is None and not measured:
+    if plan.profile.own_model is None:
         notes.append(f"no own model is named, so {shape.name} stands for it: --set own_model=NAME "
                      "prices another")  # fmt: skip
     plan = replace(plan, own=shape, notes=tuple(notes))
@@ -268,7 +266,7 @@ def _with_own(plan: Plan, measured: tuple[str, str, float] | None) -> Plan:
 
 
 def _without(plan: Plan, options, reason: str) -> Plan:
-    return replace(plan, left_out={**plan.left_out, **{option: reason for option in options}})
+    return replace(plan, left_out={**plan.left_out, **dict.fromkeys(options, reason)})
 
 
 def _house_bytes(profile: Profile) -> float | None:
@@ -318,7 +316,8 @@ def _with_servers(plan: Plan, tokens: float, measured) -> Plan:
             servers.append(Server(gpu, gpus, tuple(offers), hour))
     notes = list(plan.notes)
     if measured:
-        servers = _measured_server(plan, measured) or servers
+        servers = [_measured_server(plan, measured)]
+        plan = _with_measured(plan, measured)
     if not servers:
         where = "on the house's GPU" if house is not None else "by any offer of the catalog"
         return _without(
@@ -333,24 +332,50 @@ def _with_servers(plan: Plan, tokens: float, measured) -> Plan:
     return replace(plan, dated=(*plan.dated, *used))
 
 
-def _measured_server(plan: Plan, measured: tuple[str, str, float]) -> list[Server]:
-    _, gpu_name, rows = measured
-    gpu = models.gpu_named(gpu_name)
-    hour, offers = plan.prices.gpu_hour(gpu.name, 1, (*prices.OFFERS, "own"))
+def _measured_server(plan: Plan, measured: Measured) -> Server:
+    gpu = models.gpu_named(measured.gpu)
+    hour, offers = plan.prices.gpu_hour(gpu.name, 1, _kinds(plan, serving=True))
+    if not offers:
+        hour, offers = plan.prices.gpu_hour(gpu.name, 1, (*prices.OFFERS, "own"))
     if not offers:
         raise UserError(f"no price of the {gpu.name} on which it was measured is known; add one by "
                         "--prices")  # fmt: skip
-    # A run's throughput differs from the next by as much as a calibration's (advisor.timing).
-    return [Server(gpu, 1, tuple(offers), hour, Range(rows, rows * 0.85, rows * 1.15))]
+    return Server(gpu, 1, tuple(offers), hour)
 
 
-def served_rows_per_s(plan: Plan, server: Server, values, prompt_tokens, cached_tokens=0.0):
-    """Requests a second of one replica, measured or forecast."""
-    if server.measured_rows_per_s is not None:
-        return values.get("rows_per_s", server.measured_rows_per_s.value)
+_MEASURED_SPREAD = 0.15  # a run's pace differs from the next by as much (advisor.timing.calibrated)
+
+
+def _with_measured(plan: Plan, measured: Measured) -> Plan:
+    found = dict(plan.assumptions)
+    for way, rows in (
+        ("tuned", measured.tuned_rows_per_s),
+        ("prompted", measured.prompted_rows_per_s),
+    ):
+        if rows is not None:
+            found[f"rows_per_s {way}"] = Assumption(
+                f"rows_per_s {way}", f"requests a second of {measured.model}, {way}, on one "
+                f"{measured.gpu}", "requests/s",
+                Range(rows, rows * (1 - _MEASURED_SPREAD), rows * (1 + _MEASURED_SPREAD)),
+                measured.source, plan.prices.today,
+            )  # fmt: skip
+    return replace(plan, assumptions=found)
+
+
+def served_rows_per_s(plan: Plan, server: Server, values, prompted: bool = False):
+    """Requests a second of one replica, as measured or else as forecast.
+
+    `prompted`: with demonstrations before each text, whose keys and values the server keeps.
+    """
+    measured = values.get("rows_per_s prompted" if prompted else "rows_per_s tuned")
+    if measured is not None:
+        return measured
+    more, cached = 0.0, 0.0
+    if prompted:
+        more, cached = demonstration_tokens(values), prefix_tokens(values)
     return rows_per_second(
-        plan.own, server.gpu, server.gpus, prompt_tokens=prompt_tokens,
-        cached_tokens=cached_tokens, completion_tokens=values["completion_tokens"],
+        plan.own, server.gpu, server.gpus, prompt_tokens=values["prompt_tokens"] + more,
+        cached_tokens=cached, completion_tokens=values["completion_tokens"],
         concurrency=values["concurrency"], prefill_share=values["prefill_share"],
         decode_share=values["decode_share"],
     )  # fmt: skip
@@ -359,7 +384,7 @@ def served_rows_per_s(plan: Plan, server: Server, values, prompt_tokens, cached_
 def _monthly_usd(plan: Plan, server: Server) -> float:
     """Reserved machines of a month, roughly: what a server is chosen by."""
     values = plan.values()
-    rows = served_rows_per_s(plan, server, values, values["prompt_tokens"])
+    rows = served_rows_per_s(plan, server, values)
     peak = values["requests_per_month"] * values["peak_to_mean_load"] / (730 * 3600)
     machines = max(values["replicas"], math.ceil(peak / (rows * values["utilisation"])))
     return machines * server.gpus * server.usd_per_gpu_hour.value

@@ -410,7 +410,7 @@ def _rates(provider, model, context: dict, today: date) -> Rates:
         if getattr(listed, key, None) is None:
             return None
         return tuple(
-            asked(size, **{name: size for name in counts}) / size
+            asked(size, **dict.fromkeys(counts, size)) / size
             for size in (int(start) + 1 for start in ordered)
         )
 
