@@ -5,7 +5,8 @@ import json
 import pytest
 
 import scenarios
-from advisor.recommend import _decide, family_of, recommend, with_settings
+from advisor.profiles import with_settings
+from advisor.recommend import decide, family_of, recommend
 from advisor.rules import CHOICES, RULES
 from scenarios.errors import UserError
 from scenarios.schema import Profile, Scenario
