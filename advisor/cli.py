@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import textwrap
+import sys
+from datetime import date
+from pathlib import Path
 
 import click
 
@@ -15,23 +17,9 @@ EXAMPLES = """
 Examples:
   advisor recommend --scenario niche-domain
   advisor recommend --scenario data-privacy --set labelled_examples=40
-  advisor recommend --scenario ./my-decision.toml --json
+  advisor recommend --profile ./my-decision.toml --json
+  advisor recommend --scenario sentiment --evidence ./runs/RUN/record.json --format adr
 """
-
-WORDS = {
-    "prompt": "Prompt a model",
-    "retrieval": "Prompt a model with retrieved text",
-    "decision-api": "Use a decision interface (typed answers, no generated text)",
-    "lora": "Fine-tune with LoRA",
-    "qlora": "Fine-tune with QLoRA",
-    "full": "Fine-tune all weights",
-    "undecided": "Undecided: no side leads beyond the doubt",
-}
-PLACES = {
-    "self-hosted": "on your own machines, since the data may not leave",
-    "hosted": "at a provider",
-    "either": "at a provider or on your own machines",
-}
 
 
 @click.group(cls=terminal.Group, epilog=EXAMPLES)
@@ -68,24 +56,154 @@ def scenarios_(as_json):
         click.echo(f"{name:<18} {scenario.title}{runs}")
 
 
-@cli.command(epilog=EXAMPLES)
-@click.option("--scenario", "name", required=True, metavar="NAME|FILE.toml",
-              help="A scenario of ours, or a file with a [profile].")  # fmt: skip
-@click.option("--set", "settings", multiple=True, metavar="FACTOR=VALUE",
-              help="Replace a fact of the profile; `unknown` removes it. Repeatable.")  # fmt: skip
-@json_option
-def recommend(name, settings, as_json):
-    """Advise on a scenario: the choice, the votes behind it, and what would flip it."""
-    from advisor.recommend import recommend as decide
-    from advisor.recommend import with_settings
+profile_options = [
+    click.option("--scenario", "name", metavar="NAME|FILE.toml",
+                 help="A scenario of ours, or a file with a [profile]."),
+    click.option("--profile", "file", metavar="FILE.toml", type=click.Path(path_type=Path),
+                 help="A file of facts, in place of a scenario; `advisor interview` writes one."),
+    click.option("--set", "settings", multiple=True, metavar="FACTOR=VALUE",
+                 help="Replace a fact of the profile; `unknown` removes it. Repeatable."),
+]  # fmt: skip
 
-    scenario = scenarios.load(name)
-    profile = with_settings(scenario.profile, dict(map(_pair, settings)))
-    found = decide(scenario.model_copy(update={"profile": profile}))
+
+def takes_profile(command):
+    """The options that name a profile."""
+    for option in reversed(profile_options):
+        command = option(command)
+    return command
+
+
+evidence_option = click.option(
+    "--evidence", metavar="record.json", type=click.Path(path_type=Path),
+    help="The record of a `bench run`, which outranks rules of thumb.",
+)  # fmt: skip
+
+
+@cli.command(epilog=EXAMPLES)
+@takes_profile
+@evidence_option
+@click.option("--format", "form", type=click.Choice(("text", "markdown", "adr")), default="text",
+              show_default=True, help="adr is a decision record to file.")  # fmt: skip
+@json_option
+def recommend(name, file, settings, evidence, form, as_json):
+    """Advise on a scenario: the choice, the votes behind it, and what would flip it."""
+    from advisor import profiles, recommend_text
+    from advisor.evidence import read_evidence, weigh
+    from advisor.recommend import recommend as decide
+
+    scenario = profiles.load(name, file, settings)
+    weighed = weigh(read_evidence(evidence), scenario) if evidence else None
+    found = decide(scenario, weighed)
+    if as_json:
+        terminal.print_json(found.to_json())
+    elif form == "adr":
+        from advisor.adr import adr
+
+        click.echo(adr(found, date.today()))
+    else:
+        click.echo(
+            recommend_text.markdown(found) if form == "markdown" else recommend_text.text(found)
+        )
+
+
+INTERVIEW_EXAMPLES = """
+\b
+Examples:
+  advisor interview
+  advisor interview --profile half-known.toml --out decision.toml
+  advisor recommend --profile profile.toml
+"""
+
+
+@cli.command(epilog=INTERVIEW_EXAMPLES)
+@click.option("--profile", "file", metavar="FILE.toml", type=click.Path(path_type=Path),
+              help="Facts that are known already.")  # fmt: skip
+@click.option("--out", metavar="FILE.toml", type=click.Path(path_type=Path), default="profile.toml",
+              show_default=True, help="Where the profile goes; kept after every answer.")  # fmt: skip
+@json_option
+def interview(file, out, as_json):
+    """Ask for the facts that could still change the advice, most telling first, and advise."""
+    from advisor import interview as talk
+    from advisor import profiles, recommend_text
+    from advisor.recommend import recommend as decide
+    from scenarios.cache import write_atomically
+    from scenarios.schema import Scenario
+
+    known = profiles.load(None, file) if file else Scenario(name=out.stem, title=out.stem)
+    if out.exists() and (file is None or not out.samefile(file)):
+        raise UserError(f"'{out}' exists; give it as --profile to go on with it, or another --out")
+
+    def keep(profile):
+        write_atomically(out, talk.to_toml(known.title, profile))
+
+    keep(known.profile)
+    click.echo("Enter leaves a fact unknown, and 'stop' ends; each answer is kept.", err=True)
+    found, finished = talk.interview(known.profile, _ask, keep)
+    advice = decide(known.model_copy(update={"profile": found}))
+    if finished:
+        click.echo("No other fact, alone, would change the advice.", err=True)
+    click.echo(f"The profile is in {out}.", err=True)
+    if as_json:
+        terminal.print_json(advice.to_json())
+    else:
+        click.echo(recommend_text.text(advice))
+
+
+def _ask(found, wrong: str | None) -> str | None:
+    """One question on stderr, one answer from stdin; None at its end."""
+    if wrong:
+        click.echo(f"  {wrong}", err=True)
+    click.echo(f"{found.asks} [{found.answers}] ", nl=False, err=True)
+    line = sys.stdin.readline()
+    if not line or line.strip().lower() == "stop":
+        click.echo(err=True)
+        return None
+    return line
+
+
+@cli.command()
+@json_option
+def rules(as_json):
+    """The rules, each with its source: `recommend` shows what they say of a profile."""
+    from advisor.quality import NEEDS_CAPABILITY, shipped_weights
+    from advisor.quality import PRIOR as prior
+    from advisor.recommend import EVIDENCE_RULE
+    from advisor.rules import RULES
+
+    weights = dict(zip(shipped_weights().traits, shipped_weights().values, strict=True))
+    if as_json:
+        terminal.print_json(
+            {
+                "rules": [{"name": rule.name, "source": rule.source} for rule in RULES],
+                "quality": [{"trait": name, "prior": before, "weight": weights[name], "because": why}
+                            for name, (before, why) in prior.items()],
+                "capability": NEEDS_CAPABILITY,
+            }
+        )  # fmt: skip
+        return
+    for rule in RULES:
+        click.echo(f"{rule.name:<42} {rule.source}")
+    click.echo(f"{EVIDENCE_RULE:<42} a record of `bench run` (--evidence)")
+    click.echo("\nThe probability that tuning answers better, as log-odds: trait, weight, why")
+    for name, (_, why) in prior.items():
+        click.echo(f"{name:<20} {weights[name]:+.2f}  {why}")
+
+
+@cli.command()
+@click.argument("cases", required=False, metavar="[CASES.csv]", type=click.Path(path_type=Path))
+@json_option
+def backtest(cases, as_json):
+    """Hold the advice on quality against published experiments: ours, or a file of yours."""
+    from advisor import backtest as tests
+    from advisor import backtest_text
+    from advisor.cases import read_cases, shipped_cases
+
+    shipped = cases is None
+    found = tests.backtest(shipped_cases() if shipped else read_cases(cases), shipped)
     if as_json:
         terminal.print_json(found.to_json())
     else:
-        click.echo(_text(scenario, found))
+        click.echo(backtest_text.text(found))
 
 
 SHORT_TYPES = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
@@ -188,67 +306,3 @@ def _list_catalog(as_json):
         terminal.print_json(known)
     else:
         click.echo("\n".join(name for names in known.values() for name in names))
-
-
-def _pair(setting: str) -> tuple[str, str]:
-    key, equals, value = setting.partition("=")
-    if not equals:
-        raise UserError(f"--set takes FACTOR=VALUE, not '{setting}'")
-    return key.strip(), value.strip()
-
-
-def _text(scenario, found) -> str:
-    """The recommendation for people."""
-    share = found.to_json()["p_tuning_better"]
-    scores = ", ".join(f"{option} {score:+g}" for option, score in
-                       sorted(found.scores.items(), key=lambda item: -item[1]))  # fmt: skip
-    lines = [
-        scenario.title,
-        "",
-        f"{WORDS[found.choice]} ({found.confidence} confidence)",
-        *(f"  together with {other}" for other in found.combine_with),
-        f"  runs {PLACES[found.placement]}",
-        f"  {'leader' if found.choice == 'undecided' else 'runner-up'}: {found.runner_up}",
-        f"  lead {found.lead:g}, doubt {found.doubt:.1f}",
-        "",
-        "Why:",
-        *_reasons(found),
-        f"  sums: {scores}",
-        "",
-        f"In quality alone, a tuned small model beat a prompted one in {share['value']:.0%} "
-        f"({share['low']:.0%} to {share['high']:.0%}) of such published comparisons, "
-        f"{share['n']} sources.",
-        "",
-    ]
-    if found.flips_when:
-        lines.append("What would flip it, each alone:")
-        for flip in found.flips_when:
-            was = "unknown" if flip.from_ is None else _value(flip.from_)
-            lines.append(f"  {flip.factor} {was} -> {_value(flip.to)}: {flip.choice}")
-    else:
-        lines.append("No single fact would flip it.")
-    if found.next_experiment:
-        lines += ["", f"Settle it by experiment: {found.next_experiment}"]
-    return "\n".join(lines)
-
-
-def _reasons(found) -> list[str]:
-    """One line a rule and reason, strongest first, with the options it speaks of."""
-    said: dict[tuple, list[str]] = {}
-    for vote in found.votes:
-        said.setdefault((vote.weight, vote.because, vote.source), []).append(vote.option)
-    lines = []
-    for (weight, because, source), options in sorted(
-        said.items(), key=lambda item: -abs(item[0][0])
-    ):
-        lines.append(f"  {weight:+g} {', '.join(options)}: {because}")
-        lines += textwrap.wrap(
-            f"[{source}]", 96, initial_indent="     ", subsequent_indent="      "
-        )
-    return lines
-
-
-def _value(value) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -6,13 +6,8 @@ from dataclasses import dataclass
 
 from scenarios.schema import Profile
 
-WEIGHED = (
-    "task_type", "classes", "labelled_examples", "label_quality", "vocabulary", "format_strictness",
-    "style_consistency", "knowledge_changes", "requests_per_month", "prompt_tokens",
-    "completion_tokens", "latency_target_p95_ms", "one_off_budget_usd", "monthly_budget_usd",
-    "data_may_leave", "gpu_memory_gib", "largest_own_model_billion_parameters", "team_practice",
-)  # fmt: skip
-"""The facts that widen the doubt where they are unknown."""
+FRONTIER_BILLIONS = 1000.0
+"""Stands for the size of a frontier model, which no provider tells."""
 
 
 @dataclass(frozen=True)
@@ -23,10 +18,10 @@ class Factors:
 
     @property
     def labels_per_class(self) -> float | None:
-        """Labelled examples of each class, or all of them where the task picks no class."""
+        """Labelled examples of each class; None where the task picks no class, or one is unknown."""
         examples, classes = self.profile.labelled_examples, self.profile.classes
         if examples is None or classes is None or self.profile.task_type != "classification":
-            return examples
+            return None
         return examples / classes
 
     @property
@@ -43,11 +38,10 @@ class Factors:
         return self.profile.knowledge_changes in ("monthly", "weekly", "daily")
 
     @property
-    def unknown(self) -> int:
-        """How many of the weighed facts are unknown."""
-        return sum(getattr(self.profile, name) is None for name in WEIGHED)
-
-
-def weights_gib(billion_parameters: float, bytes_each: float) -> float:
-    """Memory of a model's weights in GiB."""
-    return billion_parameters * 1e9 * bytes_each / 2**30
+    def prompted_billions(self) -> float | None:
+        """Size of the model that would be prompted: where data stay in, one of the house's own."""
+        if self.profile.prompted_model_billion_parameters is not None:
+            return self.profile.prompted_model_billion_parameters
+        if self.profile.data_may_leave is False:
+            return self.profile.largest_own_model_billion_parameters
+        return None

@@ -1,51 +1,74 @@
-"""Where a decision's facts come from: a scenario, or a file of facts alone, with single ones replaced."""
+"""The profile that a command works on: a scenario of ours or a file of the user's, with facts replaced."""
 
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
 
 import scenarios
-from advisor.recommend import with_settings
-from scenarios.errors import UserError
-from scenarios.schema import Scenario, faults
+from scenarios.errors import UserError, unknown
+from scenarios.schema import Profile, Scenario, checked, faults
 
 
-def load(scenario: str | None, profile_file: str | None, settings: dict[str, str]) -> Scenario:
-    """The scenario of a name or a path, or one made of a TOML file with a `[profile]`.
+def load(name: str | None, file: Path | None, settings: Iterable[str] = ()) -> Scenario:
+    """The scenario of a name, or of a file that needs no more than its facts.
 
-    `settings` replace facts, as texts; `unknown` removes one. Exactly one of the two sources is
-    given. Raises `UserError` for neither or both, for what `scenarios.load` refuses, for a file
-    without `[profile]`, and for wrong facts.
+    Raises `UserError` unless exactly one is given, and as `scenarios.load` and `with_settings` do.
     """
-    if (scenario is None) == (profile_file is None):
-        raise UserError("give one of --scenario NAME and --profile FILE.toml")
-    found = scenarios.load(scenario) if scenario is not None else _of_file(profile_file)
-    return found.model_copy(update={"profile": with_settings(found.profile, settings)})
+    if (name is None) == (file is None):
+        raise UserError("give either --scenario NAME or --profile FILE")
+    scenario = scenarios.load(name) if name is not None else _from_file(file)
+    profile = with_settings(scenario.profile, _pairs(settings))
+    return scenario.model_copy(update={"profile": profile})
 
 
-def _of_file(profile_file: str) -> Scenario:
-    """A scenario of a file of facts; a whole scenario's file is one too."""
-    path = Path(profile_file)
+def _from_file(path: Path) -> Scenario:
+    """A TOML file with a `[profile]`, or with facts alone; its title may be missing."""
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise UserError(f"can't read the profile '{path}': {reason}") from None
+    except FileNotFoundError:
+        raise UserError(f"no file '{path}'; `advisor interview` writes one") from None
+    except UnicodeDecodeError:
+        raise UserError(f"'{path}' isn't UTF-8 text; save it as TOML in UTF-8") from None
+    except OSError as error:
+        raise UserError(f"can't read '{path}': {error.strerror}; give a TOML file") from None
+    name = path.stem.replace("_", "-")
     try:
         raw = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} isn't TOML: {error}") from None
-    if "profile" not in raw:
-        raise UserError(
-            f"{path} has no [profile]; begin it with that line, and put the facts under it"
-        )
-    if "title" in raw:  # a whole scenario
-        return scenarios.load(str(path))
-    name = path.stem.replace("_", "-")
+    if not {"title", "summary", "profile", "task", "decision"} & raw.keys():
+        raw = {"profile": raw}
+    return checked({"title": name, **raw}, text, name, str(path), path.parent)
+
+
+def with_settings(profile: Profile, settings: Mapping[str, str]) -> Profile:
+    """A profile with some facts replaced, given as texts; `unknown` removes a fact.
+
+    Raises `UserError` that names all wrong keys and values at once.
+    """
+    known = list(Profile.model_fields)
+    strangers = [str(unknown("factor", key, known)) for key in settings if key not in known]
+    changed = {k: None if text == "unknown" else text for k, text in settings.items() if k in known}
     try:
-        return Scenario.model_validate({**raw, "name": name, "title": path.stem})
+        found = Profile.model_validate({**dict(profile), **changed})
     except ValidationError as error:
-        raise UserError(f"{path}: {'; '.join(faults(error, Scenario, text))}") from None
+        strangers += [f"--set: {fault}" for fault in faults(error, Profile)]
+    if strangers:
+        raise UserError("; ".join(strangers))
+    return found
+
+
+def _pairs(settings: Iterable[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for setting in settings:
+        key, equals, value = (part.strip() for part in setting.partition("="))
+        if not equals:
+            raise UserError(f"--set takes FACTOR=VALUE, not '{setting}'")
+        if key in found:
+            raise UserError(f"--set gives {key} twice; give it once")
+        found[key] = value
+    return found

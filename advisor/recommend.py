@@ -5,19 +5,46 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import get_args
 
 from pydantic import ValidationError
 
-from advisor.factors import WEIGHED, Factors
-from advisor.published import SOURCE, tuning_won
-from advisor.rules import CHOICES, RULES, TUNING, Vote
-from scenarios.errors import UserError, unknown
-from scenarios.schema import Profile, Scenario, faults
+from advisor.evidence import Weighed, updated
+from advisor.factors import Factors
+from advisor.quality import Probability, p_tuning_better
+from advisor.recipe import Advice, recipe
+from advisor.rules import CHOICES, RULES, TUNING, Vote, bars
+from scenarios.schema import Profile, Scenario
 
 SCHEMA_VERSION = 1
+EVIDENCE_RULE = "an-experiment-outranks-rules"
+MONEY = (
+    "hosted_model", "own_model", "demonstrations", "labelling_usd_per_example",
+    "retrain_every_months", "base_model_lasts_months", "operations_hours_per_month",
+    "staff_usd_per_hour", "replicas", "utilisation",
+)  # fmt: skip
+"""Facts with defaults of their own: unknown, they widen no doubt."""
+WEIGHED = tuple(name for name in Profile.model_fields if name not in MONEY)
 _DOUBT = 0.5  # a lead of less says nothing, even where every fact is known
 _DOUBT_OF_ALL_UNKNOWN = 2.0  # ... and with no fact known
+_ALONE = math.inf  # the lead of a family whose rival is ruled out
+
+
+@dataclass(frozen=True)
+class Decided:
+    """The sum and what follows from it.
+
+    `lead` is the difference between the two families' best scores that aren't ruled out; below
+    `doubt` the choice is `undecided`.
+    """
+
+    votes: tuple[Vote, ...]
+    scores: dict[str, float]
+    ruled_out: dict[str, str]
+    choice: str
+    lead: float
+    doubt: float
 
 
 @dataclass(frozen=True)
@@ -32,85 +59,131 @@ class Flip:
 
 @dataclass(frozen=True)
 class Recommendation:
-    """The choice, the sum behind it, and what would change it.
+    """The choice, the sum behind it, and what would change it."""
 
-    `lead` is the difference between the two families' best scores; below `doubt` the answer is
-    `undecided`.
-    """
-
-    scenario: str
+    scenario: Scenario
+    decided: Decided
     family: str
-    choice: str
     combine_with: tuple[str, ...]
     placement: str
-    scores: dict[str, float]
-    votes: tuple[Vote, ...]
+    p_tuning_better: Probability
     confidence: str
     runner_up: str
-    lead: float
-    doubt: float
     flips_when: tuple[Flip, ...]
-    profile: Profile
-    runnable: bool
+    recipe: tuple[Advice, ...]
+    next_experiment: str
+    evidence: Weighed | None
+
+    @property
+    def choice(self) -> str:
+        """One of `CHOICES`, or `undecided`."""
+        return self.decided.choice
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """Each choice's sum of votes."""
+        return self.decided.scores
+
+    @property
+    def votes(self) -> tuple[Vote, ...]:
+        """What each rule said, in the rules' order."""
+        return self.decided.votes
 
     def to_json(self) -> dict:
         """The shape that scripts read."""
-        share = tuning_won(self.profile.task_type)
+        lead = self.decided.lead
         return {
             "schema_version": SCHEMA_VERSION,
-            "scenario": self.scenario,
+            "scenario": self.scenario.name,
             "family": self.family,
             "choice": self.choice,
             "combine_with": list(self.combine_with),
             "placement": self.placement,
             "scores": self.scores,
+            "ruled_out": self.decided.ruled_out,
             "votes": [asdict(vote) for vote in self.votes],
-            "p_tuning_better": {
-                "value": share.value,
-                "low": share.low,
-                "high": share.high,
-                "n": share.sources,
-                "method": SOURCE,
-            },
+            "lead": None if lead == _ALONE else lead,
+            "doubt": self.decided.doubt,
+            "p_tuning_better": {**asdict(self.p_tuning_better), "level": 0.95},
             "confidence": self.confidence,
             "runner_up": self.runner_up,
             "flips_when": [
                 {"factor": f.factor, "from": f.from_, "to": f.to, "choice": f.choice}
                 for f in self.flips_when
             ],
-            "recipe": None,
+            "recipe": {a.setting: {"value": a.value, "because": a.because, "source": a.source}
+                       for a in self.recipe} or None,
             "next_experiment": self.next_experiment,
-            "forecasts": None,
-        }
-
-    @property
-    def next_experiment(self) -> str | None:
-        """A command that settles it, where the scenario has rows to run on."""
-        return f"bench run {self.scenario}" if self.runnable else None
+            "forecasts": forecasts(self.scenario.profile),
+            "evidence": None if self.evidence is None else asdict(self.evidence),
+            "unknown": unknown_facts(self.scenario.profile),
+        }  # fmt: skip
 
 
-def recommend(scenario: Scenario) -> Recommendation:
-    """The recommendation for a scenario's profile."""
+def recommend(scenario: Scenario, evidence: Weighed | None = None) -> Recommendation:
+    """The recommendation for a scenario's profile, with the evidence of an experiment if given."""
     profile = scenario.profile
-    votes, scores, choice, lead, doubt = _decide(profile)
-    ranked = sorted(CHOICES, key=lambda option: -scores[option])
-    leader = ranked[0]
+    read: set[str] = set()
+    decided = decide(profile, evidence, read)
+    choice = decided.choice
+    chance = p_tuning_better(profile)
     return Recommendation(
-        scenario=scenario.name,
+        scenario=scenario,
+        decided=decided,
         family="undecided" if choice == "undecided" else family_of(choice),
-        choice=choice,
-        combine_with=_combined(profile, choice),
+        combine_with=_combined(profile, decided),
         placement=_placement(profile),
-        scores=scores,
-        votes=tuple(votes),
-        confidence=_confidence(lead, doubt),
-        runner_up=leader if choice == "undecided" else _runner_up(choice, ranked),
-        lead=lead,
-        doubt=doubt,
-        flips_when=tuple(_flips(profile, choice)),
-        profile=profile,
-        runnable=scenario.task is not None,
+        p_tuning_better=updated(chance, evidence) if evidence else chance,
+        confidence=_confidence(decided),
+        runner_up=_runner_up(decided),
+        flips_when=tuple(_flips(profile, evidence, choice, sorted(read))),
+        recipe=tuple(recipe(profile, choice)) if choice in TUNING else (),
+        next_experiment=next_experiment(scenario),
+        evidence=evidence,
     )
+
+
+def decide(
+    profile: Profile, evidence: Weighed | None = None, read: set[str] | None = None
+) -> Decided:
+    """The votes of all rules and of the evidence, their sums, and the choice.
+
+    `read` takes the names of the facts that were looked at: no other fact, alone, can change it.
+    """
+    seen = _Watched(profile, read) if read is not None else profile
+    factors = Factors(seen)
+    votes = [vote for rule in RULES for vote in rule.votes(factors)]
+    if evidence is not None and evidence.weight:
+        votes += [Vote(EVIDENCE_RULE, option, evidence.weight, evidence.because, evidence.source)
+                  for option in TUNING]  # fmt: skip
+    scores = {
+        option: round(sum(vote.weight for vote in votes if vote.option == option), 6)
+        for option in CHOICES
+    }
+    ruled_out = bars(factors)
+    best = [
+        max(able, key=scores.__getitem__)
+        for family in ("prompt", "fine_tune")
+        if (able := [o for o in CHOICES if family_of(o) == family and o not in ruled_out])
+    ]
+    lead = abs(scores[best[0]] - scores[best[1]]) if len(best) == 2 else _ALONE
+    doubt = _doubt(profile)
+    if not best:
+        choice, lead = "undecided", 0.0
+    else:
+        choice = "undecided" if lead < doubt else max(best, key=scores.__getitem__)
+    return Decided(tuple(votes), scores, ruled_out, choice, lead, doubt)
+
+
+class _Watched:
+    """A profile that notes which of its facts are looked at."""
+
+    def __init__(self, profile: Profile, read: set[str]):
+        self._profile, self._read = profile, read
+
+    def __getattr__(self, name: str):
+        self._read.add(name)
+        return getattr(self._profile, name)
 
 
 def family_of(choice: str) -> str:
@@ -118,88 +191,95 @@ def family_of(choice: str) -> str:
     return "fine_tune" if choice in TUNING else "prompt"
 
 
-def with_settings(profile: Profile, settings: dict[str, str]) -> Profile:
-    """A profile with some facts replaced, given as texts; `unknown` removes a fact.
+def unknown_facts(profile: Profile) -> list[str]:
+    """The names of the facts that are unknown and widen the doubt."""
+    return [name for name in WEIGHED if getattr(profile, name) is None]
 
-    Raises `UserError` that names all wrong keys and values at once.
+
+def next_experiment(scenario: Scenario) -> str:
+    """A command that settles it on the scenario's rows, or begins with rows of one's own."""
+    if scenario.task is not None:
+        return f"bench run {scenario.name}"
+    return "bench init YOUR-ROWS.jsonl"
+
+
+def forecasts(profile: Profile) -> dict | None:
+    """Memory of each way of tuning, in GiB, where the model's size is known."""
+    from advisor.memory import METHODS, tuning_gib
+
+    size = profile.largest_own_model_billion_parameters
+    if size is None:
+        return None
+    return {"tuning_memory_gib": {
+        method: dict(zip(("low", "high"), tuning_gib(method, size), strict=True)) for method in METHODS
+    }}  # fmt: skip
+
+
+def _doubt(profile: Profile) -> float:
+    """How far the sides must lie apart: the more, the more facts are unknown."""
+    share = len(unknown_facts(profile)) / len(WEIGHED)
+    return _DOUBT + (_DOUBT_OF_ALL_UNKNOWN - _DOUBT) * share
+
+
+def _runner_up(decided: Decided) -> str:
+    """The best of the other family: the alternative that a review will ask about.
+
+    Where the choice is undecided, the leader. What is ruled out comes last.
     """
-    known = list(Profile.model_fields)
-    for key in settings:
-        if key not in known:
-            raise unknown("factor", key, known)
-    changed = {key: None if text == "unknown" else text for key, text in settings.items()}
-    try:
-        return Profile.model_validate({**dict(profile), **changed})
-    except ValidationError as error:
-        raise UserError(f"--set: {'; '.join(faults(error, Profile))}") from None
+    ranked = sorted(CHOICES, key=lambda o: (o in decided.ruled_out, -decided.scores[o]))
+    if decided.choice == "undecided":
+        return ranked[0]
+    return next(option for option in ranked if family_of(option) != family_of(decided.choice))
 
 
-def _decide(profile: Profile) -> tuple[list[Vote], dict[str, float], str, float, float]:
-    """Votes, scores, choice, the lead of the better family, and the doubt it must exceed."""
-    factors = Factors(profile)
-    votes = [vote for rule in RULES for vote in rule.votes(factors)]
-    scores = {
-        option: float(sum(vote.weight for vote in votes if vote.option == option))
-        for option in CHOICES
-    }
-    best = {
-        family: max((o for o in CHOICES if family_of(o) == family), key=scores.__getitem__)
-        for family in ("prompt", "fine_tune")
-    }
-    lead = abs(scores[best["prompt"]] - scores[best["fine_tune"]])
-    share = factors.unknown / len(WEIGHED)
-    doubt = _DOUBT + (_DOUBT_OF_ALL_UNKNOWN - _DOUBT) * share
-    choice = "undecided" if lead < doubt else max(best.values(), key=scores.__getitem__)
-    return votes, scores, choice, lead, doubt
-
-
-def _runner_up(choice: str, ranked: list[str]) -> str:
-    """The best of the other family: the alternative that a review will ask about."""
-    return next(option for option in ranked if family_of(option) != family_of(choice))
-
-
-def _combined(profile: Profile, choice: str) -> tuple[str, ...]:
-    """Retrieval beside a tuned model where facts change: tuning for form, retrieval for facts."""
-    return ("retrieval",) if choice in TUNING and Factors(profile).knowledge_moves else ()
+def _combined(profile: Profile, decided: Decided) -> tuple[str, ...]:
+    """Retrieval for facts that change beside a tuned model, and tuning for form beside retrieval."""
+    if decided.choice in TUNING:
+        return ("retrieval",) if Factors(profile).knowledge_moves else ()
+    form = profile.style_consistency == "essential" or profile.vocabulary == "specialised"
+    tuned = max((o for o in TUNING), key=decided.scores.__getitem__)
+    if decided.choice == "retrieval" and form and tuned not in decided.ruled_out:
+        return (tuned,) if decided.scores[tuned] > decided.doubt else ()
+    return ()
 
 
 def _placement(profile: Profile) -> str:
     return "self-hosted" if profile.data_may_leave is False else "either"
 
 
-def _confidence(lead: float, doubt: float) -> str:
-    if lead >= 2 * doubt:
+def _confidence(decided: Decided) -> str:
+    if decided.lead == _ALONE:
+        return "medium"  # nothing else is possible, which says nothing of how well it will do
+    if decided.lead >= 2 * decided.doubt:
         return "high"
-    return "medium" if lead >= 1.25 * doubt else "low"
+    return "medium" if decided.lead >= 1.25 * decided.doubt else "low"
 
 
-def _flips(profile: Profile, choice: str) -> Iterator[Flip]:
-    """For each factor the nearest value that alone gives another choice."""
-    for factor in Profile.model_fields:
+def _flips(
+    profile: Profile, evidence: Weighed | None, choice: str, read: list[str]
+) -> Iterator[Flip]:
+    """For each factor that was looked at, the nearest value that alone gives another choice."""
+    for factor in (name for name in Profile.model_fields if name in read):
         current = getattr(profile, factor)
-        for value in _nearest_first(factor, current):
-            try:
-                changed = Profile.model_validate({**dict(profile), factor: value})
-            except ValidationError:
-                continue
-            other = _decide(changed)[2]
+        for value in nearest_first(factor, current):
+            other = decide(profile.model_copy(update={factor: value}), evidence).choice
             if other != choice:
                 yield Flip(factor, current, value, other)
                 break
 
 
-def _nearest_first(factor: str, current) -> list:
+def nearest_first(factor: str, current) -> list:
     """Other values of a factor: words in their order, numbers as 1, 2, 5, 10 ... by ratio."""
-    words = _words(factor)
-    if words:
-        here = words.index(current) if current in words else 0
-        return sorted((w for w in words if w != current), key=lambda w: abs(words.index(w) - here))
-    steps = [digit * 10**power for power in range(10) for digit in (1, 2, 5)]
+    found = words(factor)
+    if found:
+        here = found.index(current) if current in found else 0
+        return sorted((w for w in found if w != current), key=lambda w: abs(found.index(w) - here))
     start = current or 1
-    return sorted((s for s in [0, *steps] if s != current), key=lambda s: _distance(s, start))
+    return sorted((v for v in _steps(factor) if v != current), key=lambda v: _distance(v, start))
 
 
-def _words(factor: str) -> list:
+@cache
+def words(factor: str) -> list:
     """The values of a factor that is a choice of words or of true and false, else none."""
     kind = Profile.model_fields[factor].annotation
     for part in (kind, *get_args(kind)):
@@ -210,5 +290,23 @@ def _words(factor: str) -> list:
     return []
 
 
+@cache
+def _steps(factor: str) -> tuple:
+    """The numbers that a factor may have, as `Profile` reads them: 0, shares, 1, 2, 5, 10 and so on."""
+    if "model" in factor and "billion" not in factor:
+        return ()  # a model's name
+    shares = [0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99]
+    candidates = [0, *shares, *(d * 10**power for power in range(10) for d in (1, 2, 5))]
+    found = []
+    for value in candidates:
+        try:
+            read = getattr(Profile.model_validate({factor: value}), factor)
+        except ValidationError:
+            continue
+        if read == value:
+            found.append(read)
+    return tuple(found)
+
+
 def _distance(one: float, other: float) -> float:
-    return abs(math.log((one + 0.5) / (other + 0.5)))
+    return abs(math.log((one + 0.01) / (other + 0.01)))

@@ -30,6 +30,7 @@ STARTS = (
     ("-m", "advisor", "--help"),
     ("-m", "bench", "--help"),
     ("-m", "advisor", "size", "Llama-3.1-70B", "--gpu", "L4"),
+    ("-m", "advisor", "recommend", "--scenario", "niche-domain"),
 )
 
 ANY_TRIAL = """

@@ -304,6 +304,11 @@ def parse(text: str, name: str, place: str, folder: Path | None = None) -> Scena
         raw = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # TOMLDecodeError is a ValueError
         raise UserError(f"{place} isn't TOML: {error}") from None
+    return checked(raw, text, name, place, folder)
+
+
+def checked(raw: dict, text: str, name: str, place: str, folder: Path | None = None) -> Scenario:
+    """A scenario from what its file holds; `text` tells the lines of its faults. Raises as `parse`."""
     if "name" in raw:
         raise UserError(f"{place}: the file's name is the scenario's name; remove the key 'name'")
     try:

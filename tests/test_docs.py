@@ -40,18 +40,15 @@ def test_a_command_in_the_documents_is_one_that_the_product_takes(document, line
 
 
 def runnable_advice():
-    """The documents' `advisor` commands that need no file of the reader's."""
-    lines = {line for _, line in commands()}
-    return sorted(line for line in lines if line.startswith("advisor ") and "./" not in line)
+    """The documents' `advisor` commands that need neither a file of the reader's nor the reader."""
+    lines = {line for _, line in commands() if line.startswith("advisor ")}
+    return sorted(line for line in lines if "./" not in line and "interview" not in line)
 
 
 @pytest.mark.parametrize("line", runnable_advice())
 def test_advice_in_the_documents_can_be_had(line):
     _, *arguments = shlex.split(line, comments=True)
-    done = subprocess.run(
-        [sys.executable, "-m", "advisor", *arguments], capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
+    printed(*arguments)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
@@ -75,3 +72,28 @@ def test_the_readmes_table_is_that_of_the_kept_record():
     assert record["verdict"]["overall"]["sentence"] in readme.replace("\n> ", " ").replace(
         "\n", " "
     )
+
+
+def printed(*arguments):
+    done = subprocess.run(
+        [sys.executable, "-m", "advisor", *arguments], capture_output=True, text=True, cwd=ROOT
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.rstrip("\n")
+
+
+def test_the_backtests_table_is_what_the_command_prints():
+    text = (ROOT / "docs" / "advice.md").read_text(encoding="utf-8")
+    assert f"```\n$ advisor backtest\n{printed('backtest')}\n```" in text
+
+
+def test_the_decision_record_in_the_documents_is_what_the_command_prints():
+    """But for its dates."""
+    kept = (ROOT / "docs" / "decision-record.md").read_text(encoding="utf-8").rstrip("\n")
+    found = printed("recommend", "--scenario", "sentiment", "--format", "adr",
+                    "--evidence", f"docs/measurements/{RECORD}")  # fmt: skip
+
+    def undated(text):
+        return re.sub(r"\d{4}-\d\d-\d\d", "DATE", text)
+
+    assert undated(found) == undated(kept)

@@ -58,7 +58,7 @@ def test_scenarios_are_listed():
          "error: --set takes FACTOR=VALUE, not 'labels'"),
         (["recommend", "--scenario", "niche-domain", "--set", "labelled_exmples=3"],
          "error: no factor named 'labelled_exmples'; did you mean 'labelled_examples'?"),
-        (["recommend"], "error: Missing option '--scenario'; see `advisor --help`"),
+        (["recommend"], "error: give either --scenario NAME or --profile FILE"),
     ],
 )  # fmt: skip
 def test_a_slip_is_one_line_and_exit_code_2(arguments, line):

@@ -1,0 +1,51 @@
+"""Which ways of tuning a GPU has no room for, from the forecasts kept in the catalog."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib import resources
+
+METHODS = ("lora", "qlora", "full")
+
+
+@cache
+def _rows() -> list[dict]:
+    text = (resources.files("advisor") / "catalog" / "memory_by_size.json").read_text("utf-8")
+    return json.loads(text)["rows"]
+
+
+@cache
+def tuning_gib(method: str, billions: float) -> tuple[float, float]:
+    """The least and the most GiB that tuning takes, batch 1 of 1,024 tokens.
+
+    Between two models of the catalog in proportion to their sizes; beyond them in proportion to the
+    nearest.
+    """
+    rows = _rows()
+    sizes = [row["billion_parameters"] for row in rows]
+    above = next((i for i, size in enumerate(sizes) if size >= billions), len(sizes))
+    if above in (0, len(sizes)):
+        nearest = min(above, len(sizes) - 1)
+        ratio = billions / sizes[nearest] if above else 1.0
+        return tuple(ratio * number / 2**30 for number in rows[nearest][method])
+    low, high = sizes[above - 1], sizes[above]
+    share = (billions - low) / (high - low)
+    pairs = zip(rows[above - 1][method], rows[above][method], strict=True)
+    return tuple((a + (b - a) * share) / 2**30 for a, b in pairs)
+
+
+def too_large(memory_gib: float | None, billions: float | None) -> dict[str, str]:
+    """The ways of tuning whose least forecast is above the memory, with the sum; none if unknown."""
+    if memory_gib is None or billions is None:
+        return {}
+    found = {}
+    for method in METHODS:
+        least, most = tuning_gib(method, billions)
+        if least > memory_gib:
+            name = {"lora": "LoRA", "qlora": "QLoRA", "full": "full tuning"}[method]
+            found[method] = (
+                f"{name} of {billions:g}B takes {least:.0f} to {most:.0f} GiB, "
+                f"and {memory_gib:g} GiB are at hand"
+            )
+    return found

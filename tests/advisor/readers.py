@@ -1,0 +1,118 @@
+"""Profiles that readers would recognise as their own, each with the answer that they should get.
+
+Each has a name, its facts, the expected choice and companions, and why.
+"""
+
+READERS = [
+    (
+        "a help desk that routes a million tickets a month to 40 queues",
+        {"task_type": "classification", "classes": 40, "labelled_examples": 20_000, "label_quality": "good",
+             "vocabulary": "mixed", "format_strictness": "strict", "requests_per_month": 1_000_000,
+             "prompt_tokens": 400, "completion_tokens": 5, "latency_target_p95_ms": 300, "data_may_leave": True,
+             "team_practice": "some", "one_off_budget_usd": 20_000},
+        "lora", (), "500 labels a class and volume: the usual home game of tuning",
+    ),
+    (
+        "questions about a handbook that changes every week",
+        {"task_type": "knowledge", "labelled_examples": 100, "label_quality": "fair", "vocabulary": "mixed",
+             "knowledge_changes": "weekly", "requests_per_month": 8_000, "prompt_tokens": 300,
+             "completion_tokens": 200, "data_may_leave": True, "team_practice": "none"},
+        "retrieval", (), "facts that change are looked up",
+    ),
+    (
+        "clauses of contracts, read in a law firm's own machine room",
+        {"task_type": "extraction", "labelled_examples": 3_000, "label_quality": "good",
+             "vocabulary": "specialised", "format_strictness": "strict", "requests_per_month": 20_000,
+             "prompt_tokens": 3_000, "completion_tokens": 300, "data_may_leave": False, "gpu_memory_gib": 48,
+             "largest_own_model_billion_parameters": 8, "team_practice": "some"},
+        "lora", (), "a trade's language, labels enough, and only small models in the house",
+    ),
+    (
+        "minutes of 50 meetings a month, to be summarised",
+        {"task_type": "generation", "labelled_examples": 0, "vocabulary": "general",
+             "format_strictness": "loose", "style_consistency": "unimportant", "requests_per_month": 50,
+             "prompt_tokens": 8_000, "completion_tokens": 400, "data_may_leave": True, "team_practice": "none"},
+        "prompt", (), "no labels, no volume: nothing to train on and nothing to repay it",
+    ),
+    (
+        "questions in words to SQL, over tables that change every month",
+        {"task_type": "code", "labelled_examples": 400, "label_quality": "good", "vocabulary": "mixed",
+             "format_strictness": "strict", "knowledge_changes": "monthly", "requests_per_month": 30_000,
+             "prompt_tokens": 1_200, "completion_tokens": 120, "data_may_leave": True, "team_practice": "some",
+             "prompted_model_billion_parameters": 1000, "prompting_effort": "few-shot",
+             "largest_own_model_billion_parameters": 8},
+        "undecided", (), "published results on code are split, and the schema has to be looked up "
+                         "either way: measure it",
+    ),
+    (
+        "a tutor that solves mathematics step by step",
+        {"task_type": "reasoning", "labelled_examples": 5_000, "label_quality": "good",
+             "vocabulary": "general", "format_strictness": "loose", "requests_per_month": 20_000,
+             "prompt_tokens": 400, "completion_tokens": 600, "data_may_leave": True, "team_practice": "some",
+             "prompted_model_billion_parameters": 1000, "largest_own_model_billion_parameters": 8,
+             "prompting_effort": "few-shot"},
+        "prompt", (), "reasoning hangs on the base model, and a frontier model's is far ahead",
+    ),
+    (
+        "product texts in one brand's voice",
+        {"task_type": "style", "labelled_examples": 1_500, "label_quality": "good", "vocabulary": "general",
+             "format_strictness": "loose", "style_consistency": "essential", "requests_per_month": 10_000,
+             "prompt_tokens": 300, "completion_tokens": 400, "data_may_leave": True, "team_practice": "some"},
+        "lora", (), "a voice sits in the weights, and there are examples of it",
+    ),
+    (
+        "codes for diagnoses in a hospital, 300 of them",
+        {"task_type": "classification", "classes": 300, "labelled_examples": 60_000, "label_quality": "good",
+             "vocabulary": "specialised", "format_strictness": "strict", "requests_per_month": 40_000,
+             "prompt_tokens": 1_000, "completion_tokens": 10, "data_may_leave": False, "gpu_memory_gib": 24,
+             "largest_own_model_billion_parameters": 8, "team_practice": "some", "erasure_duty": False},
+        "lora", (), "200 labels a code in a trade's language, and the data stay in",
+    ),
+    (
+        "moderation of comments, where prompting already meets the bar",
+        {"task_type": "classification", "classes": 2, "labelled_examples": 1_000, "label_quality": "fair",
+             "vocabulary": "general", "format_strictness": "strict", "requests_per_month": 50_000,
+             "prompt_tokens": 300, "completion_tokens": 2, "data_may_leave": True, "team_practice": "some",
+             "quality_bar": 0.9, "prompting_reached": 0.93, "prompting_effort": "few-shot"},
+        "prompt", (), "93 % are reached and 90 % are needed: there is nothing to buy",
+    ),
+    (
+        "fifty shops on one platform, each with its own tone",
+        {"task_type": "style", "labelled_examples": 25_000, "label_quality": "good", "vocabulary": "general",
+             "style_consistency": "essential", "requests_per_month": 500_000, "prompt_tokens": 300,
+             "completion_tokens": 300, "data_may_leave": True, "team_practice": "expert", "tenants": 50},
+        "lora", (), "adapters share one base; whole models would not",
+    ),
+    (
+        "labels written by a provider's model, whose terms forbid training on them",
+        {"task_type": "extraction", "labelled_examples": 10_000, "label_quality": "good",
+             "vocabulary": "general", "format_strictness": "strict", "requests_per_month": 100_000,
+             "prompt_tokens": 800, "completion_tokens": 100, "data_may_leave": True, "team_practice": "expert",
+             "labels_may_train": False},
+        "prompt", (), "ruled out by terms, whatever the scores say",
+    ),
+    (
+        "texts that only a 70B model writes well, on one GPU of 80 GiB in the house",
+        {"task_type": "generation", "labelled_examples": 5_000, "label_quality": "good",
+             "vocabulary": "specialised", "style_consistency": "helpful", "requests_per_month": 20_000,
+             "prompt_tokens": 900, "completion_tokens": 300, "data_may_leave": False, "gpu_memory_gib": 80,
+             "largest_own_model_billion_parameters": 70, "team_practice": "expert"},
+        "qlora", (), "16-bit weights alone are 130 GiB; in 4 bits they fit",
+    ),
+    (
+        "a trade's reports, written in the house style, on facts of the day",
+        {"task_type": "generation", "labelled_examples": 4_000, "label_quality": "good",
+             "vocabulary": "specialised", "style_consistency": "essential", "knowledge_changes": "daily",
+             "requests_per_month": 30_000, "prompt_tokens": 1_500, "completion_tokens": 500,
+             "data_may_leave": True, "team_practice": "some"},
+        "lora", ("retrieval",), "tuning for the form, retrieval for the facts",
+    ),
+    (
+        "letters about people who may ask to be forgotten",
+        {"task_type": "generation", "labelled_examples": 2_000, "label_quality": "good",
+             "vocabulary": "general", "format_strictness": "loose", "style_consistency": "helpful",
+             "requests_per_month": 5_000, "prompt_tokens": 500, "completion_tokens": 300,
+             "data_may_leave": True, "team_practice": "some", "erasure_duty": True},
+        "prompt", (), "weights don't forget, and little speaks for them",
+    ),
+]  # fmt: skip

@@ -1,0 +1,183 @@
+"""An experiment's record outranks rules of thumb: what is strong, what shifts, what is set aside."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import scenarios
+from advisor.evidence import DECIDES, read_evidence, size_in_name, updated, weigh
+from advisor.quality import Probability
+from advisor.recommend import recommend
+from scenarios.errors import UserError
+from scenarios.schema import Profile, Scenario
+from tests.conftest import run_command
+
+PRIMARY = {
+    "metric": "accuracy", "baseline": "few-shot", "challenger": "lora", "difference": 0.1,
+    "low": 0.06, "high": 0.14, "level": 0.95, "n": 300, "groups": 40, "method": "clustered t",
+    "p_value": 0.001, "p_adjusted": 0.001, "primary": True, "margin": 0.03, "scope": "this-model",
+    "model": "HuggingFaceTB/SmolLM2-135M-Instruct", "task": "sentiment",
+    "baseline_model": "HuggingFaceTB/SmolLM2-135M-Instruct",
+}  # fmt: skip
+RECORD = Path("docs/measurements/2026-11-24-quick-cpu.json")
+
+
+def record(tmp_path, **changed):
+    file = tmp_path / "record.json"
+    others = {"canaries": changed.pop("canaries")} if "canaries" in changed else {}
+    file.write_text(json.dumps({"schema_version": 1, "comparisons": [PRIMARY | changed], **others}))
+    return read_evidence(file)
+
+
+def sentiment(**facts):
+    found = scenarios.load("sentiment")
+    return found.model_copy(update={"profile": found.profile.model_copy(update=facts)})
+
+
+@pytest.mark.parametrize(
+    ("low", "difference", "high", "strength", "sign"),
+    [
+        (0.06, 0.10, 0.14, "strong", 1),
+        (-0.05, 0.00, 0.029, "strong", -1),
+        (-0.10, -0.06, -0.02, "strong", -1),
+        (0.01, 0.05, 0.09, "weak", 1),
+        (-0.04, 0.00, 0.04, "weak", -1),
+    ],
+)
+def test_an_interval_clear_of_the_margin_is_strong_and_one_that_holds_it_shifts(
+    tmp_path, low, difference, high, strength, sign
+):
+    found = weigh(record(tmp_path, low=low, difference=difference, high=high), sentiment())
+    assert found.strength == strength
+    assert found.weight * sign > 0
+    assert abs(found.weight) == DECIDES if strength == "strong" else abs(found.weight) <= 1.5
+
+
+def test_a_weak_one_shifts_by_how_far_it_lies_from_the_margin():
+    """5 points, 1 to 9, margin 3: (5 - 3) / 4 = +0.5."""
+    found = weigh(read({"low": 0.01, "difference": 0.05, "high": 0.09}), sentiment())
+    assert found.weight == 0.5
+
+
+def read(changed):
+    from advisor.evidence import Evidence
+
+    names = Evidence.__dataclass_fields__
+    return Evidence(**{k: v for k, v in (PRIMARY | changed).items() if k in names})
+
+
+@pytest.mark.parametrize(
+    "name", ["specific-format", "niche-domain", "writing-style", "critical-latency"]
+)
+@pytest.mark.parametrize(("difference", "family"), [(0.2, "fine_tune"), (-0.2, "prompt")])
+def test_a_strong_record_decides_against_any_rule_of_thumb(name, difference, family):
+    evidence = read({"task": name, "difference": difference, "low": difference - 0.05,
+                     "high": difference + 0.05, "model": None, "baseline_model": None})  # fmt: skip
+    scenario = scenarios.load(name)
+    assert recommend(scenario, weigh(evidence, scenario)).family == family
+
+
+def test_no_record_lifts_a_bar():
+    evidence = read({"difference": 0.5, "low": 0.4, "high": 0.6})
+    scenario = sentiment(labels_may_train=False)
+    assert recommend(scenario, weigh(evidence, scenario)).family == "prompt"
+
+
+@pytest.mark.parametrize(
+    ("changed", "facts", "why"),
+    [
+        ({"task": "spam"}, {}, "it is about 'spam', and this decision about 'sentiment'"),
+        ({"low": None, "high": None}, {}, "it has no interval"),
+        ({}, {"own_model": "meta-llama/Llama-3.1-8B"}, "the profile names meta-llama/Llama-3.1-8B"),
+        ({}, {"hosted_model": "gpt-6-luna"}, "the profile names gpt-6-luna"),
+        (
+            {},
+            {"prompted_model_billion_parameters": 1000.0},
+            "0.135B, and the profile has one of 1000B",
+        ),
+        (
+            {"canaries": [{"name": "shuffled labels", "passed": False}]},
+            {},
+            "checks failed (shuffled",
+        ),
+    ],
+)
+def test_what_speaks_of_something_else_is_named_and_set_aside_with_the_reason(
+    tmp_path, changed, facts, why
+):
+    scenario = sentiment(**facts)
+    found = weigh(record(tmp_path, **changed), scenario)
+    assert (found.strength, found.weight) == ("set-aside", 0)
+    assert why in found.because
+    with_it, without = recommend(scenario, found), recommend(scenario)
+    assert with_it.scores == without.scores
+    assert with_it.p_tuning_better == without.p_tuning_better
+
+
+def test_the_same_model_under_another_owner_is_the_same(tmp_path):
+    found = weigh(record(tmp_path), sentiment(own_model="smollm2-135m-instruct"))
+    assert found.strength == "strong"
+
+
+def test_the_probability_is_updated_by_the_odds_of_what_was_seen():
+    """d = 0.1, s = 0.0204, tau = 0.1: z = 4.80, so the ratio is held at 100: odds 1 become 100."""
+    before = Probability(0.5, 0.2, 0.8)
+    after = updated(before, weigh(read({}), sentiment()))
+    assert after.value == pytest.approx(100 / 101, abs=1e-6)
+    assert (after.low, after.high) == pytest.approx((25 / 26, 400 / 401))
+    level = updated(
+        before, weigh(read({"difference": 0.0, "low": -0.04, "high": 0.04}), sentiment())
+    )
+    assert level.value == pytest.approx(0.5)
+
+
+def test_a_record_of_ours_settles_its_own_scenario():
+    found = json.loads(
+        run_command(
+            "advisor", "recommend", "--scenario", "sentiment", "--evidence", RECORD, "--json"
+        ).stdout
+    )
+    assert (found["family"], found["evidence"]["strength"]) == ("fine_tune", "strong")
+    assert found["p_tuning_better"]["value"] > 0.99
+    assert found["votes"][-1]["rule"] == "an-experiment-outranks-rules"
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (None, "no record at"),
+        ("[]", "schema_version None"),
+        ("{", "isn't a record"),
+        ('{"schema_version": 7}', "schema_version 7, and this version reads 1"),
+        ('{"schema_version": 1}', "no list of comparisons"),
+        ('{"schema_version": 1, "comparisons": []}', "no primary comparison"),
+        (json.dumps({"schema_version": 1, "comparisons": [{"primary": True, "metric": 3}]}),
+         "no right difference, n, groups, margin"),
+        (json.dumps({"schema_version": 1, "comparisons": [PRIMARY | {"low": 0.2}]}), "right limits"),
+        (json.dumps({"schema_version": 1, "comparisons": [PRIMARY | {"low": float("nan")}]}), "right low"),
+    ],
+)  # fmt: skip
+def test_what_is_no_record_is_one_line(tmp_path, text, why):
+    file = tmp_path / "record.json"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(UserError) as told:
+        read_evidence(file)
+    assert why in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("model", "size"),
+    [("SmolLM2-135M-Instruct", 0.135), ("meta-llama/Llama-3.1-8B", 8), ("Qwen2.5-0.5B", 0.5),
+     ("gpt-6-luna", None), (None, None)],
+)  # fmt: skip
+def test_a_size_is_read_from_a_models_name(model, size):
+    assert size_in_name(model) == size
+
+
+def test_evidence_on_nothing_known_still_says_how_sure():
+    scenario = Scenario(name="sentiment", title="x", profile=Profile())
+    found = recommend(scenario, weigh(read({}), scenario))
+    assert (found.family, found.confidence) == ("fine_tune", "high")
