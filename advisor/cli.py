@@ -306,3 +306,40 @@ def _list_catalog(as_json):
         terminal.print_json(known)
     else:
         click.echo("\n".join(name for names in known.values() for name in names))
+
+
+COST_EXAMPLES = """
+\b
+Examples:
+  advisor cost --scenario niche-domain
+  advisor cost --scenario critical-latency --set hosted_model=gpt-6.1-terra --set own_model=Qwen2.5-1.5B
+  advisor cost --profile ./my-decision.toml --prices ./our-prices.toml
+  advisor cost --scenario sentiment --evidence ./runs/RUN/record.json --json
+"""
+
+
+@cli.command(epilog=COST_EXAMPLES)
+@takes_profile
+@evidence_option
+@click.option("--prices", "prices_file", metavar="FILE.toml", type=click.Path(path_type=Path),
+              help="Prices of your own, which replace the catalog's; docs/cost.md shows one.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True,
+              help="Of the draws that the ranges come from.")  # fmt: skip
+@json_option
+def cost(name, file, settings, evidence, prices_file, seed, as_json):
+    """Price prompting and tuning, hosted and self-hosted, and say from which volume tuning pays."""
+    from advisor import cost_report, cost_text, prices, profiles
+    from advisor.evidence import read_evidence, weigh
+
+    scenario = profiles.load(name, file, settings)
+    found = prices.catalog(date.today())
+    if prices_file:
+        found = prices.with_file(found, prices_file)
+    weighed = weigh(read_evidence(evidence), scenario) if evidence else None
+    report = cost_report.report(scenario, found, weighed, evidence, seed=seed)
+    for warning in report.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    if as_json:
+        terminal.print_json(report.to_json())
+    else:
+        click.echo(terminal.plain(cost_text.text(report)))

@@ -120,13 +120,21 @@ class Plan:
         return replace(self, server=server, assumptions=found)
 
 
-def plan_of(
-    profile: Profile, found: Prices, measured: tuple[str, str, float] | None = None
-) -> Plan:
-    """The options of a profile, priced by these prices.
+@dataclass(frozen=True)
+class Measured:
+    """Requests a second of a model on one GPU as a run measured them, tuned and prompted."""
 
-    `measured` is a model, the GPU that it was measured on, and its requests a second: it takes the
-    forecast's place. Raises `UserError` for a hosted or an own model that isn't known.
+    model: str
+    gpu: str
+    tuned_rows_per_s: float
+    prompted_rows_per_s: float | None
+    source: str
+
+
+def plan_of(profile: Profile, found: Prices, measured: Measured | None = None) -> Plan:
+    """The options of a profile, priced by these prices; what was measured takes a forecast's place.
+
+    Raises `UserError` for a hosted or an own model that isn't known.
     """
     plan = Plan(profile, found, assumed(profile))
     plan = _with_hosted(plan)
@@ -302,7 +310,7 @@ def _gpus(plan: Plan, kinds: tuple[str, ...]) -> list[Gpu]:
     return found
 
 
-def _with_servers(plan: Plan, tokens: float, measured) -> Plan:
+def _with_servers(plan: Plan, tokens: float, measured: Measured | None) -> Plan:
     """Where the own model can be served; the cheapest at this volume is chosen."""
     house = _house_bytes(plan.profile)
     servers = []
