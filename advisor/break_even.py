@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from advisor.cost import Line, hosted_request_usd, lines
-from advisor.costing import SELF_PROMPTED, TUNED, Plan
+from advisor.costing import SELF_PROMPTED, SELF_TUNED, TUNED, Plan
 
 NEVER = np.inf
 
@@ -29,10 +29,8 @@ def least_volume(prompt: Line, tuned: Line, months):
     fixed = tuned.fixed_usd - prompt.fixed_usd
     fixed = fixed + months * (sum(tuned.monthly.values()) - sum(prompt.monthly.values()))
     per_request = prompt.request_usd + prompt.machine_usd * prompt.machines_each - tuned.request_usd
-    saved = np.asarray(months * per_request, float)
-    step = np.asarray(months * tuned.machine_usd, float)
-    each = np.asarray(tuned.machines_each, float)
-    least = np.asarray(tuned.machines_least, float)
+    saved, step = months * per_request, months * tuned.machine_usd
+    each, least = np.asarray(tuned.machines_each), tuned.machines_least
     with np.errstate(divide="ignore", invalid="ignore"):
         on_a_step = np.where(each > 0, saved / each, np.inf)  # saved by what one machine serves
         settled = np.where(
@@ -107,17 +105,26 @@ def volumes(plan: Plan, values, prompting: tuple[str, ...], found: dict[str, Lin
 
     best, each = solved(NEVER)
     if "hosted-few-shot-cached" in prompting and "cache_hit_share" not in values:
-        for _ in range(3):
+        for _ in range(2):
             best, each = solved(best)
     return best, each
 
 
 def best_server(plan: Plan, prompting: tuple[str, ...]) -> Plan:
-    """The plan on the machines from which tuning pays earliest: those for a small volume may be slow."""
-    if len(plan.servers) < 2:
+    """The plan on the machines from which tuning pays earliest, or else on those cheapest a request.
+
+    The machines that are cheapest at the profile's volume may be slow, and dear at a larger one.
+    """
+    if len(plan.servers) < 2 or not set(lasting(plan)) & set(SELF_TUNED):
         return plan
-    plans = [plan.on(server) for server in plan.servers]
-    return min(plans, key=lambda each: float(volumes(each, each.values(), prompting)[0]))
+
+    def order(each: Plan):
+        found = lines(each, each.values())
+        best, _ = volumes(each, each.values(), prompting, found)
+        line = next(found[option] for option in SELF_TUNED if option in found)
+        return float(best), line.machine_usd * line.machines_each
+
+    return min((plan.on(server) for server in plan.servers), key=order)
 
 
 @dataclass(frozen=True)

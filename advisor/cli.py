@@ -329,13 +329,16 @@ Examples:
 def cost(name, file, settings, evidence, prices_file, seed, as_json):
     """Price prompting and tuning, hosted and self-hosted, and say from which volume tuning pays."""
     from advisor import cost_report, cost_text, prices, profiles
-    from advisor.evidence import read_evidence, weigh
 
     scenario = profiles.load(name, file, settings)
     found = prices.catalog(date.today())
     if prices_file:
         found = prices.with_file(found, prices_file)
-    weighed = weigh(read_evidence(evidence), scenario) if evidence else None
+    weighed = None
+    if evidence:
+        from advisor.evidence import read_evidence, weigh
+
+        weighed = weigh(read_evidence(evidence), scenario)
     report = cost_report.report(scenario, found, weighed, evidence, seed=seed)
     for warning in report.warnings:
         click.echo(f"warning: {warning}", err=True)

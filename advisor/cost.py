@@ -72,12 +72,15 @@ def lines(plan: Plan, values, volume=None) -> dict[str, Line]:
     `volume` is that by which a provider's cache is hit; by default the profile's.
     """
     volume = values["requests_per_month"] if volume is None else volume
-    found = {}
+    found, paces = {}, {}
     for option in plan.options:
         if option.startswith("hosted-"):
             found[option] = _hosted(plan, values, option, volume)
         else:
-            found[option] = _self_hosted(plan, values, option)
+            prompted = option == SELF_PROMPTED
+            if prompted not in paces:  # the tuned options are served alike
+                paces[prompted] = served_rows_per_s(plan, plan.server, values, prompted)
+            found[option] = _self_hosted(plan, values, option, paces[prompted])
     return found
 
 
@@ -123,7 +126,7 @@ def hosted_request_usd(plan: Plan, values, option: str, volume):
     return plan.hosted.standard.usd(prompt, answer, hits * prefix, (1 - hits) * prefix)
 
 
-def _self_hosted(plan: Plan, values, option: str) -> Line:
+def _self_hosted(plan: Plan, values, option: str, rows) -> Line:
     server = plan.server
     monthly = {"operations": values["operations_hours_per_month"] * values["staff_usd_per_hour"]}
     copies = 1.0
@@ -133,7 +136,6 @@ def _self_hosted(plan: Plan, values, option: str) -> Line:
         method = option.removeprefix("self-hosted-")
         once, renewal = _tuned_once(plan, values, _own_training(plan, values, method))
         copies = values["tenants"] if option == "self-hosted-full" else 1.0
-    rows = served_rows_per_s(plan, server, values, prompted=option == SELF_PROMPTED)
     if option in SELF_TUNED[:2]:  # adapters of several tenants can't be merged into their one base
         rows = rows * (1 - (1 - values["adapter_share"]) * (values["tenants"] > 1))
     return reserved_line(
@@ -325,7 +327,8 @@ def _choices(plan: Plan, values) -> dict[str, tuple[float, float]]:
         chosen["decision-api"] = money(_hosted(plan, silent, "hosted-zero-shot", volume))
     elif SELF_PROMPTED in found:
         longer = values | {"prompt_tokens": values["prompt_tokens"] + more}
-        chosen["retrieval"] = money(_self_hosted(plan, longer, SELF_PROMPTED))
+        rows = served_rows_per_s(plan, plan.server, longer, prompted=True)
+        chosen["retrieval"] = money(_self_hosted(plan, longer, SELF_PROMPTED, rows))
     for option in SELF_TUNED:
         if option in found:
             chosen[option.removeprefix("self-hosted-")] = money(found[option])

@@ -7,6 +7,7 @@ import zlib
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,11 +16,13 @@ from advisor.assumptions import Assumption
 from advisor.break_even import Against, Bar
 from advisor.cost import Line, lines
 from advisor.costing import HOSTED, PROMPTING, SELF_PROMPTED, TUNED, Measured, Plan, plan_of
-from advisor.evidence import Weighed
 from advisor.prices import Prices
 from advisor.ranges import Range
 from scenarios.errors import UserError
 from scenarios.schema import Scenario
+
+if TYPE_CHECKING:
+    from advisor.evidence import Weighed
 
 SCHEMA_VERSION = 1
 DRAWS, SEED = 100_000, 1
@@ -163,18 +166,25 @@ def report(scenario: Scenario, found: Prices, weighed: Weighed | None = None,
     options = {
         name: _option(plan, name, at_value[name], by_draw[name], values) for name in plan.options
     }
-    even = _break_even(plan, weighed, values, by_draw, seed)
+    even = _break_even(plan, weighed, values, by_draw, draws, seed)
     return CostReport(scenario, plan, options, even, weighed, draws, seed)
 
 
-def _drawn(plan: Plan, draws: int, seed: int) -> dict:
-    """Each uncertain assumption's draws; each has a stream of its own, so that others don't move it."""
-    found = {}
+def _drawn(plan: Plan, draws: int, seed: int, known: dict | None = None) -> dict:
+    """Each uncertain assumption's draws, but those that are known.
+
+    Each has a stream of its own, so that others don't move it.
+    """
+    found = dict(known or {})
     for key, assumption in plan.assumptions.items():
+        if key in found:
+            continue
         if assumption.range.fixed:
             found[key] = assumption.range.value
         else:
-            uniforms = np.random.default_rng([seed, zlib.crc32(key.encode())]).random(draws)
+            stream = np.random.default_rng([seed, zlib.crc32(key.encode())])
+            # Seven digits are enough for a quantile, and take half the time.
+            uniforms = stream.random(draws, dtype=np.float32)
             found[key] = assumption.range.drawn(uniforms)
     return found
 
@@ -315,7 +325,7 @@ def _quality(weighed: Weighed | None) -> tuple[str, str | None]:
 # --- the break-even ----------------------------------------------------------------------------
 
 
-def _break_even(plan: Plan, weighed: Weighed | None, values, by_draw, seed: int) -> BreakEven:
+def _break_even(plan: Plan, weighed: Weighed | None, values, by_draw, draws: int, seed: int) -> BreakEven:  # fmt: skip
     condition, worse = _quality(weighed)
     if worse:
         return BreakEven(condition, reason=worse)
@@ -330,7 +340,7 @@ def _break_even(plan: Plan, weighed: Weighed | None, values, by_draw, seed: int)
         return BreakEven(condition, reason=f"no tuned option is left: {'; '.join(reasons)}")
     best = break_even.best_server(plan, held.prompting)
     if best.server is not plan.server:
-        values = _drawn(best, len(next(iter(_arrays(values)), [0])), seed)
+        values = _drawn(best, draws, seed, values)
         by_draw = lines(best, values)
     at_value, each = break_even.volumes(best, best.values(), held.prompting)
     spread, _ = break_even.volumes(best, values, held.prompting, by_draw)
@@ -355,10 +365,6 @@ def _break_even(plan: Plan, weighed: Weighed | None, values, by_draw, seed: int)
 
 def _fixed(plan: Plan, option: str) -> float:
     return float(lines(plan, plan.values())[option].fixed_usd)
-
-
-def _arrays(values):
-    return (value for value in values.values() if np.ndim(value))
 
 
 def _volume(at_value, drawn) -> Volume:

@@ -176,7 +176,7 @@ def _usd(dollars: float) -> str:
         return "$0"
     if size < 0.01:
         return f"{sign}${size:.2g}"
-    return f"{sign}${size:,.2f}" if size < 100 else f"{sign}${size:,.0f}"
+    return f"{sign}${size:,.2f}" if size < 10 else f"{sign}${size:,.0f}"
 
 
 def _requests(volume: float) -> str:

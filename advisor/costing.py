@@ -295,17 +295,43 @@ def _kinds(plan: Plan, serving: bool) -> tuple[str, ...]:
     )
 
 
-def _gpus(plan: Plan, kinds: tuple[str, ...]) -> list[Gpu]:
-    """GPUs that have such an offer: those with a price of one's own, or else a recent one, or any."""
-    house = _house_bytes(plan.profile)
-    offers = [offer for offer in plan.prices.gpus if offer.kind in kinds]
-    own = {offer.gpu for offer in offers if offer.kind == "own"}
-    recent = {o.gpu for o in offers if plan.prices.today - o.as_of <= prices.OLD_AFTER}
-    found = [models.gpu_named(name) for name in dict.fromkeys(offer.gpu for offer in offers)]
-    if house is not None:
-        found = [gpu for gpu in found if gpu.usable_bytes <= house]
+@dataclass(frozen=True)
+class _Machines:
+    """GPUs that can be had for a purpose, with their price."""
+
+    gpu: Gpu
+    gpus: int
+    hour: Range
+    offers: tuple[GpuPrice, ...]
+
+
+def _machines(plan: Plan, serving: bool, count) -> list[_Machines]:
+    """What can be had: machines with a price of one's own, or else with a recent one, or else any.
+
+    `count` gives the GPUs that are needed of a kind, or None.
+    """
+    kinds, house = _kinds(plan, serving), _house_bytes(plan.profile)
+    found = []
+    for name in dict.fromkeys(offer.gpu for offer in plan.prices.gpus):
+        gpu = models.gpu_named(name)
+        gpus = count(gpu)
+        spread = gpus is not None and gpus > 1
+        if gpus is None or (spread and (house is not None or name not in LINKED)):
+            continue
+        if house is not None and gpu.usable_bytes > house:
+            continue
+        hour, offers = plan.prices.gpu_hour(name, gpus, kinds)
+        if offers:
+            found.append(_Machines(gpu, gpus, hour, tuple(offers)))
+
+    def own(offer):
+        return offer.kind == "own"
+
+    def recent(offer):
+        return plan.prices.today - offer.as_of <= prices.OLD_AFTER
+
     for preferred in (own, recent):
-        if chosen := [gpu for gpu in found if gpu.name in preferred]:
+        if chosen := [each for each in found if any(map(preferred, each.offers))]:
             return chosen
     return found
 
@@ -313,15 +339,10 @@ def _gpus(plan: Plan, kinds: tuple[str, ...]) -> list[Gpu]:
 def _with_servers(plan: Plan, tokens: float, measured: Measured | None) -> Plan:
     """Where the own model can be served; the cheapest at this volume is chosen."""
     house = _house_bytes(plan.profile)
-    servers = []
-    kinds = _kinds(plan, serving=True)
-    for gpu in _gpus(plan, kinds):
-        gpus = gpus_needed(plan.own, gpu, tokens)
-        if gpus is None or (gpus > 1 and (house is not None or gpu.name not in LINKED)):
-            continue
-        hour, offers = plan.prices.gpu_hour(gpu.name, gpus, kinds)
-        if offers:
-            servers.append(Server(gpu, gpus, tuple(offers), hour))
+    servers = [
+        Server(each.gpu, each.gpus, each.offers, each.hour)
+        for each in _machines(plan, True, lambda gpu: gpus_needed(plan.own, gpu, tokens))
+    ]
     notes = list(plan.notes)
     if measured:
         servers = [_measured_server(plan, measured)]
@@ -433,24 +454,16 @@ def _settings(shape: Shape, tokens: float) -> Settings:
 
 def _trainer(plan: Plan, method: str, settings: Settings) -> Trainer | None:
     memory = training_memory(plan.own, method, settings)
-    house = _house_bytes(plan.profile)
-    found = []
-    kinds = _kinds(plan, serving=False)
-    for gpu in _gpus(plan, kinds):
-        gpus = _training_gpus(memory, gpu)
-        if gpus is None or (gpus > 1 and (house is not None or gpu.name not in LINKED)):
-            continue
-        hour, offers = plan.prices.gpu_hour(gpu.name, gpus, kinds)
-        if offers:
-            found.append((hour.value / gpu.peak_flops, gpu, gpus, tuple(offers), hour))
+    found = _machines(plan, False, lambda gpu: _training_gpus(memory, gpu))
     if not found:
         return None
-    _, gpu, gpus, offers, hour = min(found, key=lambda each: each[0])
+    best = min(found, key=lambda each: each.hour.value / each.gpu.peak_flops)
+    gpu, gpus = best.gpu, best.gpus
     if gpu.hopper_or_later:
         settings = replace(settings, device="cuda-hopper")
     pace = training_time(plan.own, method, settings, rate_of(gpu), prices.TOKENS)
     low, high = pace.tokens_per_s_low * gpus, pace.tokens_per_s_high * gpus
-    return Trainer(gpu, gpus, offers, hour, Range(math.sqrt(low * high), low, high))
+    return Trainer(gpu, gpus, best.offers, best.hour, Range(math.sqrt(low * high), low, high))
 
 
 def _training_gpus(memory, gpu: Gpu) -> int | None:

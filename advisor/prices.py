@@ -143,8 +143,10 @@ class Rates:
             return lambda rates: rates[place]
         import numpy as np
 
+        if np.max(input_tokens) <= self.starts[1]:  # as nearly always
+            return lambda rates: rates[0]
         places = np.maximum(0, np.searchsorted(self.starts, input_tokens, side="left") - 1)
-        return lambda rates: np.asarray(rates)[places]
+        return lambda rates: np.asarray(rates, input_tokens.dtype)[places]
 
 
 @dataclass(frozen=True)

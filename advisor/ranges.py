@@ -40,14 +40,13 @@ class Range:
         """The values that stand at these quantiles, an array of numbers from 0 to 1."""
         import numpy as np
 
+        side = 2 * uniforms - 1
         low, high = self.low, self.high
         if low > 0:
-            ratio = np.where(
-                uniforms < 0.5, math.log(self.value / low), math.log(high / self.value)
-            )
-            return self.value * np.exp(ratio * (2 * uniforms - 1))
-        width = np.where(uniforms < 0.5, self.value - low, high - self.value)
-        return self.value + width * (2 * uniforms - 1)
+            below, above = math.log(self.value / low), math.log(high / self.value)
+            return self.value * np.exp(np.where(side < 0, below, above).astype(side.dtype) * side)
+        width = np.where(side < 0, self.value - low, high - self.value).astype(side.dtype)
+        return self.value + width * side
 
 
 def _plain(*numbers) -> bool:
