@@ -166,7 +166,10 @@ def report(scenario: Scenario, found: Prices, weighed: Weighed | None = None,
     options = {
         name: _option(plan, name, at_value[name], by_draw[name], values) for name in plan.options
     }
-    even = _break_even(plan, weighed, values, by_draw, draws, seed)
+    even, on = _break_even(plan, weighed, values, by_draw, draws, seed)
+    plan = replace(
+        plan, assumptions=plan.assumptions | on.assumptions, dated=(*plan.dated, *on.dated)
+    )
     return CostReport(scenario, plan, options, even, weighed, draws, seed)
 
 
@@ -325,19 +328,20 @@ def _quality(weighed: Weighed | None) -> tuple[str, str | None]:
 # --- the break-even ----------------------------------------------------------------------------
 
 
-def _break_even(plan: Plan, weighed: Weighed | None, values, by_draw, draws: int, seed: int) -> BreakEven:  # fmt: skip
+def _break_even(plan: Plan, weighed: Weighed | None, values, by_draw, draws: int, seed: int) -> tuple[BreakEven, Plan]:  # fmt: skip
+    """The break-even, and the plan with the machines that it takes."""
     condition, worse = _quality(weighed)
     if worse:
-        return BreakEven(condition, reason=worse)
+        return BreakEven(condition, reason=worse), plan
     held = break_even.against(plan, _baseline(weighed))
     if held is None:
-        return BreakEven(condition, reason="no prompting option can be priced")
+        return BreakEven(condition, reason="no prompting option can be priced"), plan
     tuned = break_even.lasting(plan)
     if not tuned:
         reasons = dict.fromkeys(
             plan.left_out.get(option, "it ends before the horizon does") for option in TUNED
         )
-        return BreakEven(condition, reason=f"no tuned option is left: {'; '.join(reasons)}")
+        return BreakEven(condition, reason=f"no tuned option is left: {'; '.join(reasons)}"), plan
     best = break_even.best_server(plan, held.prompting)
     if best.server is not plan.server:
         values = _drawn(best, draws, seed, values)
@@ -352,7 +356,7 @@ def _break_even(plan: Plan, weighed: Weighed | None, values, by_draw, draws: int
         for option in PROMPTING if option in plan.options
     }  # fmt: skip
     cheapest = min(tuned, key=lambda option: (float(each[option]), _fixed(best, option)))
-    return BreakEven(
+    found = BreakEven(
         condition=condition,
         volume=_volume(at_value, spread),
         held_against=held,
@@ -361,6 +365,7 @@ def _break_even(plan: Plan, weighed: Weighed | None, values, by_draw, draws: int
         alone=alone,
         tornado=tuple(break_even.tornado(best, held.prompting)),
     )
+    return found, best
 
 
 def _fixed(plan: Plan, option: str) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 
-from advisor.break_even import Bar
+from advisor.break_even import Bar, lasting
 from advisor.cost_report import CostReport, Volume
 from advisor.ranges import Range
 
@@ -76,6 +76,8 @@ def _break_even(report: CostReport) -> list[str]:
     lines = _wrapped(f"{found.tuned} against {held} ({found.held_against.why}): "
                      f"{_said(found.volume)}.")  # fmt: skip
     lines += _wrapped(f"{found.condition[0].upper()}{found.condition[1:]}.")
+    if "hosted-tuned" in report.options and "hosted-tuned" not in lasting(report.plan):
+        lines.append("  hosted-tuned isn't counted: it ends before the horizon does.")
     others = {o: v for o, v in found.alone.items() if (o,) != found.held_against.prompting}
     for option, volume in others.items():
         lines.append(f"  against {option} alone: {_short(volume)}")

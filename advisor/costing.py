@@ -115,9 +115,9 @@ class Plan:
 
     def on(self, server: Server) -> Plan:
         """The same plan with other machines to serve on."""
-        found = dict(self.assumptions)
-        found[server.key] = _price_assumption(server, "serve on")
-        return replace(self, server=server, assumptions=found)
+        found = self.assumptions | {server.key: _price_assumption(server, "serve on")}
+        used = ((f"{offer.gpu}: {offer.source}", offer.as_of) for offer in server.offers)
+        return replace(self, server=server, assumptions=found, dated=(*self.dated, *used))
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ def _with_hosted(plan: Plan) -> Plan:
         return replace(plan, left_out={**plan.left_out, **left})
     model = prices.hosted(profile.hosted_model or DEFAULT_HOSTED, plan.prices)
     notes = list(plan.notes)
-    if profile.hosted_model is None:
+    if not profile.hosted_model:
         notes.append(f"no hosted model is named, so {DEFAULT_HOSTED} stands for it: "
                      "--set hosted_model=NAME prices another")  # fmt: skip
     left = dict(plan.left_out)
@@ -217,6 +217,17 @@ def _with_hosted_tuning(plan: Plan) -> Plan:
     else:
         why = f"what a request to the tuned {entry.model} costs isn't known; add it by --prices"
         return replace(plan, left_out={**plan.left_out, "hosted-tuned": why})
+    base = (
+        prices.hosted(f"{entry.provider}:{entry.model}", plan.prices) if entry.served_as else None
+    )
+    most = base.standard.context_tokens if base else None
+    values = plan.values()
+    if (
+        most is not None
+        and (tokens := values["prompt_tokens"] + values["completion_tokens"]) > most
+    ):
+        why = f"a request of {tokens:,.0f} tokens is beyond the context of {entry.model}, {most:,}"
+        return replace(plan, left_out={**plan.left_out, "hosted-tuned": why})
     said = f"hosted tuning is {entry.provider}'s of {entry.model}"
     if entry.new_jobs_until:
         said += f"; new jobs until {entry.new_jobs_until}"
@@ -253,7 +264,7 @@ def _with_own(plan: Plan, measured: Measured | None) -> Plan:
     shape = models.shape_of(own_model(plan.profile))
     values = plan.values()
     notes = list(plan.notes)
-    if plan.profile.own_model is None:
+    if not plan.profile.own_model:
         notes.append(f"no own model is named, so {shape.name} stands for it: --set own_model=NAME "
                      "prices another")  # fmt: skip
     plan = replace(plan, own=shape, notes=tuple(notes))
@@ -349,16 +360,15 @@ def _with_servers(plan: Plan, tokens: float, measured: Measured | None) -> Plan:
         plan = _with_measured(plan, measured)
     if not servers:
         where = "on the house's GPU" if house is not None else "by any offer of the catalog"
-        return _without(
-            plan, (SELF_PROMPTED, *SELF_TUNED), f"{plan.own.name} can't be served {where}"
+        reason = (
+            f"{plan.own.name} can't be served {where}; --set own_model=NAME tries a smaller one"
         )
+        return _without(plan, (SELF_PROMPTED, *SELF_TUNED), reason)
     if plan.profile.data_may_leave is False:
         notes.append("a GPU of the house is priced as a rented one of its kind would be; "
                      "--prices gives its own cost")  # fmt: skip
     best = min(servers, key=lambda server: _monthly_usd(plan, server))
-    plan = replace(plan, servers=tuple(servers), notes=tuple(notes)).on(best)
-    used = [(f"{offer.gpu}: {offer.source}", offer.as_of) for offer in best.offers]
-    return replace(plan, dated=(*plan.dated, *used))
+    return replace(plan, servers=tuple(servers), notes=tuple(notes)).on(best)
 
 
 def _measured_server(plan: Plan, measured: Measured) -> Server:
@@ -406,7 +416,7 @@ def served_rows_per_s(plan: Plan, server: Server, values, prompted: bool = False
         plan.own, server.gpu, server.gpus, prompt_tokens=values["prompt_tokens"] + more,
         cached_tokens=cached, completion_tokens=values["completion_tokens"],
         concurrency=values["concurrency"], prefill_share=values["prefill_share"],
-        decode_share=values["decode_share"],
+        decode_share=values["decode_share"], step_overhead_ms=values["step_overhead_ms"],
     )  # fmt: skip
 
 

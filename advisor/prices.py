@@ -210,8 +210,9 @@ def with_file(prices: Prices, path: str | Path) -> Prices:
     """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError, ValueError) as error:
-        raise UserError(f"can't read '{path}': {error}") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it isn't UTF-8 text"
+        raise UserError(f"can't read '{path}': {reason}; give a TOML file of prices") from None
     mine = read(text, str(path), prices.today)
     gpus = {entry.gpu for entry in mine["gpu"]}
     models = {entry.model for entry in mine["tuning"]}
