@@ -40,6 +40,11 @@ _ASKED = date(2026, 11, 24)  # the day on which the defaults were set
 def assumed(profile: Profile) -> dict[str, Assumption]:
     """Every assumption but those of prices and paces, by key; facts of the profile first of all."""
     found = {}
+    if profile.cache_hit_share is not None:  # without it the share follows from the load
+        found["cache_hit_share"] = Assumption(
+            "cache_hit_share", "share of requests that find the prompt's beginning cached", "share",
+            Range.known(profile.cache_hit_share), STATED, None,
+        )  # fmt: skip
     for key, means, unit, low, value, high, source in _defaults(profile):
         stated = getattr(profile, key, None)
         if stated is not None:

@@ -195,3 +195,24 @@ def _number(number: float) -> str:
     if number and (abs(number) >= 1e4):
         return f"{number:,.0f}"
     return f"{number:.3g}" if abs(number) < 100 else f"{number:,.0f}"
+
+
+def short_range(found: Range) -> str:
+    """`$21,000 ($13,000-$49,000)`: for a table that is read at a glance, to two figures."""
+    value, low, high = (_usd(_rounded(each, 2)) for each in (found.value, found.low, found.high))
+    return f"{value} ({low}-{high})"
+
+
+def short_volume(found: dict) -> str:
+    """A break-even volume of the JSON, where null is never."""
+    value, low, high = (
+        _requests(math.inf if found[key] is None else found[key])
+        for key in ("value", "low", "high")
+    )
+    return f"{value} ({low} to {high})"
+
+
+def _rounded(number: float, figures: int) -> float:
+    if number == 0:
+        return 0.0
+    return round(number, figures - 1 - math.floor(math.log10(abs(number))))

@@ -25,7 +25,8 @@ def wheel(tmp_path_factory):
 def test_scenarios_template_catalog_and_licence_are_inside(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     for wanted in ("scenarios/sentiment.toml", "scenarios/niche_domain.toml",
-                   "reports/templates/page.html", "advisor/catalog/head_to_head.csv",
+                   "reports/templates/page.html", "advisor/catalog/head_to_head.csv", "advisor/catalog/gpu_prices.toml",
+                   "advisor/catalog/tuning_prices.toml",
                    "bench/contenders/lora.py"):  # fmt: skip
         assert wanted in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
@@ -53,10 +54,13 @@ def run(command, *arguments, cwd, **environment):
     )  # fmt: skip
 
 
-def test_the_advisor_alone_needs_neither_torch_nor_numpy(plain, tmp_path):
+def test_the_advisor_alone_needs_no_torch_and_prices(plain, tmp_path):
     found = run(plain / "python", "-m", "pip", "list", cwd=tmp_path).stdout
     assert "torch" not in found
-    assert "numpy" not in found
+    assert "transformers" not in found
+    priced = run(plain / "advisor", "cost", "--scenario", "niche-domain", cwd=tmp_path)
+    assert priced.returncode == 0, priced.stderr
+    assert "Break-even" in priced.stdout
     done = run(plain / "advisor", "recommend", "--scenario", "niche-domain", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "Fine-tune with LoRA" in done.stdout
