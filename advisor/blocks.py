@@ -8,6 +8,7 @@ because they decide what is in memory together.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from advisor.shapes import Linear, Shape
 from advisor.tape import Ledger, Tape, Tensor
@@ -54,6 +55,7 @@ class Step:
 LOSSES = ("full", "full-4.48", "full-4.45", "fused-ce", "fused-ce-5", "fused-linear")
 
 
+@lru_cache(maxsize=32)  # the memory and the time of one method look at the same runs
 def run_step(shape: Shape, step: Step, layers: int) -> Ledger:
     """The ledger of a forward and backward pass through a model of so many blocks."""
     return _Run(shape, step).run(layers)

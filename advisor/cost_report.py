@@ -163,9 +163,7 @@ def report(scenario: Scenario, found: Prices, weighed: Weighed | None = None,
         raise UserError(f"no option of '{scenario.name}' can be priced: {reasons}")
     values = _drawn(plan, draws, seed)
     by_draw, at_value = lines(plan, values), lines(plan, plan.values())
-    options = {
-        name: _option(plan, name, at_value[name], by_draw[name], values) for name in plan.options
-    }
+    options = {name: _option(plan, name, at_value[name], by_draw[name]) for name in plan.options}
     even, on = _break_even(plan, weighed, values, by_draw, draws, seed)
     plan = replace(
         plan, assumptions=plan.assumptions | on.assumptions, dated=(*plan.dated, *on.dated)
@@ -193,14 +191,15 @@ def _drawn(plan: Plan, draws: int, seed: int, known: dict | None = None) -> dict
 
 
 def _middle(drawn, value: float) -> Range:
-    """A value with the middle 95 % of its draws."""
+    """A value with the middle 95 % of its draws: those at the two places in their order."""
     if np.ndim(drawn) == 0:
         return Range.known(float(value))
-    low, high = np.quantile(drawn, _ENDS)
-    return Range(float(value), min(float(low), float(value)), max(float(high), float(value)))
+    places = [round(end * (len(drawn) - 1)) for end in _ENDS]
+    low, high = (float(end) for end in np.partition(drawn, places)[places])
+    return Range(float(value), min(low, float(value)), max(high, float(value)))
 
 
-def _option(plan: Plan, name: str, line: Line, drawn: Line, values) -> OptionCost:
+def _option(plan: Plan, name: str, line: Line, drawn: Line) -> OptionCost:
     at, months = plan.values()["requests_per_month"], plan.values()["horizon_months"]
     serving = drawn.serving_usd(at)
     monthly = serving + sum(drawn.monthly.values())
@@ -374,10 +373,8 @@ def _fixed(plan: Plan, option: str) -> float:
 
 def _volume(at_value, drawn) -> Volume:
     drawn = np.atleast_1d(drawn)
-    # "nearest": between a number and infinity there is nothing to interpolate.
-    low, high = np.quantile(drawn, _ENDS, method="nearest")
-    value = float(at_value)
-    return Volume(value, min(float(low), value), max(float(high), value),
+    middle = _middle(drawn, float(at_value))
+    return Volume(middle.value, middle.low, middle.high,
                   float(np.mean(np.isinf(drawn))), float(np.mean(drawn <= 1)))  # fmt: skip
 
 

@@ -129,5 +129,6 @@ def training_time(shape: Shape, method: str, settings: Settings, rate: Rate, tok
 def _launches(shape: Shape, method: str, settings: Settings) -> int:
     """Operations that a step launches: every one that makes a tensor."""
     step = step_of(shape, method, settings)
-    one, two = (run_step(shape, step, layers).made for layers in (1, 2))
-    return one + (shape.layers - 1) * (two - one)
+    # Two and three blocks, as for the memory, whose runs are kept.
+    two, three = (run_step(shape, step, layers).made for layers in (2, 3))
+    return two + (shape.layers - 2) * (three - two)

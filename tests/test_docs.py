@@ -97,3 +97,21 @@ def test_the_decision_record_in_the_documents_is_what_the_command_prints():
         return re.sub(r"\d{4}-\d\d-\d\d", "DATE", text)
 
     assert undated(found) == undated(kept)
+
+
+def test_the_scenarios_costs_in_the_documents_are_those_of_the_product_on_that_day():
+    """The kept record, the document's tables, and what `advisor cost` says at that day's prices."""
+    from benchmarks.scenario_costs import costs, tables
+
+    kept = json.loads(
+        (ROOT / "docs" / "measurements" / "2026-11-24-scenario-costs.json").read_text()
+    )
+    document = (ROOT / "docs" / "cost.md").read_text(encoding="utf-8")
+    for table in "\n".join(tables(kept)).split("\n\n"):
+        assert table in document
+    again = costs()
+    for name, entry in kept["scenarios"].items():
+        for option, money in entry["options"].items():
+            for key, span in money.items():
+                found = again["scenarios"][name]["options"][option][key]
+                assert found == pytest.approx(span, rel=1e-3), (name, option, key)
