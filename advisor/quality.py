@@ -26,6 +26,8 @@ PRIOR: dict[str, tuple[float, str]] = {
                   "2023, arXiv:2308.03279; Chakrabarty et al. 2025, arXiv:2510.13939)"),
     "rows": (1.2, "with few labels a class, demonstrations beat tuning; with many they lose "
                   "(Bertsch et al. 2024, arXiv:2405.00200; Loukas et al. 2023, arXiv:2311.06102)"),
+    "very_few": (-1.0, "a handful of rows pins down no weights (Ma et al. 2023, arXiv:2303.08559: "
+                       "with 5 rows a prompted large model extracts better, with 20 a tuned small one)"),
     "no_labels": (-1.5, "a model trained on the domain's texts alone, without labels of the task "
                         "(Li et al. 2023, arXiv:2305.05862)"),
     "optimised_prompt": (-1.0, "retrieved demonstrations, many shots and optimised wording close "
@@ -102,13 +104,14 @@ def traits(profile: Profile) -> dict[str, float]:
     """What the sum weighs, a number each; unknown facts stand at what is usual."""
     factors = Factors(profile)
     kind, effort = profile.task_type, profile.prompting_effort
-    capability = 0.35 if kind is None else NEEDS_CAPABILITY.get(kind, 0.0)
+    capability = _capability(profile)
     return {
         "constant": 1.0,
         "capability": capability,
         "capability_gap": capability * (_gap(factors) - 1),
         "form": 0.15 if kind is None else float(kind in ("extraction", "style")),
         "rows": _rows(profile),
+        "very_few": _very_few(profile),
         "no_labels": float(profile.labelled_examples == 0),
         "optimised_prompt": 0.3 if effort in (None, "none") else float(effort == "optimised"),
         "zero_shot": 0.3 if effort in (None, "none") else float(effort == "zero-shot"),
@@ -146,15 +149,31 @@ def _gap(factors: Factors) -> float:
 def _rows(profile: Profile) -> float:
     """log10 of the labelled examples a class over 10, from -1.5 to 1.5.
 
-    A task without classes gains nothing beyond some hundred examples, and loses half as much below.
+    A task without classes counts half as steeply from a hundred examples; beyond them it gains only
+    so far as it doesn't hang on the base model's capability.
     """
     if profile.labelled_examples is None:
         return 0.0
+    count = max(profile.labelled_examples, 1)
     if profile.task_type == "classification":
-        classes = profile.classes or _CLASSES_WHERE_UNSAID
-        each = max(profile.labelled_examples, 1) / classes
-        return min(max(math.log10(each) - 1, -1.5), 1.5)
-    return min(max(math.log10(max(profile.labelled_examples, 1) / 10) - 1, -1.5), 0.0) / 2
+        return _within(math.log10(count / (profile.classes or _CLASSES_WHERE_UNSAID)) - 1, 1.5)
+    half = _within((math.log10(count) - 2) / 2, 0.75)
+    return half if half <= 0 else half * (1 - _capability(profile))
+
+
+def _very_few(profile: Profile) -> float:
+    """By how many powers of ten the labelled examples fall short of 32, from 0 to 1.5."""
+    if profile.labelled_examples is None:
+        return 0.0
+    return max(0.0, 1.5 - math.log10(max(profile.labelled_examples, 1)))
+
+
+def _capability(profile: Profile) -> float:
+    return 0.35 if profile.task_type is None else NEEDS_CAPABILITY.get(profile.task_type, 0.0)
+
+
+def _within(value: float, most: float) -> float:
+    return min(max(value, -most), most)
 
 
 def _logistic(score: float) -> float:

@@ -35,9 +35,7 @@ def recipe(profile: Profile, method: str) -> Iterator[Advice]:
     if method != "full":
         rank, why = _rank(profile, rows)
         yield Advice("rank", rank, why, BIDERMAN if rank > 16 else LORA)
-        yield Advice(
-            "alpha", 2 * rank, "twice the rank keeps the scale where the rates below hold", REGRET
-        )
+        yield Advice("alpha", 2 * rank, "twice the rank, as the best of those tried", BIDERMAN)
         yield Advice("targets", "all-linear", "adapting every linear layer beats a higher rank on "
                      "attention alone", f"{QLORA}; {REGRET}")  # fmt: skip
         yield Advice("learning_rate", 2e-4, "about ten times that of full tuning", REGRET)

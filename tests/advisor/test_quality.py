@@ -47,11 +47,29 @@ def test_rows_count_by_class_and_no_further_than_a_thousandfold():
     assert rows(labelled_examples=40) == 0  # four classes where none are named
 
 
-def test_outside_classification_rows_beyond_a_hundred_say_nothing():
-    def rows(count):
-        return traits(Profile(task_type="extraction", labelled_examples=count))["rows"]
+def test_outside_classification_rows_count_half_and_capability_is_not_bought_with_rows():
+    """Steps of ten from a hundred: 10,000 extractions are (4 - 2) / 2 = +1, held at 0.75; of code,
+    which hangs half on capability, half of that; of reasoning nothing."""
 
-    assert (rows(100), rows(10**6), rows(10)) == (0, 0, -0.5)
+    def rows(kind, count):
+        return traits(Profile(task_type=kind, labelled_examples=count))["rows"]
+
+    assert [rows("extraction", n) for n in (10, 100, 1000, 10**4, 10**6)] == [
+        -0.5,
+        0,
+        0.5,
+        0.75,
+        0.75,
+    ]
+    assert [rows("code", n) for n in (10, 100, 1000)] == [-0.5, 0, 0.25]
+    assert [rows("reasoning", n) for n in (10, 100, 10**6)] == [-0.5, 0, 0]
+
+
+def test_a_handful_of_rows_counts_against_tuning_whatever_the_task():
+    def few(count):
+        return traits(Profile(labelled_examples=count))["very_few"]
+
+    assert (few(1), few(10), few(32), few(10**6)) == (1.5, pytest.approx(0.5), 0, 0)
 
 
 @pytest.mark.parametrize(
