@@ -23,6 +23,8 @@ MONEY = (
     "hosted_model", "own_model", "demonstrations", "labelling_usd_per_example",
     "retrain_every_months", "base_model_lasts_months", "operations_hours_per_month",
     "staff_usd_per_hour", "replicas", "utilisation",
+    "gpu_offer", "training_rows", "evaluation_rows", "training_trials", "evaluation_hours",
+    "prompting_setup_hours", "tuning_setup_hours", "cache_hit_share",
 )  # fmt: skip
 """Facts with defaults of their own: unknown, they widen no doubt."""
 WEIGHED = tuple(name for name in Profile.model_fields if name not in MONEY)
