@@ -80,14 +80,21 @@ def lasting(plan: Plan) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def volumes(plan: Plan, values, prompting: tuple[str, ...], found: dict[str, Line] | None = None):
-    """The volume from which one tuned option stays cheaper, and that of each tuned option alone.
+def volumes(
+    plan: Plan,
+    values,
+    prompting: tuple[str, ...],
+    found: dict[str, Line] | None = None,
+    tuned: tuple[str, ...] | None = None,
+):
+    """The volume from which one tuned option stays cheaper: of all that last, or of those named.
 
     How often a provider's cache is hit depends on the volume that is looked for. It is hit always
     above all volumes; from there the search comes down to the largest volume that answers itself.
     """
     found = lines(plan, values) if found is None else found
-    tuned = {option: found[option] for option in lasting(plan)}
+    tuned = lasting(plan) if tuned is None else tuned
+    candidates = _distinct([found[option] for option in tuned])
     months = values["horizon_months"]
 
     def solved(volume):
@@ -97,17 +104,31 @@ def volumes(plan: Plan, values, prompting: tuple[str, ...], found: dict[str, Lin
             for option in prompting[1:]:
                 request = np.minimum(request, hosted_request_usd(plan, values, option, volume))
             prompt = replace(prompt, request_usd=request)
-        each = {option: least_volume(prompt, line, months) for option, line in tuned.items()}
         best = np.asarray(NEVER)
-        for volume_of_one in each.values():
-            best = np.minimum(best, volume_of_one)
-        return best, each
+        for line in candidates:
+            best = np.minimum(best, least_volume(prompt, line, months))
+        return best
 
-    best, each = solved(NEVER)
+    best = solved(NEVER)
     if "hosted-few-shot-cached" in prompting and "cache_hit_share" not in values:
         for _ in range(2):
-            best, each = solved(best)
-    return best, each
+            best = solved(best)
+    return best
+
+
+def _distinct(tuned: list[Line]) -> list[Line]:
+    """The lines, those that are served alike as one with the least that is paid once."""
+    alike: dict[tuple, list[Line]] = {}
+    for line in tuned:
+        served = (line.request_usd, line.machine_usd, line.machines_each, line.machines_least)
+        alike.setdefault(tuple(map(id, served)), []).append(line)
+    found = []
+    for same in alike.values():
+        fixed = same[0].fixed_usd
+        for line in same[1:]:
+            fixed = np.minimum(fixed, line.fixed_usd)
+        found.append(replace(same[0], once={"least": fixed}, renewal=0.0))
+    return found
 
 
 def best_server(plan: Plan, prompting: tuple[str, ...]) -> Plan:
@@ -120,7 +141,7 @@ def best_server(plan: Plan, prompting: tuple[str, ...]) -> Plan:
 
     def order(each: Plan):
         found = lines(each, each.values())
-        best, _ = volumes(each, each.values(), prompting, found)
+        best = volumes(each, each.values(), prompting, found)
         line = next(found[option] for option in SELF_TUNED if option in found)
         return float(best), line.machine_usd * line.machines_each
 
@@ -161,7 +182,7 @@ def tornado(plan: Plan, prompting: tuple[str, ...]) -> list[Bar]:
     for place, (key, span) in enumerate(moved):
         values[key][2 * place : 2 * place + 2] = span.low, span.high
     found = lines(plan, values)
-    volume = np.broadcast_to(volumes(plan, values, prompting, found)[0], rows)
+    volume = np.broadcast_to(volumes(plan, values, prompting, found), rows)
     at, months = values["requests_per_month"], values["horizon_months"]
 
     def cheapest(options):

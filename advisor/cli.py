@@ -328,8 +328,11 @@ Examples:
 @json_option
 def cost(name, file, settings, evidence, prices_file, seed, as_json):
     """Price prompting and tuning, hosted and self-hosted, and say from which volume tuning pays."""
+    import gc
+
     from advisor import cost_report, cost_text, prices, profiles
 
+    gc.disable()  # all that is made here is kept to the end, and looking for waste takes a tenth
     scenario = profiles.load(name, file, settings)
     found = prices.catalog(date.today())
     if prices_file:
@@ -346,3 +349,4 @@ def cost(name, file, settings, evidence, prices_file, seed, as_json):
         terminal.print_json(report.to_json())
     else:
         click.echo(terminal.plain(cost_text.text(report)))
+    gc.freeze()

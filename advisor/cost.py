@@ -5,7 +5,7 @@ Every function takes single numbers or arrays of draws alike, so that one sum se
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from advisor import prices
@@ -66,21 +66,24 @@ class Line:
         return self.fixed_usd + months * self.monthly_usd(volume)
 
 
-def lines(plan: Plan, values, volume=None) -> dict[str, Line]:
-    """Each priced option's line at these values: the plan's own, or arrays of draws.
+def lines(plan: Plan, values, volume=None, options=None) -> dict[str, Line]:
+    """Each priced option's line, or those named, at these values: the plan's own, or arrays of draws.
 
     `volume` is that by which a provider's cache is hit; by default the profile's.
     """
     volume = values["requests_per_month"] if volume is None else volume
-    found, paces = {}, {}
-    for option in plan.options:
+    tenants = plan.assumptions["tenants"].range.value
+    found: dict[str, Line] = {}
+    served: dict[tuple, Line] = {}
+    for option in plan.options if options is None else options:
         if option.startswith("hosted-"):
             found[option] = _hosted(plan, values, option, volume)
         else:
-            prompted = option == SELF_PROMPTED
-            if prompted not in paces:  # the tuned options are served alike
-                paces[prompted] = served_rows_per_s(plan, plan.server, values, prompted)
-            found[option] = _self_hosted(plan, values, option, paces[prompted])
+            way = (option == SELF_PROMPTED, option == "self-hosted-full" and tenants > 1)
+            if way not in served:  # tuned by whichever method, a model is served alike
+                served[way] = _served(plan, values, option)
+            once, renewal = _self_hosted_once(plan, values, option)
+            found[option] = replace(served[way], once=once, renewal=renewal)
     return found
 
 
@@ -126,21 +129,24 @@ def hosted_request_usd(plan: Plan, values, option: str, volume):
     return plan.hosted.standard.usd(prompt, answer, hits * prefix, (1 - hits) * prefix)
 
 
-def _self_hosted(plan: Plan, values, option: str, rows) -> Line:
-    server = plan.server
-    monthly = {"operations": values["operations_hours_per_month"] * values["staff_usd_per_hour"]}
-    copies = 1.0
+def _self_hosted_once(plan: Plan, values, option: str) -> tuple[dict, float]:
     if option == SELF_PROMPTED:
-        once, renewal = _prompting_once(values, zero_shot=False)
-    else:
-        method = option.removeprefix("self-hosted-")
-        once, renewal = _tuned_once(plan, values, _own_training(plan, values, method))
-        copies = values["tenants"] if option == "self-hosted-full" else 1.0
+        return _prompting_once(values, zero_shot=False)
+    return _tuned_once(
+        plan, values, _own_training(plan, values, option.removeprefix("self-hosted-"))
+    )
+
+
+def _served(plan: Plan, values, option: str) -> Line:
+    """The machines of a self-hosted option and their operations, without what is paid once."""
+    rows = served_rows_per_s(plan, plan.server, values, prompted=option == SELF_PROMPTED)
+    copies = values["tenants"] if option == "self-hosted-full" else 1.0
     if option in SELF_TUNED[:2]:  # adapters of several tenants can't be merged into their one base
         rows = rows * (1 - (1 - values["adapter_share"]) * (values["tenants"] > 1))
+    operations = values["operations_hours_per_month"] * values["staff_usd_per_hour"]
     return reserved_line(
-        once, renewal, monthly,
-        usd_per_machine_hour=server.gpus * values[server.key],
+        {}, 0.0, {"operations": operations},
+        usd_per_machine_hour=plan.server.gpus * values[plan.server.key],
         rows_per_s=rows, copies=copies, replicas=whole(values["replicas"] - 0.5),
         peak_to_mean=values["peak_to_mean_load"], utilisation=values["utilisation"],
     )  # fmt: skip
@@ -327,8 +333,9 @@ def _choices(plan: Plan, values) -> dict[str, tuple[float, float]]:
         chosen["decision-api"] = money(_hosted(plan, silent, "hosted-zero-shot", volume))
     elif SELF_PROMPTED in found:
         longer = values | {"prompt_tokens": values["prompt_tokens"] + more}
-        rows = served_rows_per_s(plan, plan.server, longer, prompted=True)
-        chosen["retrieval"] = money(_self_hosted(plan, longer, SELF_PROMPTED, rows))
+        once, renewal = _prompting_once(values, zero_shot=False)
+        longer = replace(_served(plan, longer, SELF_PROMPTED), once=once, renewal=renewal)
+        chosen["retrieval"] = money(longer)
     for option in SELF_TUNED:
         if option in found:
             chosen[option.removeprefix("self-hosted-")] = money(found[option])

@@ -163,7 +163,10 @@ def report(scenario: Scenario, found: Prices, weighed: Weighed | None = None,
         raise UserError(f"no option of '{scenario.name}' can be priced: {reasons}")
     values = _drawn(plan, draws, seed)
     by_draw, at_value = lines(plan, values), lines(plan, plan.values())
-    options = {name: _option(plan, name, at_value[name], by_draw[name]) for name in plan.options}
+    running: dict[tuple, tuple] = {}
+    options = {
+        name: _option(plan, name, at_value[name], by_draw[name], running) for name in plan.options
+    }
     even, on = _break_even(plan, weighed, values, by_draw, draws, seed)
     plan = replace(
         plan, assumptions=plan.assumptions | on.assumptions, dated=(*plan.dated, *on.dated)
@@ -199,22 +202,27 @@ def _middle(drawn, value: float) -> Range:
     return Range(float(value), min(low, float(value)), max(high, float(value)))
 
 
-def _option(plan: Plan, name: str, line: Line, drawn: Line) -> OptionCost:
+def _option(plan: Plan, name: str, line: Line, drawn: Line, running: dict) -> OptionCost:
+    """One option's money. `running` keeps what options that are served alike have in common."""
     at, months = plan.values()["requests_per_month"], plan.values()["horizon_months"]
-    serving = drawn.serving_usd(at)
-    monthly = serving + sum(drawn.monthly.values())
-    per_request = None
-    if at > 0:
-        per_request = _middle(serving / at, line.serving_usd(at) / at)
-    elif line.machine_usd == 0:
-        per_request = _middle(drawn.request_usd, line.request_usd)
+    alike = (id(drawn.machine_usd), id(drawn.machines_each)) if line.machine_usd else (name,)
+    if alike not in running:
+        serving = drawn.serving_usd(at)
+        monthly = serving + sum(drawn.monthly.values())
+        per_request = None
+        if at > 0:
+            per_request = _middle(serving / at, line.serving_usd(at) / at)
+        elif not line.machine_usd:
+            per_request = _middle(drawn.request_usd, line.request_usd)
+        running[alike] = per_request, monthly, _middle(monthly, line.monthly_usd(at))
+    per_request, monthly, middle = running[alike]
     served = "machines" if line.machine_usd else "requests"
     breakdown = {**line.once, "renewal": line.renewal,
                  **{part: months * usd for part, usd in line.monthly.items()},
                  served: months * line.serving_usd(at)}  # fmt: skip
     return OptionCost(
         per_request_usd=per_request,
-        monthly_usd=_middle(monthly, line.monthly_usd(at)),
+        monthly_usd=middle,
         horizon_usd=_middle(drawn.fixed_usd + months * monthly, line.horizon_usd(at, months)),
         breakdown={part: float(usd) for part, usd in breakdown.items()},
         machines=_machines(plan, name, line, at) if line.machine_usd else None,
@@ -342,33 +350,33 @@ def _break_even(plan: Plan, weighed: Weighed | None, values, by_draw, draws: int
         )
         return BreakEven(condition, reason=f"no tuned option is left: {'; '.join(reasons)}"), plan
     best = break_even.best_server(plan, held.prompting)
+    at_value, point = best.values(), lines(best, best.values())
     if best.server is not plan.server:
         values = _drawn(best, draws, seed, values)
-        by_draw = lines(best, values)
-    at_value, each = break_even.volumes(best, best.values(), held.prompting)
-    spread, _ = break_even.volumes(best, values, held.prompting, by_draw)
+        moved = [option for option in best.options if not is_hosted(option)]
+        by_draw = by_draw | lines(best, values, options=moved)
     few = {key: v[:FEWER_DRAWS] if np.ndim(v) else v for key, v in values.items()}
     few_lines = lines(best, few)
-    alone = {
-        option: _volume(break_even.volumes(best, best.values(), (option,))[0],
-                        break_even.volumes(best, few, (option,), few_lines)[0])
-        for option in PROMPTING if option in plan.options
-    }  # fmt: skip
-    cheapest = min(tuned, key=lambda option: (float(each[option]), _fixed(best, option)))
+
+    def volume(prompting: tuple[str, ...], drawn, drawn_lines) -> Volume:
+        return _volume(break_even.volumes(best, at_value, prompting, point),
+                       break_even.volumes(best, drawn, prompting, drawn_lines))  # fmt: skip
+
+    def order(option: str) -> tuple[float, float]:
+        alone = break_even.volumes(best, at_value, held.prompting, point, tuned=(option,))
+        return float(alone), float(point[option].fixed_usd)
+
     found = BreakEven(
         condition=condition,
-        volume=_volume(at_value, spread),
+        volume=volume(held.prompting, values, by_draw),
         held_against=held,
-        tuned=cheapest,
+        tuned=min(tuned, key=order),
         gpu=f"{best.server.gpus} {best.server.gpu.name}" if best.server else None,
-        alone=alone,
+        alone={option: volume((option,), few, few_lines)
+               for option in PROMPTING if option in plan.options},
         tornado=tuple(break_even.tornado(best, held.prompting)),
-    )
+    )  # fmt: skip
     return found, best
-
-
-def _fixed(plan: Plan, option: str) -> float:
-    return float(lines(plan, plan.values())[option].fixed_usd)
 
 
 def _volume(at_value, drawn) -> Volume:

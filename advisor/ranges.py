@@ -41,12 +41,14 @@ class Range:
         import numpy as np
 
         side = 2 * uniforms - 1
-        low, high = self.low, self.high
+        low, high, number = self.low, self.high, side.dtype.type
         if low > 0:
             below, above = math.log(self.value / low), math.log(high / self.value)
-            return self.value * np.exp(np.where(side < 0, below, above).astype(side.dtype) * side)
-        width = np.where(side < 0, self.value - low, high - self.value).astype(side.dtype)
-        return self.value + width * side
+            return self.value * np.exp(np.where(side < 0, number(below), number(above)) * side)
+        return (
+            self.value
+            + np.where(side < 0, number(self.value - low), number(high - self.value)) * side
+        )
 
 
 def _plain(*numbers) -> bool:
