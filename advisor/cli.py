@@ -330,9 +330,9 @@ def cost(name, file, settings, evidence, prices_file, seed, as_json):
     """Price prompting and tuning, hosted and self-hosted, and say from which volume tuning pays."""
     import gc
 
+    gc.disable()  # all that is made here is kept to the end, and looking for waste takes a tenth
     from advisor import cost_report, cost_text, prices, profiles
 
-    gc.disable()  # all that is made here is kept to the end, and looking for waste takes a tenth
     scenario = profiles.load(name, file, settings)
     found = prices.catalog(date.today())
     if prices_file:
