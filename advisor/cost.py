@@ -277,9 +277,9 @@ def quick(profile: Profile, *, staff: bool = False, today: date | None = None) -
     A choice that can't be priced (data that may not leave, a model that fits no GPU) is absent. The
     bounds are about those of the simulation's 95 %: each assumption alone is moved to its low and its
     high, and the moves are added in quadrature. Without `staff` hours of one's own people are left
-    out, as a budget of dollars usually leaves them out; labels are in. `retrieval` is few-shot
-    prompting's set-up with passages in the prompt, and leaves the index's own cost out; `decision-api`
-    is a hosted zero-shot request whose answer isn't written. Takes no numpy. Raises `UserError` for an
+    out, as a budget of dollars usually leaves them out; labels are in. `retrieval` is a
+    prompt with passages of `RETRIEVED_TOKENS` (hosted without demonstrations), and leaves the index's
+    own cost out; `decision-api` is a hosted zero-shot request whose answer isn't written. Takes no numpy. Raises `UserError` for an
     unknown model.
     """
     plan = plan_of(profile, prices.catalog(today or date.today()))

@@ -15,7 +15,16 @@ from advisor import break_even, models, prices
 from advisor.assumptions import Assumption
 from advisor.break_even import Against, Bar
 from advisor.cost import Line, lines
-from advisor.costing import HOSTED, PROMPTING, SELF_PROMPTED, TUNED, Measured, Plan, plan_of
+from advisor.costing import (
+    HOSTED,
+    PROMPTING,
+    SELF_PROMPTED,
+    TUNED,
+    Measured,
+    Plan,
+    own_model,
+    plan_of,
+)
 from advisor.prices import Prices
 from advisor.ranges import Range
 from scenarios.errors import UserError
@@ -155,6 +164,9 @@ def report(scenario: Scenario, found: Prices, weighed: Weighed | None = None,
     if applies:
         scenario = _of_its_models(scenario, weighed)
     measured, note = _measured(record, scenario) if applies and record else (None, None)
+    if measured and not _same(measured.model, own_model(scenario.profile)):
+        note = f"its throughput is {measured.model}'s, of which the catalog knows no shape"
+        measured = None
     plan = plan_of(scenario.profile, found, measured)
     if note:
         plan = replace(plan, notes=(*plan.notes, note))
@@ -271,6 +283,11 @@ def _known(model: str) -> bool:
     except UserError:
         return False
     return True
+
+
+def _same(one: str, other: str) -> bool:
+    """Equal but for case and owner."""
+    return one.lower().rpartition("/")[2] == other.lower().rpartition("/")[2]
 
 
 def _measured(record: Path, scenario: Scenario) -> tuple[Measured | None, str | None]:

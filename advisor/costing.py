@@ -144,9 +144,7 @@ def plan_of(profile: Profile, found: Prices, measured: Measured | None = None) -
     )
     if profile.labels_may_train is False:
         reason = "the labels may not train a model"
-    if reason:
-        plan.left_out.update(dict.fromkeys(TUNED, reason))
-    return plan
+    return _without(plan, TUNED, reason) if reason else plan
 
 
 def _with_hosted(plan: Plan) -> Plan:
@@ -206,7 +204,7 @@ def _with_hosted_tuning(plan: Plan) -> Plan:
     same = [entry for entry in sold if entry.model == wanted]
     if not sold:
         why = "no hosted tuning in the catalog is sold any more" if ended else "no price is known"
-        return replace(plan, left_out={**plan.left_out, "hosted-tuned": why})
+        return _without(plan, ("hosted-tuned",), why)
     entry = (same or sorted(sold, key=lambda each: each.training_usd_per_mtok))[0]
     if entry.served_as is not None:
         rates = prices.hosted(f"{entry.provider}:{entry.served_as}", plan.prices).standard
@@ -216,18 +214,16 @@ def _with_hosted_tuning(plan: Plan) -> Plan:
                       entry.as_of)  # fmt: skip
     else:
         why = f"what a request to the tuned {entry.model} costs isn't known; add it by --prices"
-        return replace(plan, left_out={**plan.left_out, "hosted-tuned": why})
+        return _without(plan, ("hosted-tuned",), why)
     base = (
         prices.hosted(f"{entry.provider}:{entry.model}", plan.prices) if entry.served_as else None
     )
     most = base.standard.context_tokens if base else None
     values = plan.values()
-    if (
-        most is not None
-        and (tokens := values["prompt_tokens"] + values["completion_tokens"]) > most
-    ):
+    tokens = values["prompt_tokens"] + values["completion_tokens"]
+    if most is not None and tokens > most:
         why = f"a request of {tokens:,.0f} tokens is beyond the context of {entry.model}, {most:,}"
-        return replace(plan, left_out={**plan.left_out, "hosted-tuned": why})
+        return _without(plan, ("hosted-tuned",), why)
     said = f"hosted tuning is {entry.provider}'s of {entry.model}"
     if entry.new_jobs_until:
         said += f"; new jobs until {entry.new_jobs_until}"

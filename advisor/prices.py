@@ -298,7 +298,7 @@ def hosted(name: str, prices: Prices) -> Hosted:
     by input and output tokens.
     """
     for entry in prices.hosted:
-        if entry.model.lower() == name.lower():
+        if entry.model.lower() in (name.lower(), name.partition(":")[2].lower()):
             return _own_rates(entry)
     provider, model = _found(name)
     return Hosted(

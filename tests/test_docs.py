@@ -101,6 +101,7 @@ def test_the_decision_record_in_the_documents_is_what_the_command_prints():
 
 def test_the_scenarios_costs_in_the_documents_are_those_of_the_product_on_that_day():
     """The kept record, the document's tables, and what `advisor cost` says at that day's prices."""
+    from advisor import prices
     from benchmarks.scenario_costs import costs, tables
 
     kept = json.loads(
@@ -109,6 +110,8 @@ def test_the_scenarios_costs_in_the_documents_are_those_of_the_product_on_that_d
     document = (ROOT / "docs" / "cost.md").read_text(encoding="utf-8")
     for table in "\n".join(tables(kept)).split("\n\n"):
         assert table in document
+    if prices.package_version() != kept["genai_prices"]:
+        pytest.skip("another version of the price package has other prices")
     again = costs()
     for name, entry in kept["scenarios"].items():
         for option, money in entry["options"].items():

@@ -174,6 +174,19 @@ def test_a_throughput_measured_on_a_gpu_takes_the_forecasts_place(tmp_path):
     assert plan.own.name == "HuggingFaceTB/SmolLM2-135M-Instruct"
 
 
+def test_a_throughput_of_a_model_that_is_not_priced_is_not_used(tmp_path):
+    record = json.loads(RECORD.read_text())
+    record["comparisons"][0]["model"] = "./my-model"
+    for contender in record["contenders"]:
+        contender |= {"device": {"kind": "cuda", "gpu": "NVIDIA L4"}, "model": "./my-model"}
+    path = tmp_path / "record.json"
+    path.write_text(json.dumps(record))
+    scenario = scenarios.load("sentiment")
+    plan = report(scenario, prices.catalog(TODAY), weigh(read_evidence(path), scenario), path).plan
+    assert "rows_per_s tuned" not in plan.assumptions
+    assert any("my-model's, of which the catalog knows no shape" in note for note in plan.notes)
+
+
 def test_a_throughput_measured_on_a_processor_is_told_and_not_priced():
     scenario = scenarios.load("sentiment")
     weighed = weigh(read_evidence(RECORD), scenario)
