@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from advisor.ranges import Range
+from scenarios.errors import UserError
 from scenarios.schema import Profile
 
 STATED = "stated in the profile"
@@ -34,11 +35,16 @@ class Assumption:
         return self.source == STATED
 
 
+MOST = 1e9  # dollars or hours: beyond it sums have no digits left
+_MONEY_OR_TIME = ("usd", "usd/hour", "hours")
 _ASKED = date(2026, 11, 24)  # the day on which the defaults were set
 
 
 def assumed(profile: Profile) -> dict[str, Assumption]:
-    """Every assumption but those of prices and paces, by key; facts of the profile first of all."""
+    """Every assumption but those of prices and paces, by key.
+
+    Raises `UserError` for a fact too large to be summed.
+    """
     found = {}
     if profile.cache_hit_share is not None:  # without it the share follows from the load
         found["cache_hit_share"] = Assumption(
@@ -48,6 +54,10 @@ def assumed(profile: Profile) -> dict[str, Assumption]:
     for key, means, unit, low, value, high, source in _defaults(profile):
         stated = getattr(profile, key, None)
         if stated is not None:
+            if unit in _MONEY_OR_TIME and stated > MOST:
+                raise UserError(
+                    f"{key} is {stated:g}; more than {MOST:g} can't be summed, so mend it"
+                )
             found[key] = Assumption(key, means, unit, Range.known(float(stated)), STATED, None)
         else:
             found[key] = Assumption(

@@ -33,6 +33,7 @@ PACKAGE = "genai-prices"
 # checking of its own; a version that a reader brings himself is told with its name alone.
 PACKAGE_VERSION, PACKAGE_AS_OF = "0.2.3", date(2026, 11, 24)
 OLD_AFTER = timedelta(days=90)
+MOST = 1e9  # dollars
 TOKENS = 10**6  # prices are for a million
 OFFERS = ("community", "spot", "on-demand", "hyperscaler")
 _OTHER_CURRENCY = re.compile(
@@ -250,7 +251,14 @@ def _entry(kind: str, entry: dict, where: str, today: date):
     """One entry, checked. What a reader gets wrong most, unit, currency and date, has its own words."""
     known = KINDS[kind].model_fields
     units = [key for key in known if "usd_per" in key]
-    for key in entry:
+    for key, value in entry.items():
+        if key.lower() == "currency":
+            raise UserError(f"{where}: prices are in US dollars, as their keys say; convert it where "
+                            f"it is in {value}, and remove 'currency'")  # fmt: skip
+        if "usd_per" in key and isinstance(value, int | float) and value > MOST:
+            raise UserError(
+                f"{where}: {key} is {value:g}; more than {MOST:g} is no price, so mend it"
+            )
         if found := _OTHER_CURRENCY.search(key.lower()):
             raise UserError(f"{where}: '{key}' is in {found[1].upper()}, and prices are in US dollars; "
                             f"convert it, and give {' or '.join(units[:2])}")  # fmt: skip

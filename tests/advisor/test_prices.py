@@ -111,6 +111,14 @@ GPU = '[[gpu]]\ngpu = "H100"\n'
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
+        (
+            GPU + 'usd_per_gpu_hour = 2\ncurrency = "EUR"\nsource = "x"\nas_of = 2026-11-01',
+            "prices are in US dollars, as their keys say; convert it where it is in EUR",
+        ),
+        (
+            GPU + 'usd_per_gpu_hour = 1e300\nsource = "x"\nas_of = 2026-11-01',
+            "more than 1e+09 is no price",
+        ),
         (GPU + 'usd_per_gpu_hour = 2\nsource = "x"', "has no date; add the day of the price"),
         (GPU + "usd_per_gpu_hour = 2\nas_of = 2026-11-01", "source: missing"),
         (GPU + 'usd_per_gpu_hour = 2\nsource = ""\nas_of = 2026-11-01', "source: string should have"),
