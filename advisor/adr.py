@@ -105,6 +105,7 @@ def _consequences(found: Recommendation) -> list[str]:
     lines = [f"* {line}" for line in _CONSEQUENCES[found.family]]
     if found.placement == "self-hosted":
         lines.append("* Neutral, because models run in the house whichever side is chosen")
+    lines += [f"* Cost, by forecast: {said.escaped(line)}" for line in said.costs(found)]
     return ["### Consequences", "", *lines]
 
 

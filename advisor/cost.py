@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import lru_cache
 
 from advisor import prices
 from advisor.assumptions import HOURS_PER_MONTH
@@ -269,6 +270,28 @@ class Money:
 
 RETRIEVED_TOKENS = Range(1500, 500, 4000)
 """Tokens of retrieved passages in a prompt: judgement, three to five passages of 150 to 800."""
+
+
+NO_MATTER_OF_COST = (
+    "classes", "label_quality", "format_strictness", "style_consistency", "knowledge_changes",
+    "one_off_budget_usd", "monthly_budget_usd", "erasure_duty", "quality_bar", "prompting_reached",
+    "prompting_effort", "prompted_model_billion_parameters",
+)  # fmt: skip
+"""Facts that change no forecast of cost."""
+
+
+def expected(profile: Profile) -> dict[str, tuple[float, float]]:
+    """Dollars once and a month of each choice of the recommender, at the assumptions' values.
+
+    As `quick`, without bounds and without hours of staff.
+    """
+    return _expected(profile.model_copy(update=dict.fromkeys(NO_MATTER_OF_COST)))
+
+
+@lru_cache(maxsize=4096)
+def _expected(profile: Profile) -> dict[str, tuple[float, float]]:
+    plan = plan_of(profile, prices.catalog(date.today()))
+    return _choices(plan, plan.values() | {"staff_usd_per_hour": 0.0})
 
 
 def quick(profile: Profile, *, staff: bool = False, today: date | None = None) -> dict[str, Money]:

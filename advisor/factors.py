@@ -17,6 +17,12 @@ class Factors:
     profile: Profile
 
     @property
+    def whole(self) -> Profile:
+        """The whole profile, for a forecast that takes all of it."""
+        unwrapped = getattr(self.profile, "unwrapped", None)
+        return unwrapped() if unwrapped else self.profile
+
+    @property
     def labels_per_class(self) -> float | None:
         """Labelled examples of each class; None where the task picks no class, or one is unknown."""
         examples, classes = self.profile.labelled_examples, self.profile.classes

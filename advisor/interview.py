@@ -8,8 +8,9 @@ from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import get_args
 
+from advisor.budget import BUDGETS, over_budget
 from advisor.profiles import with_settings
-from advisor.recommend import Decided, decide, family_of, nearest_first, words
+from advisor.recommend import MONEY, Decided, alternatives, decide, family_of, words
 from advisor.rules import CHOICES
 from scenarios.errors import UserError
 from scenarios.schema import Profile
@@ -32,15 +33,17 @@ def next_question(profile: Profile, asked: Container[str] = ()) -> Question | No
     None where no fact alone can change the choice, and, while it is undecided, none moves the sides.
     """
     read: set[str] = set()
-    now = decide(profile, read=read)
-    best, most = None, (0, 0.0)
+    now, over = decide(profile, read=read), over_budget(profile)
+    best, most = None, (False, 0, 0.0)
     for fact in Profile.model_fields:
-        if fact not in read or fact in asked or getattr(profile, fact) is not None:
+        if fact not in read or fact in asked or fact in MONEY or getattr(profile, fact) is not None:
             continue
-        found = [decide(profile.model_copy(update={fact: v})) for v in nearest_first(fact, None)]
+        found = [decided for _, decided in alternatives(profile, fact, over)]
         tells = _tells(now, found)
-        if tells > most:
-            best, most = fact, tells
+        if not any(tells):
+            continue
+        if (fact not in BUDGETS, *tells) > most:  # a budget only rules out, so it is asked for last
+            best, most = fact, (fact not in BUDGETS, *tells)
     return question(best) if best else None
 
 

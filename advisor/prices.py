@@ -404,6 +404,16 @@ def _has_batch(model, today: date) -> bool:
 
 
 def _rates(provider, model, context: dict, today: date) -> Rates:
+    key = (provider.id, model.id, tuple(context.items()), today)
+    if key not in _KNOWN_RATES:
+        _KNOWN_RATES[key] = _asked_rates(provider, model, context, today)
+    return _KNOWN_RATES[key]
+
+
+_KNOWN_RATES: dict[tuple, Rates] = {}
+
+
+def _asked_rates(provider, model, context: dict, today: date) -> Rates:
     """A model's rates, each asked of the package as the price of one request of that size."""
     _, usage = _package()
     now = _noon(today)

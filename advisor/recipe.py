@@ -14,6 +14,8 @@ BIDERMAN = "Biderman et al. 2024 (LoRA learns less and forgets less), arXiv:2405
 LIMA = "Zhou et al. 2023 (LIMA), arXiv:2305.11206"
 ENOUGH_LABELS, ENOUGH_PER_CLASS = 500, 50
 LEAST_TEST_ROWS = 100
+BASE = "base_billion_parameters"
+USUAL_BASE_BILLIONS = 8.0
 _SIMPLE, _HARD = ("classification", "extraction"), ("code", "reasoning", "tool-use")
 
 
@@ -56,7 +58,7 @@ def recipe(profile: Profile, method: str) -> Iterator[Advice]:
 def _base(profile: Profile) -> Advice:
     largest = profile.largest_own_model_billion_parameters
     hard = profile.task_type in _HARD or profile.task_type in ("knowledge", "generation", "style")
-    wanted = 8.0 if hard else 3.0
+    wanted = USUAL_BASE_BILLIONS if hard else 3.0
     fast = profile.latency_target_p95_ms is not None and profile.latency_target_p95_ms <= 200
     if fast:
         wanted = min(wanted, 1.0 if profile.task_type in _SIMPLE else 3.0)
@@ -68,7 +70,7 @@ def _base(profile: Profile) -> Advice:
         if size == wanted
         else "the largest at hand"
     )
-    return Advice("base_billion_parameters", size, f"{why}; try the next smaller one too, it may do",
+    return Advice(BASE, size, f"{why}; try the next smaller one too, it may do",
                   "Zhao et al. 2024 (LoRA Land), arXiv:2405.00732: 2 to 8B models, tuned, beat GPT-4 on "
                   "most tasks")  # fmt: skip
 

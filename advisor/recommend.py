@@ -10,10 +10,14 @@ from typing import get_args
 
 from pydantic import ValidationError
 
+from advisor import cost
+from advisor.budget import BUDGETS, Along, over_budget
+from advisor.cost import NO_MATTER_OF_COST, Money
 from advisor.evidence import Weighed, updated
 from advisor.factors import Factors
+from advisor.memory import METHODS, tuning_gib
 from advisor.quality import Probability, p_tuning_better
-from advisor.recipe import Advice, recipe
+from advisor.recipe import BASE, USUAL_BASE_BILLIONS, Advice, recipe
 from advisor.rules import CHOICES, RULES, TUNING, Vote, bars
 from scenarios.schema import Profile, Scenario
 
@@ -75,6 +79,7 @@ class Recommendation:
     recipe: tuple[Advice, ...]
     next_experiment: str
     evidence: Weighed | None
+    forecasts: Forecasts
 
     @property
     def choice(self) -> str:
@@ -116,7 +121,7 @@ class Recommendation:
             "recipe": {a.setting: {"value": a.value, "because": a.because, "source": a.source}
                        for a in self.recipe} or None,
             "next_experiment": self.next_experiment,
-            "forecasts": forecasts(self.scenario.profile),
+            "forecasts": self.forecasts.to_json(),
             "evidence": None if self.evidence is None else asdict(self.evidence),
             "unknown": unknown_facts(self.scenario.profile),
         }  # fmt: skip
@@ -129,6 +134,7 @@ def recommend(scenario: Scenario, evidence: Weighed | None = None) -> Recommenda
     decided = decide(profile, evidence, read)
     choice = decided.choice
     chance = p_tuning_better(profile)
+    advised = tuple(recipe(profile, choice)) if choice in TUNING else ()
     return Recommendation(
         scenario=scenario,
         decided=decided,
@@ -139,18 +145,23 @@ def recommend(scenario: Scenario, evidence: Weighed | None = None) -> Recommenda
         confidence=_confidence(decided),
         runner_up=_runner_up(decided),
         flips_when=tuple(_flips(profile, evidence, choice, sorted(read))),
-        recipe=tuple(recipe(profile, choice)) if choice in TUNING else (),
+        recipe=advised,
         next_experiment=next_experiment(scenario),
         evidence=evidence,
+        forecasts=forecasts(profile, advised),
     )
 
 
 def decide(
-    profile: Profile, evidence: Weighed | None = None, read: set[str] | None = None
+    profile: Profile,
+    evidence: Weighed | None = None,
+    read: set[str] | None = None,
+    over: dict[str, str] | None = None,
 ) -> Decided:
     """The votes of all rules and of the evidence, their sums, and the choice.
 
     `read` takes the names of the facts that were looked at: no other fact, alone, can change it.
+    `over` is what the budgets rule out, where it is known.
     """
     seen = _Watched(profile, read) if read is not None else profile
     factors = Factors(seen)
@@ -162,7 +173,7 @@ def decide(
         option: round(sum(vote.weight for vote in votes if vote.option == option), 6)
         for option in CHOICES
     }
-    ruled_out = bars(factors)
+    ruled_out = bars(factors, over)
     best = [
         max(able, key=scores.__getitem__)
         for family in ("prompt", "fine_tune")
@@ -187,6 +198,12 @@ class _Watched:
         self._read.add(name)
         return getattr(self._profile, name)
 
+    def unwrapped(self) -> Profile:
+        """The profile itself, for the budgets: all of it is looked at where there is a budget."""
+        budgets = [getattr(self._profile, name) for name in BUDGETS]
+        self._read.update(BUDGETS if budgets == [None, None] else Profile.model_fields)
+        return self._profile
+
 
 def family_of(choice: str) -> str:
     """`fine_tune` where weights change, else `prompt`."""
@@ -205,16 +222,41 @@ def next_experiment(scenario: Scenario) -> str:
     return "bench init YOUR-ROWS.jsonl"
 
 
-def forecasts(profile: Profile) -> dict | None:
-    """Memory of each way of tuning, in GiB, where the model's size is known."""
-    from advisor.memory import METHODS, tuning_gib
+@dataclass(frozen=True)
+class Forecasts:
+    """What each way takes: GiB to tune a model of some size, and dollars once and a month.
 
-    size = profile.largest_own_model_billion_parameters
-    if size is None:
-        return None
-    return {"tuning_memory_gib": {
-        method: dict(zip(("low", "high"), tuning_gib(method, size), strict=True)) for method in METHODS
-    }}  # fmt: skip
+    `money` is empty where the load isn't known. Hours of staff aren't counted; `advisor cost` does.
+    """
+
+    billion_parameters: float
+    tuning_memory_gib: dict[str, tuple[float, float]]
+    money: dict[str, Money]
+
+    def to_json(self) -> dict:
+        """The shape that scripts read."""
+        return {
+            "billion_parameters": self.billion_parameters,
+            "tuning_memory_gib": {
+                method: {"low": low, "high": high}
+                for method, (low, high) in self.tuning_memory_gib.items()
+            },
+            "cost": {choice: asdict(money) for choice, money in self.money.items()} or None,
+        }
+
+
+def forecasts(profile: Profile, advised: tuple[Advice, ...]) -> Forecasts:
+    """Memory for the model that is advised, or the largest at hand; money where the load is known.
+
+    Raises `UserError` for a hosted or own model that isn't known.
+    """
+    size = next((a.value for a in advised if a.setting == BASE), None)
+    size = size or profile.largest_own_model_billion_parameters or USUAL_BASE_BILLIONS
+    return Forecasts(
+        billion_parameters=size,
+        tuning_memory_gib={method: tuning_gib(method, size) for method in METHODS},
+        money={} if profile.requests_per_month is None else cost.quick(profile),
+    )
 
 
 def _doubt(profile: Profile) -> float:
@@ -237,7 +279,8 @@ def _runner_up(decided: Decided) -> str:
 def _combined(profile: Profile, decided: Decided) -> tuple[str, ...]:
     """Retrieval for facts that change beside a tuned model, and tuning for form beside retrieval."""
     if decided.choice in TUNING:
-        return ("retrieval",) if Factors(profile).knowledge_moves else ()
+        wanted = Factors(profile).knowledge_moves and "retrieval" not in decided.ruled_out
+        return ("retrieval",) if wanted else ()
     form = profile.style_consistency == "essential" or profile.vocabulary == "specialised"
     tuned = max((o for o in TUNING), key=decided.scores.__getitem__)
     if decided.choice == "retrieval" and form and tuned not in decided.ruled_out:
@@ -261,13 +304,42 @@ def _flips(
     profile: Profile, evidence: Weighed | None, choice: str, read: list[str]
 ) -> Iterator[Flip]:
     """For each factor that was looked at, the nearest value that alone gives another choice."""
-    for factor in (name for name in Profile.model_fields if name in read):
-        current = getattr(profile, factor)
-        for value in nearest_first(factor, current):
+    over = over_budget(profile)
+    for factor in Profile.model_fields:
+        if factor not in read or factor in MONEY:  # `advisor cost` tells what moves money
+            continue
+        for value, decided in alternatives(profile, factor, over, evidence):
+            if decided.choice == choice:
+                continue
             other = decide(profile.model_copy(update={factor: value}), evidence).choice
             if other != choice:
-                yield Flip(factor, current, value, other)
+                yield Flip(factor, getattr(profile, factor), value, other)
                 break
+
+
+def alternatives(
+    profile: Profile, factor: str, over: dict[str, str], evidence: Weighed | None = None
+) -> Iterator[tuple[object, Decided]]:
+    """What would be decided at each other value of a factor, nearest values first.
+
+    `over` is what the budgets rule out now.
+    """
+    values = nearest_first(factor, getattr(profile, factor))
+    over_at = _over_at(profile, factor, values, over)
+    for value in values:
+        changed = profile.model_copy(update={factor: value})
+        yield value, decide(changed, evidence, over=over_at(value))
+
+
+def _over_at(profile: Profile, factor: str, values: list, over: dict[str, str]):
+    """What the budgets rule out at another value of a factor, by as few forecasts as will do."""
+    if [getattr(profile, name) for name in BUDGETS] == [None, None] and factor not in BUDGETS:
+        return lambda value: over
+    if factor in NO_MATTER_OF_COST and factor not in BUDGETS:
+        return lambda value: over
+    if factor in BUDGETS or words(factor):
+        return lambda value: over_budget(profile.model_copy(update={factor: value}))
+    return Along(profile, factor, values)
 
 
 def nearest_first(factor: str, current) -> list:

@@ -44,6 +44,9 @@ def text(found: Recommendation) -> str:
         "",
         *textwrap.wrap(quality(found), _WIDTH),
         "",
+        "What it takes, by forecast:",
+        *(f"  {line}" for line in costs(found)),
+        "",
         *_flips(found),
     ]
     if found.evidence is not None:
@@ -72,6 +75,10 @@ def markdown(found: Recommendation) -> str:
         *votes_table(found),
         "",
         *scores_table(found),
+        "",
+        "## What it takes, by forecast",
+        "",
+        *(f"- {escaped(line)}" for line in costs(found)),
         "",
         "## What would flip it, each alone",
         "",
@@ -122,6 +129,35 @@ def evidence(found: Recommendation) -> str:
     if weighed.strength == "set-aside":
         return f"{said}; set aside, since {weighed.because}."
     return f"{said}; scope {e.scope}, tuned {e.model}, prompted {e.baseline_model}."
+
+
+def costs(found: Recommendation) -> list[str]:
+    """What the choice and its alternative take in memory and money."""
+    ahead = found.forecasts
+    shown_choices = [o for o in (found.choice, found.runner_up) if o != "undecided"]
+    lines = []
+    for choice in shown_choices:
+        parts = []
+        if choice in ahead.tuning_memory_gib:
+            low, high = ahead.tuning_memory_gib[choice]
+            parts.append(f"{low:.0f} to {high:.0f} GiB to tune {ahead.billion_parameters:g}B")
+        if choice in ahead.money:
+            once, monthly = ahead.money[choice].one_off_usd, ahead.money[choice].monthly_usd
+            parts.append(f"{_usd(once)} once, {_usd(monthly)} a month, without hours of staff")
+        if parts:
+            lines.append(f"{choice}: {'; '.join(parts)}")
+    if not ahead.money:
+        lines.append("give requests_per_month for what it costs, or see `advisor cost`")
+    return lines
+
+
+def _usd(spent) -> str:
+    """`$61 ($9 to $403)`."""
+
+    def dollars(usd: float) -> str:
+        return f"${usd:,.0f}" if usd >= 100 else f"${usd:,.2f}"
+
+    return f"{dollars(spent.value)} ({dollars(spent.low)} to {dollars(spent.high)})"
 
 
 def settle(found: Recommendation) -> str:

@@ -296,8 +296,11 @@ def practice_makes_tuning_cheap(factors: Factors) -> Said:
         yield ADAPTERS, 1, "the team trains models as a matter of course"
 
 
-def bars(factors: Factors) -> dict[str, str]:
-    """The choices that are ruled out, with the reason: by terms, by memory, by budget."""
+def bars(factors: Factors, over: dict[str, str] | None = None) -> dict[str, str]:
+    """The choices that are ruled out, with the reason: by terms, by memory, by budget.
+
+    `over` is what is above a budget, where it is known.
+    """
     profile = factors.profile
     found: dict[str, str] = {}
     if profile.labels_may_train is False:
@@ -309,4 +312,4 @@ def bars(factors: Factors) -> dict[str, str]:
         found = {
             option: f"{why}, and the data may not leave" for option, why in sizes.items()
         } | found
-    return over_budget(profile) | found
+    return (over_budget(factors.whole) if over is None else over) | found

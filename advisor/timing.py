@@ -6,7 +6,8 @@ narrower one: `calibrated`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from advisor.blocks import run_step
 from advisor.models import Gpu
@@ -127,8 +128,12 @@ def training_time(shape: Shape, method: str, settings: Settings, rate: Rate, tok
 
 
 def _launches(shape: Shape, method: str, settings: Settings) -> int:
-    """Operations that a step launches: every one that makes a tensor."""
+    """Operations that a step launches: every one that makes a tensor, however many its tokens."""
+    return _launches_of(shape, method, replace(settings, batch=1, seq_len=128))
+
+
+@lru_cache(maxsize=256)
+def _launches_of(shape: Shape, method: str, settings: Settings) -> int:
     step = step_of(shape, method, settings)
-    # Two and three blocks, as for the memory, whose runs are kept.
     two, three = (run_step(shape, step, layers).made for layers in (2, 3))
     return two + (shape.layers - 2) * (three - two)

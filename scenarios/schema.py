@@ -22,7 +22,7 @@ TaskType = Literal[
     "tool-use",
 ]
 Whole = Annotated[int, Field(ge=0, le=10**15)]
-Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Amount = Annotated[float, Field(ge=0, le=10**9, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 

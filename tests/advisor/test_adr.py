@@ -10,7 +10,7 @@ from advisor.adr import adr
 from advisor.evidence import weigh
 from advisor.recommend import recommend
 from advisor.rules import CHOICES
-from scenarios.schema import Profile, Scenario
+from scenarios.schema import Scenario
 from tests.advisor.test_evidence import read
 from tests.conftest import run_command
 
@@ -76,8 +76,9 @@ def test_evidence_stands_in_it_with_its_scope():
 
 
 def test_text_from_a_users_file_is_no_markup():
-    scenario = Scenario(name="x", title="<script>alert(1)</script> | **x**\n# y", summary="`z` [a](b)",
-                        profile=Profile(hosted_model="a|b"))  # fmt: skip
+    scenario = Scenario(
+        name="x", title="<script>alert(1)</script> | **x**\n# y", summary="`z` [a](b)"
+    )
     for text in (adr(recommend(scenario), TODAY), recommend_text.markdown(recommend(scenario))):
         assert "<script>" not in text
         assert "\n# y" not in text

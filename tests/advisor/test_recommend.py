@@ -2,10 +2,13 @@
 
 import json
 import random
+from datetime import date
 
 import pytest
 
 import scenarios
+from advisor import cost, prices
+from advisor.costing import plan_of
 from advisor.profiles import with_settings
 from advisor.recommend import MONEY, decide, family_of, nearest_first, recommend, unknown_facts
 from advisor.rules import CHOICES, RULES, TUNING
@@ -100,6 +103,47 @@ def test_what_does_not_fit_the_house_is_ruled_out_only_where_the_data_must_stay(
     assert "GiB" in inside.decided.ruled_out["lora"]
     assert outside.decided.ruled_out == {}
     assert {"memory-at-hand-is-short"} <= {vote.rule for vote in outside.votes}
+
+
+def test_no_option_above_a_budget_is_chosen_and_the_sums_are_told():
+    """A server of one's own runs all month: hundreds of dollars, and twenty may be spent."""
+    found = recommend(scenarios.load("limited-budget"))
+    assert found.choice == "prompt"
+    assert found.decided.ruled_out["lora"].endswith("a month, and $20 may be spent")
+    once, monthly = cost.expected(found.scenario.profile)[found.choice]
+    assert once <= 100
+    assert monthly <= 20
+    broke = advise("niche-domain", monthly_budget_usd=0.01)
+    assert (broke.choice, broke.family) == ("undecided", "undecided")
+    assert set(broke.decided.ruled_out) == set(CHOICES)
+
+
+@pytest.mark.parametrize("profile", list(random_profiles(60, seed=4)), ids=lambda profile: "")
+def test_of_any_profile_what_is_chosen_is_within_the_budgets(profile):
+    choice = decide(profile).choice
+    budgets = profile.one_off_budget_usd, profile.monthly_budget_usd
+    if choice != "undecided" and budgets != (None, None):
+        for budget, spent in zip(budgets, cost.expected(profile)[choice], strict=True):
+            assert budget is None or spent <= budget
+
+
+@pytest.mark.parametrize("profile", list(random_profiles(15, seed=5)), ids=lambda profile: "")
+def test_facts_that_are_no_matter_of_cost_change_no_forecast(profile):
+    for fact in cost.NO_MATTER_OF_COST:
+        for value in nearest_first(fact, getattr(profile, fact))[:3]:
+            changed = profile.model_copy(update={fact: value})
+            plan = [plan_of(p, prices.catalog(date.today())) for p in (profile, changed)]
+            assert plan[0].values() == plan[1].values()
+            assert plan[0].left_out == plan[1].left_out
+
+
+def test_what_it_takes_is_told_for_the_choice_and_its_alternative():
+    found = recommend(scenarios.load("niche-domain"))
+    ahead = found.forecasts
+    assert ahead.billion_parameters == next(a.value for a in found.recipe if "billion" in a.setting)
+    assert ahead.money["lora"].monthly_usd.low < ahead.money["lora"].monthly_usd.value
+    assert found.to_json()["forecasts"]["cost"]["prompt"]["monthly_usd"]["value"] > 0
+    assert recommend(Scenario(name="x", title="x")).to_json()["forecasts"]["cost"] is None
 
 
 def test_facts_that_change_are_looked_up():

@@ -136,3 +136,20 @@ def test_a_config_is_read_from_its_file_or_folder(tmp_path):
         shape_of(str(tmp_path))
     with pytest.raises(UserError, match="there is no file"):
         shape_of(str(tmp_path / "other.json"))
+
+
+@pytest.mark.parametrize(
+    "name", ["meta-llama/Llama-3.1-8B", "google/gemma-2-9b", "openai-community/gpt2"]
+)
+def test_a_step_launches_as_many_operations_whatever_its_tokens(name):
+    """So they are counted once, on a short row."""
+    from advisor.sizing import step_of
+    from advisor.timing import run_step
+
+    shape = shape_of(name)
+    for method in ("lora", "qlora", "full"):
+        made = {
+            run_step(shape, step_of(shape, method, Settings(seq_len=length, batch=batch)), 3).made
+            for length, batch in ((128, 1), (777, 3), (2048, 1))
+        }
+        assert len(made) == 1
