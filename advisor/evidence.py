@@ -42,6 +42,7 @@ class Evidence:
     baseline_model: str | None
     task: str
     withheld: str | None = None
+    exploratory: str | None = None
     place: str = ""
 
     @property
@@ -57,8 +58,8 @@ class Evidence:
 class Weighed:
     """Evidence as it enters a decision.
 
-    `strength` is `strong` (its interval clears the margin), `weak` (it holds the margin) or
-    `set-aside` (it speaks of something else); `weight` is what it adds to every tuning option.
+    `strength` is `strong` (its interval clears the margin), `weak` (it holds the margin, or the look
+    wasn't declared) or `set-aside` (it speaks of something else); `weight` is what it adds to every tuning option.
     """
 
     evidence: Evidence
@@ -94,7 +95,14 @@ def read_evidence(path: Path) -> Evidence:
         raise UserError(
             f"'{file}' holds no primary comparison; run both a prompting and a tuning arm"
         )
-    return _evidence(primary, file, _withheld(record))
+    verdict = record.get("verdict")
+    exploratory = verdict.get("exploratory") if isinstance(verdict, dict) else None
+    own = {
+        "withheld": _withheld(record),
+        "exploratory": str(exploratory) if exploratory else None,
+        "place": file.parent.name if file.name == "record.json" and file.parent.name else file.name,
+    }
+    return _evidence(primary, file, own)
 
 
 def _read(file: Path):
@@ -118,7 +126,7 @@ def _withheld(record: dict) -> str | None:
     return ", ".join(str(c.get("name")) for c in failed) or None
 
 
-def _evidence(found: dict, file: Path, withheld: str | None) -> Evidence:
+def _evidence(found: dict, file: Path, own: dict[str, str | None]) -> Evidence:
     """Checked by hand, since a record may come from anywhere."""
     numbers = {"difference": float, "n": int, "groups": int, "margin": float}
     optional = ("low", "high", "p_value")
@@ -136,8 +144,6 @@ def _evidence(found: dict, file: Path, withheld: str | None) -> Evidence:
         found["low"] is not None and found["low"] > found["high"]
     ):
         raise UserError(f"'{file}': its primary comparison's interval has no right limits")
-    place = file.parent.name if file.name == "record.json" and file.parent.name else file.name
-    own = {"withheld": withheld, "place": place}
     names = {field.name for field in fields(Evidence)} - own.keys()
     return Evidence(**{name: found.get(name) for name in names}, **own)
 
@@ -152,6 +158,10 @@ def weigh(evidence: Evidence, scenario: Scenario) -> Weighed:
         return Weighed(evidence, "set-aside", 0.0, reason)
     names = f"{evidence.challenger} against {evidence.baseline}: {evidence.points}"
     margin = f"the margin of {evidence.margin * 100:g} points"
+    if evidence.exploratory:
+        sign = (evidence.difference > evidence.margin) - (evidence.difference < evidence.margin)
+        told = f"measured, {names}, as an exploration only: {evidence.exploratory}"
+        return Weighed(evidence, "weak", sign * MOST_SHIFT / 2, told)
     if evidence.low > evidence.margin:
         return Weighed(evidence, "strong", DECIDES, f"measured, {names}: more than {margin}")
     if evidence.high < evidence.margin:

@@ -25,7 +25,7 @@ RECORD = Path("docs/measurements/2026-11-24-quick-cpu.json")
 
 def record(tmp_path, **changed):
     file = tmp_path / "record.json"
-    others = {"canaries": changed.pop("canaries")} if "canaries" in changed else {}
+    others = {k: changed.pop(k) for k in ("canaries", "verdict") if k in changed}
     file.write_text(json.dumps({"schema_version": 1, "comparisons": [PRIMARY | changed], **others}))
     return read_evidence(file)
 
