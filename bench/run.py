@@ -29,7 +29,10 @@ from bench.trial import CANNOT_WRITE, ROWS
 from scenarios.cache import DISK_ERRORS, write_atomically
 from scenarios.errors import UserError
 from scenarios.rows import Split, balanced_sample, keep_split, load_split
-from scenarios.schema import Scenario
+from scenarios.schema import Scenario, Task
+
+FEWEST_VALIDATION_ROWS = 8
+"""With fewer, one row more or less is over 12 points, and whatever is chosen is chosen by luck."""
 
 
 class Interrupted(Exception):
@@ -52,6 +55,8 @@ class Request:
     changed: Mapping[str, dict] = field(default_factory=dict)
     out: Path | None = None
     usd_per_hour: float | None = None
+    seeds: tuple[int, ...] = ()
+    look: int = 1
 
 
 def run(request: Request) -> tuple[Path, dict]:
@@ -79,7 +84,9 @@ def _record_of(request: Request, folder: Path, processes: Processes) -> dict:
             keep_split(_trained_on(split, plan), folder / ROWS)
             _forecast(folder, processes)
             _do_all(folder, plan, processes)
-            record = make_record(folder, plan, split, model_facts, request.usd_per_hour)
+            record = make_record(
+                folder, plan, _trained_on(split, plan), model_facts, request.usd_per_hour
+            )
             text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False)
             write_atomically(folder / "record.json", _without_folders(text, plan))
             (folder / ROWS).unlink()
@@ -122,8 +129,21 @@ def prepare(request: Request) -> tuple[Plan, Split]:
         request.model,
         request.only,
         request.changed,
+        request.seeds,
+        request.look,
     )
+    check_rows(task, split)
     return plan, split
+
+
+def check_rows(task: Task, split: Split) -> None:
+    """Raises `UserError` where the validation part can't tell one setting from another."""
+    least = max(FEWEST_VALIDATION_ROWS, 2 * len(task.labels))
+    if len(split.validation) < least:
+        raise UserError(
+            f"{len(split.validation)} validation rows are too few to choose prompts and settings "
+            f"on, and {least} are the fewest; set validation_rows higher in [task], or bring more rows"
+        )
 
 
 def forecast(request: Request) -> tuple[Plan, list[dict]]:

@@ -424,6 +424,27 @@ def difference_of_methods(
     return Estimate(value, low, high, level, n, "clustered t over rows and seeds")
 
 
+def methods_p_value(baseline: np.ndarray, challenger: np.ndarray, groups: np.ndarray) -> float:
+    """Two-sided t-test of no difference of two methods, by the variance over rows and seeds."""
+    from scipy.special import stdtr
+
+    split = split_variance(baseline, challenger, groups)
+    if split.total == 0:
+        return 1.0
+    apart = abs(float(np.mean(challenger) - np.mean(baseline))) / math.sqrt(split.total)
+    return float(2 * stdtr(split.degrees, -apart))
+
+
+def quantile_interval(values: Sequence[float], share: float, level: float = LEVEL):
+    """Limits of a quantile by order statistics (Conover 1999); None where there are too few values."""
+    from scipy.stats import binom
+
+    ordered, n = sorted(values), len(values)
+    low = int(binom.ppf((1 - level) / 2, n, share)) - 1
+    high = int(binom.ppf((1 + level) / 2, n, share))
+    return (ordered[low] if low >= 0 else None), (ordered[high] if high < n else None)
+
+
 def error_of_look(look: int, looks: int, alpha: float = 1 - LEVEL) -> float:
     """The part of `alpha` that the k-th of several declared looks may spend; they add up to it.
 

@@ -164,6 +164,7 @@ def split(
     label has its rows, then for the validation part; rows of those groups beyond the balance are
     left out, and so are near-copies of a part's rows that later parts would hold.
     """
+    _check_labels(examples, task.labels)
     rng = random.Random(seed)
     groups: dict[str, list[Example]] = {}
     for example in examples:
@@ -196,6 +197,21 @@ def split(
     return Split(
         tuple(train), tuple(validation), tuple(test), _digest(train, validation, test), counts
     )
+
+
+def _check_labels(examples: Sequence[Example], labels: Sequence[str]) -> None:
+    """Raises `UserError` where a label can't be both trained and tested."""
+    if len(examples) < len(labels):
+        raise UserError(
+            f"{len(examples)} usable rows for {len(labels)} labels; bring several rows of each label"
+        )
+    counts = Counter(example.gold for example in examples)
+    once = [label for label in labels if counts[label] == 1]
+    if once:
+        raise UserError(
+            f"the label '{_short(once[0])}' is seen once, and one row can't be both trained on and "
+            "tested; bring more of its rows, or leave the label out"
+        )
 
 
 def keep_split(split: Split, file: Path) -> None:

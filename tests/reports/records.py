@@ -69,7 +69,17 @@ def _write(folder: Path, trial, rows) -> None:
     usage = asdict(Usage(2.0, None, 5 * 10**8, None, None, None, None, None, 1200, 60))
     notes = {"validation_score": share, "said": "an odd reason"}
     if trial.name == "few-shot":
-        notes["tried"] = [{"shots": 9, "draw": 0, "validation_score": share}]
+        notes["tried"] = [
+            {
+                "shots": 9,
+                "draw": 0,
+                "order": 0,
+                "instruction": 0,
+                "calibration": "none",
+                "scores": {"none": share},
+                "validation_score": share,
+            }
+        ]
     if trial.name == "lora":
         epoch = {"epoch": 1, "loss": 0.5, "validation_score": share, "seconds": 3.0}
         notes |= {"epochs": [epoch], "best_epoch": 1, "trainable_share": 0.01,

@@ -1,0 +1,102 @@
+"""Between: logistic regression on the vectors that a language model, left as it is, makes of texts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from bench.contender import Answer, Ground, answers_of, quality
+from scenarios.rows import Example
+
+
+@dataclass(frozen=True)
+class Contender:
+    """Vectors are mean hidden states (`bench.embedding`), the best of `depths` (1 is the last layer)
+    and of `inverse_penalties` (C of scikit-learn) by validation rows. A model made for sentences
+    would do better; `embeddings@MODEL` takes any that is a causal model."""
+
+    depths: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (0.5, 0.75, 1.0)
+    inverse_penalties: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] = (
+        0.01,
+        0.1,
+        1.0,
+    )
+    family: ClassVar = "between"
+    uses_model: ClassVar = True
+    seeded: ClassVar = False
+    usual: ClassVar = ("default", "full")
+    tasks: ClassVar = ("classification",)
+    quick: ClassVar = {"depths": (0.5,)}
+
+    def fit(self, ground: Ground, seed: int) -> VectorAnswerer:
+        """The best layer and penalty; of equals the first."""
+        from bench.embedding import Embedder
+
+        candidates = []
+        for depth in self.depths:
+            embedder = Embedder(ground.model(), ground.task, depth)
+            candidates += fitted(embedder, ground, self.inverse_penalties, {"depth": depth})
+        return chosen(candidates)
+
+    def forecast(self, work) -> float:
+        """Seconds of a trial; the regression's own are few."""
+        read = work.reads("train") + (1 + len(self.inverse_penalties)) * work.reads("validation")
+        return len(self.depths) * read + work.reads("test")
+
+
+def fitted(embedder, ground: Ground, inverse_penalties, what: dict) -> list[VectorAnswerer]:
+    """A regression on the training rows' vectors for each penalty, scored on the validation rows."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    vectors = embedder.embed([example.text for example in ground.train])
+    found = []
+    for penalty in inverse_penalties:
+        pipeline = make_pipeline(StandardScaler(), LogisticRegression(C=penalty, max_iter=2000))
+        pipeline.fit(vectors, [example.gold for example in ground.train])
+        notes = {**what, "inverse_penalty": penalty}
+        answerer = VectorAnswerer(embedder, pipeline, ground.task.labels, notes)
+        answers = answers_of(answerer, ground.validation)
+        notes["validation_score"] = quality(answers, ground.validation, ground.task)
+        found.append(answerer)
+    return found
+
+
+def chosen(candidates: Sequence[VectorAnswerer]) -> VectorAnswerer:
+    """The best on the validation rows, which tells of all that were tried."""
+    tried = [dict(candidate.notes) for candidate in candidates]
+    best = max(candidates, key=lambda candidate: candidate.notes["validation_score"])
+    best.notes["tried"] = tried
+    return best
+
+
+class VectorAnswerer:
+    """Answers by a classifier on texts' vectors."""
+
+    def __init__(self, embedder, pipeline, labels: Sequence[str], notes: dict):
+        self.notes = notes
+        self._embedder, self._pipeline, self._labels = embedder, pipeline, labels
+        self._columns = [list(pipeline.classes_).index(label) for label in labels]
+
+    def answer(self, examples: Sequence[Example], done=()) -> Iterator[list[Answer]]:
+        """The likeliest label of each row; scores are probabilities."""
+        start = time.perf_counter()
+        texts = [example.text for example in examples]
+        shares = self._pipeline.predict_proba(self._embedder.embed(texts))
+        seconds = (time.perf_counter() - start) / len(examples)
+        yield [
+            Answer(
+                example.id,
+                self._labels[max(range(len(row)), key=row.__getitem__)],
+                len(self._embedder.tokens(example.text)),
+                None,
+                seconds,
+                tuple(row),
+            )
+            for example, row in zip(examples, shares[:, self._columns].tolist(), strict=True)
+        ]
