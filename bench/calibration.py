@@ -40,8 +40,8 @@ SPREAD = 0.25
 """Share by which a trial may take longer or shorter than forecast."""
 
 MEMORY_GROWS = {
-    "peak_resident_bytes": {"prompt": 1.15, "fine_tune": 1.6},
-    "peak_gpu_bytes": {"prompt": 1.15, "fine_tune": 1.15},
+    "peak_resident_bytes": {"prompt": 1.15, "between": 1.15, "fine_tune": 1.6},
+    "peak_gpu_bytes": {"prompt": 1.15, "between": 1.15, "fine_tune": 1.15},
 }
 """How much more a whole trial may hold than a few seconds of it: a heap that many shapes of rows
 have passed through has gaps, which torch's count of a GPU's memory leaves out."""

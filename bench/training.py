@@ -119,6 +119,7 @@ class _Whole:
 
     def __init__(self, model: LoadedModel):
         self.network = model.lm
+        self._tokenizer = model.tokenizer
         self._dtype = getattr(torch, model.device.dtype)
         self._before = {
             n: p.detach().to("cpu", copy=True) for n, p in self.network.named_parameters()
@@ -140,6 +141,7 @@ class _Whole:
 
     def save(self, folder: Path) -> Path:
         """Write the whole model; returns its file of weights."""
+        self._tokenizer.save_pretrained(folder)
         self.network.save_pretrained(folder, max_shard_size="100GB")
         return folder / "model.safetensors"
 

@@ -135,18 +135,18 @@ def machine_speed() -> float:
 
     Two trials whose figures differ were timed on a machine that did something else as well.
     """
-    torch = sys.modules.get("torch")
-    seconds = []
-    if torch is not None and torch.cuda.is_available():
-        size = 4096
-        one = torch.ones(size, size, device="cuda", dtype=torch.float16)
-        multiply = partial(torch.mm, one, one)
-    else:
+    torch, seconds = sys.modules.get("torch"), []
+    if torch is None:
         import numpy as np
 
-        size = 768
+        size = 1024
         one = np.ones((size, size), dtype=np.float32)
         multiply = partial(np.dot, one, one)
+    else:
+        on_gpu = torch.cuda.is_available()
+        size = 8192 if on_gpu else 1024
+        one = torch.ones(size, size, device="cuda" if on_gpu else "cpu")
+        multiply = partial(torch.mm, one, one)
     multiply()
     for _ in range(15):
         synchronise()

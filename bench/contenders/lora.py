@@ -67,7 +67,9 @@ class Contender:
         notes["canaries"] = [canaries.of_prompts(ground)]
         if hasattr(tuned, "off"):
             with tuned.off():
-                notes["canaries"].append(canaries.adapter_off(before, tuning.of_some_rows()))
+                after = tuning.of_some_rows()
+            four_bit = getattr(self, "four_bit", False)
+            notes["canaries"].append(canaries.adapter_off(before, after, four_bit))
         with disk_errors_told():
             file = tuned.save(ground.folder)
         notes |= {"adapter_bytes": file.stat().st_size, "served": self.serve, "tried": tried}
