@@ -280,7 +280,7 @@ class Work:
         from bench.embedding import Embedder
 
         texts = [example.text for example in _of_mean_length(self._split.train, _ROWS)]
-        embedder = Embedder(self._model, self._task, 1.0)
+        embedder = Embedder(self._model, self._task, [1.0])
         with Meter() as meter:
             embedder.embed(texts[:2])
             start = time.perf_counter()

@@ -15,25 +15,30 @@ from bench.models import LoadedModel
 from bench.prompts import Renderer
 from scenarios.schema import Task
 
-MOST_TOKENS = 4096
+MOST_TOKENS = 1024
 """Padded tokens that are read at once."""
 
 
 class Embedder:
-    """`depth` 1 is the last layer, 0.5 the middle one. Its network can be trained (`pooled`)."""
+    """`depths` are layers: 1 is the last, 0.5 the middle one. All are read in one pass.
 
-    def __init__(self, model: LoadedModel, task: Task, depth: float):
+    Its network can be trained through `pooled`.
+    """
+
+    def __init__(self, model: LoadedModel, task: Task, depths: Sequence[float]):
         self.lm = model.lm
-        self.layer = max(1, round(depth * model.lm.config.num_hidden_layers))
+        layers = model.lm.config.num_hidden_layers
+        self.layers = [max(1, round(depth * layers)) for depth in depths]
         self._renderer = Renderer(model.tokenizer, task)
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
-        """Shape (texts, width), float32."""
+        """Shape (depths, texts, width), float32."""
         rows = [self.tokens(text) for text in texts]
-        found = np.zeros((len(rows), self.lm.config.hidden_size), dtype=np.float32)
+        shape = (len(self.layers), len(rows), self.lm.config.hidden_size)
+        found = np.zeros(shape, dtype=np.float32)
         with torch.inference_mode():
             for batch in self._batches(rows):
-                found[batch] = self.pooled([rows[i] for i in batch]).float().cpu().numpy()
+                found[:, batch] = self.pooled([rows[i] for i in batch]).float().cpu().numpy()
         return found
 
     def tokens(self, text: str) -> list[int]:
@@ -41,7 +46,7 @@ class Embedder:
         return self._renderer.text(text) or [self._renderer.ends[0]]
 
     def pooled(self, rows: Sequence[Sequence[int]]) -> torch.Tensor:
-        """Means of the layer's states over each row's tokens, shape (rows, width)."""
+        """Means of the layers' states over each row's tokens, shape (depths, rows, width)."""
         width = max(map(len, rows))
         ids = torch.zeros(len(rows), width, dtype=torch.long)
         mask = torch.zeros_like(ids)
@@ -52,9 +57,10 @@ class Embedder:
         decoder = self.lm.get_decoder()
         states = decoder(
             input_ids=ids, attention_mask=mask, use_cache=False, output_hidden_states=True
-        ).hidden_states[self.layer]
-        weights = mask[..., None].to(states.dtype)
-        return (states * weights).sum(1) / weights.sum(1)
+        ).hidden_states
+        weights = mask[..., None].to(states[-1].dtype)
+        means = [(states[layer] * weights).sum(1) / weights.sum(1) for layer in self.layers]
+        return torch.stack(means)
 
     @staticmethod
     def _batches(rows: Sequence[Sequence[int]]):

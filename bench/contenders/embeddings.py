@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from bench.contender import Answer, Ground, answers_of, quality
+from bench.contender import Answer, Ground
 from scenarios.rows import Example
 
 
@@ -34,45 +34,43 @@ class Contender:
 
     def fit(self, ground: Ground, seed: int) -> VectorAnswerer:
         """The best layer and penalty; of equals the first."""
-        from bench.embedding import Embedder
-
-        candidates = []
-        for depth in self.depths:
-            embedder = Embedder(ground.model(), ground.task, depth)
-            candidates += fitted(embedder, ground, self.inverse_penalties, {"depth": depth})
-        return chosen(candidates)
+        return fitted(ground, self.depths, self.inverse_penalties)
 
     def forecast(self, work) -> float:
         """Seconds of a trial; the regression's own are few."""
-        read = work.reads("train") + (1 + len(self.inverse_penalties)) * work.reads("validation")
-        return len(self.depths) * read + work.reads("test")
+        return work.reads("train") + work.reads("validation") + work.reads("test")
 
 
-def fitted(embedder, ground: Ground, inverse_penalties, what: dict) -> list[VectorAnswerer]:
-    """A regression on the training rows' vectors for each penalty, scored on the validation rows."""
+def fitted(ground: Ground, depths: Sequence[float], inverse_penalties) -> VectorAnswerer:
+    """The regression on the training rows' vectors that does best on the validation rows."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    vectors = embedder.embed([example.text for example in ground.train])
-    found = []
-    for penalty in inverse_penalties:
-        pipeline = make_pipeline(StandardScaler(), LogisticRegression(C=penalty, max_iter=2000))
-        pipeline.fit(vectors, [example.gold for example in ground.train])
-        notes = {**what, "inverse_penalty": penalty}
-        answerer = VectorAnswerer(embedder, pipeline, ground.task.labels, notes)
-        answers = answers_of(answerer, ground.validation)
-        notes["validation_score"] = quality(answers, ground.validation, ground.task)
-        found.append(answerer)
-    return found
+    from bench.embedding import Embedder
+    from bench.metrics import load_metric
 
-
-def chosen(candidates: Sequence[VectorAnswerer]) -> VectorAnswerer:
-    """The best on the validation rows, which tells of all that were tried."""
-    tried = [dict(candidate.notes) for candidate in candidates]
-    best = max(candidates, key=lambda candidate: candidate.notes["validation_score"])
-    best.notes["tried"] = tried
-    return best
+    metric, labels = load_metric(ground.task.metrics[0]), ground.task.labels
+    embedder = Embedder(ground.model(), ground.task, depths)
+    train, validation = (
+        embedder.embed([example.text for example in part])
+        for part in (ground.train, ground.validation)
+    )
+    gold = [example.gold for example in ground.validation]
+    tried, best = [], None
+    for i, depth in enumerate(depths):
+        for penalty in inverse_penalties:
+            pipeline = make_pipeline(StandardScaler(), LogisticRegression(C=penalty, max_iter=2000))
+            pipeline.fit(train[i], [example.gold for example in ground.train])
+            reached = metric.of(gold, pipeline.predict(validation[i]).tolist(), labels)
+            one = {"depth": depth, "inverse_penalty": penalty, "validation_score": reached}
+            tried.append(one)
+            if best is None or reached > best[0]["validation_score"]:
+                best = one, pipeline
+    notes = {**best[0], "tried": tried}
+    return VectorAnswerer(
+        Embedder(ground.model(), ground.task, [notes["depth"]]), best[1], labels, notes
+    )
 
 
 class VectorAnswerer:
@@ -87,7 +85,7 @@ class VectorAnswerer:
         """The likeliest label of each row; scores are probabilities."""
         start = time.perf_counter()
         texts = [example.text for example in examples]
-        shares = self._pipeline.predict_proba(self._embedder.embed(texts))
+        shares = self._pipeline.predict_proba(self._embedder.embed(texts)[0])
         seconds = (time.perf_counter() - start) / len(examples)
         yield [
             Answer(

@@ -77,12 +77,12 @@ class Contender:
 
         from bench.embedding import Embedder
 
-        embedder = Embedder(ground.model(), ground.task, self.depth)
-        vectors = embedder.embed(texts)
+        embedder = Embedder(ground.model(), ground.task, [self.depth])
+        vectors = embedder.embed(texts)[0]
         middle = vectors.mean(axis=0)  # what all texts share hides what tells them apart
 
         def encode(asked: Sequence[str]) -> np.ndarray:
-            found = (vectors if asked is texts else embedder.embed(asked)) - middle
+            found = (vectors if asked is texts else embedder.embed(asked)[0]) - middle
             return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-9)
 
         return Nearest(ground.train, encode, texts)

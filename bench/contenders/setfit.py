@@ -16,7 +16,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from bench.contender import Failed, Ground
-from bench.contenders.embeddings import VectorAnswerer, chosen, fitted
+from bench.contenders.embeddings import VectorAnswerer, fitted
 from scenarios.cache import disk_errors_told
 from scenarios.rows import Example
 
@@ -53,12 +53,12 @@ class Contender:
         from bench.training import without_renaming_notices
 
         model = ground.model()
-        embedder = Embedder(model, ground.task, self.depth)
+        embedder = Embedder(model, ground.task, [self.depth])
         config = peft.LoraConfig(r=self.rank, lora_alpha=2 * self.rank, target_modules="all-linear")
         with without_renaming_notices():
             network = peft.get_peft_model(model.lm, config)
         losses = self._tune(embedder, network, ground, seed)
-        found = chosen(fitted(embedder, ground, self.inverse_penalties, {"steps": self.steps}))
+        found = fitted(ground, [self.depth], self.inverse_penalties)
         with disk_errors_told():
             network.save_pretrained(ground.folder, save_embedding_layers=False)
         found.notes |= {"first_loss": losses[0], "last_loss": losses[-1]}
@@ -67,8 +67,7 @@ class Contender:
     def forecast(self, work) -> float:
         """Seconds of a trial: a step reads its pairs, and goes back for twice as long."""
         stepped = 3 * 2 * self.pairs * self.steps * work.reads("train") / work.train_rows
-        read = work.reads("train") + (1 + len(self.inverse_penalties)) * work.reads("validation")
-        return stepped + read + work.reads("test")
+        return stepped + work.reads("train") + work.reads("validation") + work.reads("test")
 
     def _tune(self, embedder, network, ground: Ground, seed: int) -> list[float]:
         """Mean losses of the first and the last tenth of the steps."""
@@ -85,7 +84,8 @@ class Contender:
         with bar("tuning on pairs", self.steps, "step") as done:
             for _ in range(self.steps):
                 ones, others, alike = _pairs(ground.train, self.pairs, rng)
-                vectors = embedder.pooled([embedder.tokens(text) for text in ones + others]).float()
+                rows = [embedder.tokens(text) for text in ones + others]
+                vectors = embedder.pooled(rows)[0].float()
                 cosines = torch.cosine_similarity(vectors[: len(ones)], vectors[len(ones) :])
                 loss = ((cosines - torch.tensor(alike, device=cosines.device)) ** 2).mean()
                 loss.backward()
