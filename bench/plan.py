@@ -99,8 +99,8 @@ def make_plan(
     those of what chance decides, in place of the mode's. Raises `UserError` for an unknown
     contender, and for seeds or looks that can't be.
     """
-    _check_metrics(scenario.task)
-    seeds = _seeds(seeds, seed, mode)
+    check_declared(scenario, seeds, look)
+    seeds = tuple(seeds) or tuple(range(seed, seed + mode.seeds))
     n_train = min(mode.train_rows or len(split.train), len(split.train))
     trials: list[Trial] = []
     for name in contender_names(only, mode.name, scenario.task.type):
@@ -134,20 +134,21 @@ def make_plan(
     )
 
 
-def _seeds(given: Sequence[int], seed: int, mode: Mode) -> tuple[int, ...]:
-    """The seeds of what chance decides; one that comes twice is no new draw."""
-    twice = next((s for i, s in enumerate(given) if s in given[:i]), None)
+def check_declared(scenario: Scenario, seeds: Sequence[int], look: int) -> None:
+    """Raises `UserError` for metrics, seeds or looks that can't be, before any row is read."""
+    _check_metrics(scenario.task)
+    twice = next((s for i, s in enumerate(seeds) if s in seeds[:i]), None)
     if twice is not None:
         raise UserError(f"--seeds names {twice} twice; a repeated seed is no new draw, give others")
-    return tuple(given) or tuple(range(seed, seed + mode.seeds))
-
-
-def _look(look: int, looks: int) -> dict:
-    """This look at the test rows, and the part of the error that it may spend."""
+    looks = scenario.decision.looks
     if not 1 <= look <= looks:
         raise UserError(
             f"--look {look}, and looks = {looks} in [decision]: looks are declared before the first"
         )
+
+
+def _look(look: int, looks: int) -> dict:
+    """This look at the test rows, and the part of the error that it may spend."""
     return {"look": look, "looks": looks, "error": error_of_look(look, looks)}
 
 

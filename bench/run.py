@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench import models
-from bench.plan import Mode, Plan, Trial, make_plan
+from bench.plan import Mode, Plan, Trial, check_declared, make_plan
 from bench.processes import Processes
 from bench.record import (
     FORECASTS,
@@ -120,6 +120,7 @@ def prepare(request: Request) -> tuple[Plan, Split]:
             f"the scenario '{request.scenario.name}' has no [task], so there is nothing to run; "
             f"`advisor recommend --scenario {request.scenario.name}` advises on it"
         )
+    check_declared(request.scenario, request.seeds, request.look)
     split = load_split(task, request.seed)
     plan = make_plan(
         request.scenario,

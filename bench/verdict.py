@@ -182,7 +182,7 @@ def _latency(prompt: dict, tuned: dict, target_ms: float | None) -> dict:
     meets = [_meets(arm, target_ms) for arm in (prompt, tuned)]
     if None in meets:
         return _part("cant_tell", f"{seen}; so few requests can't tell that from {target_ms:g} ms.",
-                     "more timed requests")  # fmt: skip
+                     "more timed requests (a run without --quick times 100)")  # fmt: skip
     if meets[0] != meets[1]:
         answer = "fine_tune" if meets[1] else "prompt"
         return _part(answer, f"{seen}; only {SIDES[answer]} meets {target_ms:g} ms.", None)

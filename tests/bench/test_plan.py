@@ -17,8 +17,8 @@ SPLIT = Split(
 )  # fmt: skip
 
 
-def plan(mode="quick", only=(), model="M"):
-    return make_plan(scenarios.load("sentiment"), SPLIT, MODES[mode], 0, model, only)
+def plan(mode="quick", only=(), model="M", **more):
+    return make_plan(scenarios.load("sentiment"), SPLIT, MODES[mode], 0, model, only, **more)
 
 
 def test_floors_come_first_then_prompting_then_tuning():
@@ -62,6 +62,49 @@ def test_the_primary_comparison_is_declared_before_anything_is_measured():
     assert primary["challenger"] == ["lora"]
     assert "validation" in primary["chosen_by"]
     assert plan(only=("few-shot",)).primary is None
+
+
+def test_a_usual_run_races_tuned_arms_and_what_is_between():
+    assert [t.name for t in plan("default").trials] == [
+        "majority", "tf-idf", "zero-shot", "few-shot", "retrieved", "embeddings", "lora",
+    ]  # fmt: skip
+
+
+def test_the_family_of_exploratory_comparisons_is_declared_with_the_primary():
+    """Two prompting arms against two tuned ones, and embeddings against all four."""
+    found = plan(only=("zero-shot", "few-shot@Big", "embeddings", "lora@Small", "dora")).family
+    assert len(found) == 2 * 2 + 2 + 2
+    assert ("few-shot@Big", "lora@Small") in found
+    assert ("zero-shot", "embeddings") in found
+    assert ("embeddings", "dora") in found
+    assert not any("tf-idf" in pair for pair in found)
+
+
+def test_five_seeds_speak_of_the_methods_and_fewer_of_these_weights():
+    assert plan().primary["scope"] == "this-model"
+    assert plan("full").primary["scope"] == "this-method"
+    found = plan(seeds=(3, 5, 7, 9, 11))
+    assert [t.seed for t in found.trials if t.name == "lora"] == [3, 5, 7, 9, 11]
+    assert found.primary["scope"] == "this-method"
+
+
+def test_a_seed_that_repeats_is_told():
+    with pytest.raises(UserError, match="--seeds names 3 twice; a repeated seed is no new draw"):
+        plan(seeds=(3, 4, 3))
+
+
+def test_looks_are_declared_and_each_spends_its_part_of_the_error():
+    assert plan().look == {"look": 1, "looks": 1, "error": pytest.approx(0.05)}
+    with pytest.raises(UserError, match=r"--look 2, and looks = 1 in \[decision\]"):
+        plan(look=2)
+    scenario = scenarios.load("sentiment")
+    two = scenario.model_copy(
+        update={"decision": scenario.decision.model_copy(update={"looks": 2})}
+    )
+    errors = [
+        make_plan(two, SPLIT, MODES["quick"], 0, "M", look=look).look["error"] for look in (1, 2)
+    ]
+    assert errors == [pytest.approx(0.0056, abs=1e-4), pytest.approx(0.0444, abs=1e-4)]
 
 
 def test_a_plan_is_plain_json_and_equal_to_itself():

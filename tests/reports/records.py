@@ -29,12 +29,16 @@ provenance = "my rows"
 SHARES = {"majority": 0.5, "tf-idf": 0.55, "zero-shot": 0.5, "few-shot": 0.6, "lora": 0.65}
 
 
-def finished() -> dict:
+def finished(seeds: tuple[int, ...] = ()) -> dict:
     """60 test rows in 20 groups; each contender is right on the share of rows in `SHARES`."""
     rows = tuple(Example(f"r{i}", f"text {i}", "good", f"g{i % 20}") for i in range(60))
-    split = Split(rows[:4], rows[:4], rows, "d" * 64, {"read": 70, "test": 60})
+    others = [
+        tuple(Example(f"{part}{i}", f"{part} {i * 7919}", "good", f"{part}{i}") for i in range(4))
+        for part in ("train", "validation")
+    ]
+    split = Split(*others, rows, "d" * 64, {"read": 70, "test": 60})
     scenario = parse(SCENARIO, "small", "small.toml")
-    plan = make_plan(scenario, split, MODES["quick"], 0, "tiny")
+    plan = make_plan(scenario, split, MODES["quick"], 0, "tiny", seeds=seeds)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for part in ("answers", "outcomes"):
@@ -59,7 +63,8 @@ def _forecast(trial) -> dict:
 
 def _write(folder: Path, trial, rows) -> None:
     share = SHARES[trial.name]
-    right = [(7 * i % len(rows)) < share * len(rows) for i in range(len(rows))]
+    moved = trial.seed * 11  # another seed is right on other rows
+    right = [((7 * i + moved) % len(rows)) < share * len(rows) for i in range(len(rows))]
     answers = [
         Answer(row.id, "good" if hit else "bad", 20, 1, 0.01)
         for row, hit in zip(rows, right, strict=True)
@@ -83,13 +88,23 @@ def _write(folder: Path, trial, rows) -> None:
     if trial.name == "lora":
         epoch = {"epoch": 1, "loss": 0.5, "validation_score": share, "seconds": 3.0}
         notes |= {"epochs": [epoch], "best_epoch": 1, "trainable_share": 0.01,
-                  "adapter_bytes": 10**7}  # fmt: skip
+                  "adapter_bytes": 10**7,
+                  "canaries": [{"name": "adapter off", "passed": True, "sentence": "an odd reason"}],
+                  "tried": [{"learning_rate": 2e-4, "rows": 128, "validation_score": share,
+                             "validation_log_likelihood": -1.0, "loss": 0.5}]}  # fmt: skip
     device = {"kind": "cpu", "dtype": "float32", "reason": "an odd reason", "gpu": None,
               "threads": 2, "not_deterministic": []}  # fmt: skip
     outcome = {
         "status": "done", "notes": notes, "loading": usage, "setup": usage, "serving": usage,
-        "rows": len(rows), "latencies_ms": [10.0, 12.0, 30.0], "first_token_ms": [], "per_token_ms": [],
+        "rows": len(rows), "machine_gflops": 100.0, "latencies_ms": [10.0, 12.0, 30.0], "first_token_ms": [], "per_token_ms": [],
         "wall_seconds": 4.0,
         "device": device if trial.model else None,
     }  # fmt: skip
+    if trial.name == "lora":
+        way = {"status": "done", "latencies_ms": [20.0, 21.0, 25.0], "weight_bytes": 3 * 10**8,
+               "alike": 1.0, "machine_gflops": 99.0}  # fmt: skip
+        outcome["ways"] = [
+            {"way": "attached", **way}, {"way": "merged", **way},
+            {"way": "4-bit", "status": "skipped", "reason": "an odd reason"},
+        ]  # fmt: skip
     (folder / "outcomes" / f"{trial.slug}.json").write_text(json.dumps(outcome))

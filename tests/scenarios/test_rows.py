@@ -187,3 +187,15 @@ class TestTheReviews:
 
     def test_an_id_is_review_and_sentence(self, parts):
         assert all(e.id.split("_")[0] == e.group for e in parts.test)
+
+
+def test_fewer_rows_than_labels_are_told():
+    rows = examples(3)
+    with pytest.raises(UserError, match="3 usable rows for 4 labels; bring several rows of each"):
+        split(rows, task(labels=("a", "b", "c", "d")), seed=0)
+
+
+def test_a_label_that_is_seen_once_is_told():
+    rows = [*examples(40), Example("x", "a text like no other", "c", "gx")]
+    with pytest.raises(UserError, match="the label 'c' is seen once, and one row can't be both"):
+        split(rows, task(labels=("a", "b", "c")), seed=0)
