@@ -24,11 +24,11 @@ from bench.contender import Failed, Skipped, answers_of
 from bench.meter import Meter, Usage
 from bench.record import FORECAST_BYTES, FORECASTS
 from bench.trial import (
-    ROWS,
     WARM_UP_REQUESTS,
     Machine,
     end_with_parent,
     quiet_libraries,
+    rows_file,
     settings_of,
 )
 from scenarios.cache import write_atomically
@@ -52,7 +52,8 @@ _ROWS = 24  # answered to measure a rate
 def main(folder: Path) -> None:
     """Forecast every trial of the plan in a folder."""
     plan = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
-    found = forecasts(plan, kept_split(folder / ROWS))
+    fold = plan["trials"][0]["fold"]  # the others are about as large
+    found = forecasts(plan, kept_split(folder / rows_file(fold)))
     write_atomically(folder / FORECASTS, json.dumps(found, indent=1))
 
 

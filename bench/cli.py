@@ -114,6 +114,13 @@ def run_options(command):
                 help="Seeds of trainings and draws; five or more speak of the methods.",
             ),
             click.option(
+                "--cross-fit",
+                "folds",
+                type=click.IntRange(min=3, max=20),
+                metavar="K",
+                help="For few rows: each is tested once, by what was fitted on others.",
+            ),
+            click.option(
                 "--look",
                 type=click.IntRange(min=1),
                 default=1,
@@ -305,6 +312,7 @@ def _request(
     seed,
     seeds,
     look,
+    folds,
     **more,
 ):
     from bench.models import DEFAULT_MODEL
@@ -322,6 +330,7 @@ def _request(
         seed=seed,
         seeds=seeds,
         look=look,
+        folds=folds or 0,
         model=model or DEFAULT_MODEL,
         only=names,
         changed=parse_settings(settings),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from itertools import product
 from pathlib import Path
 from types import MappingProxyType
 from typing import get_origin, get_type_hints
@@ -46,7 +48,10 @@ MODES = {
 
 @dataclass(frozen=True)
 class Trial:
-    """One contender with one seed. `name` is as people write it, `kind` the file's name."""
+    """One contender with one seed, and one fold of the rows where they are cross-fitted.
+
+    `name` is as people write it, `kind` the file's name.
+    """
 
     slug: str
     name: str
@@ -56,6 +61,7 @@ class Trial:
     seed: int
     n_train: int
     settings: dict
+    fold: int | None = None
 
 
 @dataclass(frozen=True)
@@ -84,7 +90,7 @@ class Plan:
 
 def make_plan(
     scenario: Scenario,
-    split: Split,
+    splits: Split | Sequence[Split],
     mode: Mode,
     seed: int,
     model: str,
@@ -96,21 +102,26 @@ def make_plan(
     """The trials of a run in order: floors first, then prompting, what is between, and tuning.
 
     `changed` holds settings by the kind of contender, as `parse_settings` gives them; `seeds` are
-    those of what chance decides, in place of the mode's. Raises `UserError` for an unknown
-    contender, and for seeds or looks that can't be.
+    those of what chance decides, in place of the mode's. Several splits are the folds of
+    cross-fitting, each contender's trials on each. Raises `UserError` for an unknown contender, for
+    seeds or looks that can't be, and for several arms of a side in cross-fitting.
     """
     check_declared(scenario, seeds, look)
     seeds = tuple(seeds) or tuple(range(seed, seed + mode.seeds))
-    n_train = min(mode.train_rows or len(split.train), len(split.train))
+    splits = [splits] if isinstance(splits, Split) else list(splits)
+    at_hand = min(len(split.train) for split in splits)
+    n_train = min(mode.train_rows or at_hand, at_hand)
     trials: list[Trial] = []
     for name in contender_names(only, mode.name, scenario.task.type):
         kind, _, own_model = name.partition("@")
         contender = registry.contender(kind)
         settings = settings_of(contender, mode.name == "quick", changed.get(kind))
-        for own_seed in seeds if contender.seeded else (seed,):
+        folds = range(len(splits)) if len(splits) > 1 else (None,)
+        for own_seed, fold in product(seeds if contender.seeded else (seed,), folds):
+            part = "" if fold is None else f"-f{fold + 1}"
             trials.append(
                 Trial(
-                    slug=f"{len(trials) + 1:02d}-{_slug(name)}-s{own_seed}",
+                    slug=f"{len(trials) + 1:02d}-{_slug(name)}-s{own_seed}{part}",
                     name=name,
                     kind=kind,
                     family=contender.family,
@@ -118,20 +129,46 @@ def make_plan(
                     seed=own_seed,
                     n_train=n_train,
                     settings=settings,
+                    fold=fold,
                 )
             )
+    _check_arms(trials, len(splits))
     return Plan(
         schema_version=SCHEMA_VERSION,
         scenario=_without_place(scenario).model_dump(mode="json"),
         mode=asdict(mode),
         seed=seed,
         model=model,
-        rows={"digest": split.digest, "counts": split.counts},
+        rows=_rows(splits),
         trials=tuple(trials),
         primary=_primary(trials, scenario.task.metrics[0], seeds),
         family=tuple(_pairs(trials)),
         look=_look(look, scenario.decision.looks),
     )
+
+
+def _rows(splits: Sequence[Split]) -> dict:
+    """What the rows are, and how many of them do what."""
+    if len(splits) == 1:
+        return {"digest": splits[0].digest, "counts": splits[0].counts}
+    counts = dict(splits[0].counts)
+    for key in ("test", "test groups"):
+        counts[key] = sum(split.counts[key] for split in splits)
+    for key in ("train", "validation"):
+        counts[key] = min(split.counts[key] for split in splits)
+    digest = hashlib.sha256("".join(split.digest for split in splits).encode()).hexdigest()
+    return {"digest": digest, "counts": counts | {"folds": len(splits)}}
+
+
+def _check_arms(trials: Sequence[Trial], folds: int) -> None:
+    """In cross-fitting a row that chooses in one fold is tested in another, so arms can't be chosen."""
+    for family, side in (("prompt", "prompting"), ("fine_tune", "tuning")):
+        names = {trial.name for trial in trials if trial.family == family}
+        if folds > 1 and len(names) > 1:
+            raise UserError(
+                f"--cross-fit chooses no arm by validation rows, since each is tested as well; name "
+                f"one {side} arm, as in --only few-shot,lora (not {', '.join(sorted(names))})"
+            )
 
 
 def check_declared(scenario: Scenario, seeds: Sequence[int], look: int) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import subprocess
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +21,7 @@ from bench.plan import SCHEMA_VERSION, Plan
 from bench.statistics import Estimate
 from bench.verdict import make_verdict
 from scenarios.errors import UserError
-from scenarios.rows import Split
+from scenarios.rows import Example, Split
 from scenarios.schema import Scenario, Task
 
 PACKAGES = ("tune-or-prompt", "torch", "transformers", "peft", "accelerate", "datasets",
@@ -44,30 +45,33 @@ class Results:
 
 
 def make_record(
-    folder: Path, plan: Plan, split: Split, models: dict, usd_per_hour: float | None
+    folder: Path,
+    plan: Plan,
+    splits: Split | Sequence[Split],
+    models: dict,
+    usd_per_hour: float | None,
 ) -> dict:
-    """The record as plain JSON values, from the files that the trials left in `folder`."""
+    """The record as plain JSON values, from the files that the trials left in `folder`.
+
+    Several splits are the folds of cross-fitting: their test rows are the run's.
+    """
+    splits = [splits] if isinstance(splits, Split) else list(splits)
+    test = [example for split in splits for example in split.test]
     scenario = Scenario.model_validate(plan.scenario)
     outcomes = {t.slug: _read_json(folder / "outcomes" / f"{t.slug}.json") for t in plan.trials}
-    results = _results(folder, plan, split, outcomes)
-    gold = texts([e.gold for e in split.test])
-    groups = np.array([e.group for e in split.test])
-    estimates = {
-        name: {
-            metric: asdict(_estimate(load_metric(metric), found, gold, groups, scenario.task, plan))
-            for metric in scenario.task.metrics
-        }
-        for name, found in results.items()
-    }
+    results = _results(folder, plan, test, outcomes)
+    gold = texts([e.gold for e in test])
+    groups = np.array([e.group for e in test])
+    estimates = estimates_of(plan, results, gold, groups, scenario.task)
     contenders = [
         _contender(name, plan, outcomes, estimates.get(name, {}), usd_per_hour)
         for name in dict.fromkeys(t.name for t in plan.trials)
     ]
-    comparisons = _comparisons(plan, results, gold, groups, scenario)
+    comparisons = comparisons_of(plan, results, gold, groups, scenario)
     sides = [
         c for c in comparisons if "between" not in (c["baseline_family"], c["challenger_family"])
     ]
-    canaries = [*of_split(split), *_canaries(plan, outcomes)]
+    canaries = [c for split in splits for c in of_split(split)] + _canaries(plan, outcomes)
     earlier = earlier_looks(folder, plan)
     rows = scenario.task.rows
     return {
@@ -79,8 +83,8 @@ def make_record(
         "models": models,
         "data": {
             "source": rows.filename or Path(rows.path).name,
-            "digest": split.digest,
-            "counts": split.counts,
+            "digest": plan.rows["digest"],
+            "counts": plan.rows["counts"],
             "licence": rows.licence,
             "provenance": rows.provenance,
         },
@@ -184,20 +188,28 @@ def read_or_none(file: Path) -> dict | None:
     return found if isinstance(found, dict) else None
 
 
-def _results(folder, plan: Plan, split: Split, outcomes) -> dict[str, Results]:
-    """By contender, of the trials that are done."""
-    places = dict.fromkeys(example.id for example in split.test)
+def _results(folder, plan: Plan, test: Sequence[Example], outcomes) -> dict[str, Results]:
+    """By contender, of the seeds whose trials (one, or one a fold) are done."""
+    places = dict.fromkeys(example.id for example in test)
     results = {}
     for name in dict.fromkeys(t.name for t in plan.trials):
         trials = [t for t in plan.trials if t.name == name]
-        done = [t for t in trials if outcomes[t.slug]["status"] == "done"]
+        seeds = [[t for t in trials if t.seed == s] for s in dict.fromkeys(t.seed for t in trials)]
+        done = [own for own in seeds if all(outcomes[t.slug]["status"] == "done" for t in own)]
         if not done:
             continue
-        answers = [answers_in(folder / "answers" / f"{t.slug}.jsonl") for t in done]
+        answers = [
+            {
+                k: v
+                for t in own
+                for k, v in answers_in(folder / "answers" / f"{t.slug}.jsonl").items()
+            }
+            for own in done
+        ]
         if any(found.keys() != places.keys() for found in answers):
             raise UserError(f"answers of {name} are missing in '{folder}'; start a new run")
         predicted = np.stack([texts([found[id_] for id_ in places]) for found in answers])
-        chosen = [outcomes[t.slug]["notes"].get("validation_score") for t in done]
+        chosen = [outcomes[t.slug]["notes"].get("validation_score") for own in done for t in own]
         score = None if None in chosen else float(np.mean(chosen))
         results[name] = Results(name, trials[0].family, trials[0].model, predicted, score)
     return results
@@ -210,6 +222,17 @@ def answers_in(file: Path) -> dict[str, str]:
         return {answer["example_id"]: answer["text"] for answer in answers}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
+
+
+def estimates_of(plan: Plan, results: dict[str, Results], gold, groups, task: Task) -> dict:
+    """Each metric of each contender with its interval."""
+    return {
+        name: {
+            metric: asdict(_estimate(load_metric(metric), found, gold, groups, task, plan))
+            for metric in task.metrics
+        }
+        for name, found in results.items()
+    }
 
 
 def _estimate(metric, found: Results, gold, groups, task: Task, plan: Plan) -> Estimate:
@@ -255,7 +278,7 @@ def _contender(name, plan: Plan, outcomes, estimates: dict, usd_per_hour) -> dic
         "model": trials[0].model,
         "status": "done" if done else found[0]["status"],
         "reason": next((o["reason"] for o in found if "reason" in o), None),
-        "seeds": len(done),
+        "seeds": len({t.seed for t, o in zip(trials, found, strict=True) if o["status"] == "done"}),
         **{metric.replace("-", "_"): estimate for metric, estimate in estimates.items()},
     }
     return entry | (_measured(done, usd_per_hour) if done else {})
@@ -320,7 +343,7 @@ def _median(done: list[dict], key: str) -> float | None:
     return float(np.median(values)) if values else None
 
 
-def _comparisons(plan: Plan, results: dict[str, Results], gold, groups, scenario) -> list[dict]:
+def comparisons_of(plan: Plan, results: dict[str, Results], gold, groups, scenario) -> list[dict]:
     """The primary comparison, and the plan's family of exploratory ones, Holm-adjusted."""
     primary = _primary_pair(plan, results)
     metric = load_metric(scenario.task.metrics[0])
@@ -397,7 +420,7 @@ def _difference_of_shares(metric, arms, gold, groups, task, plan: Plan, level: f
         "effect": effect,
         "visible": statistics.smallest_visible(discordant, len(gold), effect, level),
     }
-    planned = [sum(t.name == arm.name for t in plan.trials) for arm in arms]
+    planned = [len({t.seed for t in plan.trials if t.name == arm.name}) for arm in arms]
     seeded = [len(a) for a, n in zip(by_seed, planned, strict=True) if n > 1 or len(a) > 1]
     split = statistics.split_variance(*by_seed, groups) if seeded else None
     if seeded and min(seeded) >= statistics.FEWEST_SEEDS:

@@ -460,21 +460,6 @@ def error_of_look(look: int, looks: int, alpha: float = 1 - LEVEL) -> float:
     return spent(look) - spent(look - 1)
 
 
-def folds(groups: Sequence[str], count: int, seed: int) -> np.ndarray:
-    """A fold's number for each row, whole groups together, folds of about equal numbers of rows.
-
-    For cross-fitting (Chernozhukov et al. 2018, Econometrics Journal 21:C1): each fold is answered by
-    what was fitted on the others, so that every labelled row has a test answer.
-    """
-    names, codes, sizes = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
-    order = np.random.default_rng(seed).permutation(len(names))
-    held, place = np.zeros(count), np.zeros(len(names), dtype=int)
-    for group in sorted(order, key=lambda g: -sizes[g]):  # the largest first, into the emptiest
-        place[group] = int(held.argmin())
-        held[place[group]] += sizes[group]
-    return place[codes]
-
-
 def _independent_binary(baseline: np.ndarray, challenger: np.ndarray, groups: np.ndarray) -> bool:
     """Whether rows are right or wrong, and none shares its group."""
     binary = set(np.unique(np.concatenate([baseline, challenger]))) <= {0.0, 1.0}

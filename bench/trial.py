@@ -71,7 +71,7 @@ def main(folder: Path, slug: str) -> None:
 def run_trial(folder: Path, plan: dict, trial: dict) -> dict | None:
     """Fit, or restore what was fitted, and serve; the outcome's figures, or None until served."""
     task = Scenario.model_validate(plan["scenario"]).task
-    split = kept_split(folder / ROWS)
+    split = kept_split(folder / rows_file(trial["fold"]))
     contender = registry.contender(trial["kind"])(**settings_of(trial))
     machine = Machine()
     with Meter() as loading:
@@ -107,6 +107,11 @@ def run_trial(folder: Path, plan: dict, trial: dict) -> dict | None:
         ways = contender.ways(ground, machine.folder)
         served["ways"] = _time_ways(ways, split.test[:WAYS_REQUESTS])
     return fitted | {"loading": asdict(loading.usage)} | served | machine.facts()
+
+
+def rows_file(fold: int | None) -> str:
+    """The file of a fold's split, or of the only one."""
+    return ROWS if fold is None else f"rows-{fold + 1}.json"
 
 
 def settings_of(trial: dict) -> dict:

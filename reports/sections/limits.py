@@ -28,6 +28,11 @@ def blocks(record: dict) -> list[Block]:
         )
     if mode["name"] == "quick":
         found.append("A quick run: few training rows, and settings chosen for speed.")
+    if folds := record["plan"]["rows"]["counts"].get("folds"):
+        found.append(
+            f"Cross-fitted in {folds} folds: each row was answered by what was fitted on others, and "
+            "the fits share rows. The intervals take the rows for the only source of chance."
+        )
     again = [t["name"] for t in record["trials"] if _went_on(t["outcome"])]
     if again:
         found.append(
@@ -42,7 +47,8 @@ def blocks(record: dict) -> list[Block]:
 
 
 def _seeds_of(record: dict) -> list[int]:
-    names = [trial["name"] for trial in record["plan"]["trials"]]
+    pairs = {(trial["name"], trial["seed"]) for trial in record["plan"]["trials"]}
+    names = [name for name, _ in pairs]
     return [names.count(name) for name in set(names)]
 
 

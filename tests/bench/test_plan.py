@@ -107,6 +107,33 @@ def test_looks_are_declared_and_each_spends_its_part_of_the_error():
     assert errors == [pytest.approx(0.0056, abs=1e-4), pytest.approx(0.0444, abs=1e-4)]
 
 
+def folds(count):
+    return [
+        Split(SPLIT.train[:100 - k], (), (), f"d{k}", {"test": 10, "test groups": 5, "train": 100 - k,
+                                                     "validation": 9})
+        for k in range(count)
+    ]  # fmt: skip
+
+
+def test_cross_fitting_does_every_trial_on_each_fold():
+    found = make_plan(
+        scenarios.load("sentiment"), folds(3), MODES["quick"], 0, "M", ("few-shot", "lora")
+    )
+    assert [(t.name, t.fold) for t in found.trials[-6:]] == [
+        (name, fold) for name in ("few-shot", "lora") for fold in range(3)
+    ]
+    assert found.trials[-1].slug == "12-lora-s0-f3"
+    assert found.trials[-1].n_train == 98  # as many in each
+    assert found.rows["counts"]["test"] == 30
+    assert found.rows["counts"]["folds"] == 3
+
+
+def test_cross_fitting_takes_one_arm_of_each_side():
+    """Choosing between arms by rows that are tested in another fold would use the test rows."""
+    with pytest.raises(UserError, match="name one prompting arm, as in --only few-shot,lora"):
+        make_plan(scenarios.load("sentiment"), folds(3), MODES["quick"], 0, "M")
+
+
 def test_a_plan_is_plain_json_and_equal_to_itself():
     assert json.loads(json.dumps(plan().to_json())) == json.loads(json.dumps(plan().to_json()))
 

@@ -110,3 +110,12 @@ def test_five_seeds_give_an_interval_of_the_methods_and_where_its_variance_comes
     assert set(first["variance"]) == {"sampling", "seed", "draw"}
     assert first["low"] < first["difference"] < first["high"]
     assert "and of the methods" in five_seeds["verdict"]["scope"]
+
+
+def test_the_answers_of_all_folds_are_one_contenders():
+    """Three folds of 20 rows: 60 tested rows, with the accuracies of the whole."""
+    found = records.finished(folds=3)
+    assert {c["name"]: c["accuracy"]["n"] for c in found["contenders"]}["lora"] == 60
+    assert found["comparisons"][0]["n"] == 60
+    assert {c["seeds"] for c in found["contenders"]} == {1}
+    assert found["contenders"][-1]["accuracy"]["value"] == pytest.approx(0.65, abs=0.02)

@@ -268,11 +268,3 @@ def test_looks_spend_the_whole_error_and_little_of_it_early():
         spent = [statistics.error_of_look(k, looks) for k in range(1, looks + 1)]
         assert sum(spent) == pytest.approx(0.05)
         assert spent == sorted(spent)
-
-
-def test_folds_keep_groups_whole_and_hold_about_equally_many_rows():
-    groups = np.repeat(np.arange(30), np.arange(1, 31))
-    found = statistics.folds(groups, 5, seed=0)
-    assert all(len(set(found[groups == g])) == 1 for g in range(30))
-    assert np.ptp(np.bincount(found, minlength=5)) <= 5
-    assert len(found) == 465

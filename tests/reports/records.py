@@ -29,25 +29,30 @@ provenance = "my rows"
 SHARES = {"majority": 0.5, "tf-idf": 0.55, "zero-shot": 0.5, "few-shot": 0.6, "lora": 0.65}
 
 
-def finished(seeds: tuple[int, ...] = ()) -> dict:
-    """60 test rows in 20 groups; each contender is right on the share of rows in `SHARES`."""
+def finished(seeds: tuple[int, ...] = (), folds: int = 1) -> dict:
+    """60 test rows in 20 groups; each contender is right on the share of rows in `SHARES`.
+
+    Cross-fitted in several folds it has one arm of each side.
+    """
     rows = tuple(Example(f"r{i}", f"text {i}", "good", f"g{i % 20}") for i in range(60))
     others = [
         tuple(Example(f"{part}{i}", f"{part} {i * 7919}", "good", f"{part}{i}") for i in range(4))
         for part in ("train", "validation")
     ]
-    split = Split(*others, rows, "d" * 64, {"read": 70, "test": 60})
+    counts = {"read": 70, "train": 4, "validation": 4, "test": 60 // folds, "test groups": 20}
+    splits = [Split(*others, rows[i::folds], "d" * 64, counts) for i in range(folds)]
+    only = ("few-shot", "lora") if folds > 1 else ()
     scenario = parse(SCENARIO, "small", "small.toml")
-    plan = make_plan(scenario, split, MODES["quick"], 0, "tiny", seeds=seeds)
+    plan = make_plan(scenario, splits, MODES["quick"], 0, "tiny", only, seeds=seeds)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for part in ("answers", "outcomes"):
             (folder / part).mkdir()
         for trial in plan.trials:
-            _write(folder, trial, rows)
+            _write(folder, trial, rows[(trial.fold or 0) :: folds])
         (folder / FORECASTS).write_text(json.dumps([_forecast(trial) for trial in plan.trials]))
         models = {"tiny": {"sha256": "0" * 64, "model_type": "llama"}}
-        return json.loads(json.dumps(make_record(folder, plan, split, models, None)))
+        return json.loads(json.dumps(make_record(folder, plan, splits, models, None)))
 
 
 def _forecast(trial) -> dict:
@@ -64,7 +69,7 @@ def _forecast(trial) -> dict:
 def _write(folder: Path, trial, rows) -> None:
     share = SHARES[trial.name]
     moved = trial.seed * 11  # another seed is right on other rows
-    right = [((7 * i + moved) % len(rows)) < share * len(rows) for i in range(len(rows))]
+    right = [((7 * int(row.id[1:]) + moved) % 60) < share * 60 for row in rows]
     answers = [
         Answer(row.id, "good" if hit else "bad", 20, 1, 0.01)
         for row, hit in zip(rows, right, strict=True)
