@@ -19,7 +19,7 @@ class Contender:
 
     learning_rates: tuple[Rate, ...] = (1e-5, 3e-5, 1e-4)
     search_rows: Whole = 128
-    epochs: Whole = 4
+    epochs: Whole = 3
     patience: Annotated[int, Field(ge=0)] = 1
     batch_size: Whole = 4
     accumulation_steps: Whole = 4

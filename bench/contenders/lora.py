@@ -31,7 +31,7 @@ class Contender:
     targets: Annotated[str, Field(min_length=1)] = "attention"
     learning_rates: tuple[Rate, ...] = (2e-4, 6e-4, 2e-3)
     search_rows: Whole = 128
-    epochs: Whole = 4
+    epochs: Whole = 3
     patience: Annotated[int, Field(ge=0)] = 1
     batch_size: Whole = 4
     accumulation_steps: Whole = 4
