@@ -144,7 +144,7 @@ def _with_bar(quality: dict, primary: dict, arms: tuple[dict, dict], scenario: S
         return quality
     states, told = {}, []
     for side, arm in zip(("prompt", "fine_tune"), arms, strict=True):
-        found = arm[primary["metric"].replace("-", "_").replace("evaluate:", "")]
+        found = arm[primary["metric"].replace("-", "_")]
         states[side] = _against_bar(found, bar)
         told.append(f"{arm['name']} {states[side]} it")
     sentence = f"{quality['sentence']} Against the bar of {bar * 100:g} %: {', '.join(told)}."
@@ -269,5 +269,11 @@ def _scope(plan: Plan, primary: dict | None, n: int) -> str:
         f"{primary['groups']} groups, with {seeds} training seed{'s' if seeds > 1 else ''} of "
         f"{next(t.n_train for t in plan.trials if t.name == primary['challenger'])} rows, and of "
         f"{of}; it says nothing about larger or other models: run few-shot@MODEL to test one, as in "
-        f"`bench run {plan.scenario['name']} --only few-shot@MODEL,{primary['challenger']}`."
+        f"`bench run {_place(plan)} --only few-shot@MODEL,{primary['challenger']}`."
     )
+
+
+def _place(plan: Plan) -> str:
+    """The scenario as it is named on the command line: ours by name, the user's by its file."""
+    name = plan.scenario["name"]
+    return f"./{name}.toml" if plan.scenario["task"]["rows"]["path"] else name
