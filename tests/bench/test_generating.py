@@ -50,6 +50,18 @@ def test_a_batch_writes_what_each_row_alone_would(kind, shots):
     assert len({text for text, _ in expected}) > 1  # or equal answers would prove nothing
 
 
+def test_a_row_behind_demonstrations_of_its_own_is_written_as_after_the_whole_prompt():
+    """Rows whose demonstrations differ in number, so that they are padded to one length."""
+    model = loaded()
+    own = {e.id: (SHOTS[:1], SHOTS)[i % 2] for i, e in enumerate(EXAMPLES)}
+    writer = answerer(
+        model, task(), near=lambda asked: [own[e.id] for e in asked], longest=SHOTS
+    )  # fmt: skip
+    found = {a.example_id: a for a in answers_of(writer, EXAMPLES)}
+    expected = [by_hand(model, e.text, own[e.id]) for e in EXAMPLES]
+    assert [(found[e.id].text, found[e.id].tokens_out) for e in EXAMPLES] == expected
+
+
 def test_an_answer_ends_with_its_turn():
     """A model whose likeliest token is always the end of the turn writes nothing but that."""
     model = loaded()
