@@ -8,7 +8,7 @@ from collections.abc import Container, Iterator, Sequence
 from bench.contender import Answer, TooLong
 from bench.models import LoadedModel
 from bench.progress import bar
-from bench.prompts import Renderer
+from bench.prompts import Near, Prompts, Renderer
 from bench.scoring import LabelScorer, Scored
 from scenarios.rows import Example
 from scenarios.schema import Task
@@ -19,54 +19,58 @@ def answerer(
     task: Task,
     demonstrations: Sequence[Example] = (),
     notes: dict | None = None,
+    bias: Sequence[float] = (),
+    near: Near | None = None,
+    longest: Sequence[Example] = (),
 ):
     """What answers a task's rows by this model, after a prompt with these demonstrations.
 
+    `bias` is taken off the labels' log-likelihoods; `near` and `longest` as `Prompts` takes them.
     Raises `TooLong` where a prompt may not fit the model's context.
     """
+    prompts = Prompts(Renderer(model.tokenizer, task), demonstrations, near, longest)
     if task.type == "generation":
         from bench.generating import TextAnswerer
 
-        return TextAnswerer(model, task, demonstrations, notes)
-    return LabelAnswerer(model, task, demonstrations, notes)
+        return TextAnswerer(model, task, prompts, notes)
+    return LabelAnswerer(model, task, prompts, notes, bias)
 
 
-def check_context(
-    model: LoadedModel, task: Task, prefix: Sequence[int], answer: int, demonstrations: int
-) -> None:
-    """Raise `TooLong` unless a prefix, the longest text and an answer of so many tokens fit."""
+def check_context(model: LoadedModel, task: Task, prompts: Prompts, answer: int) -> None:
+    """Raise `TooLong` unless a prompt with the longest text and an answer of so many tokens fit."""
     context = getattr(model.lm.config, "max_position_embeddings", None)
-    needed = len(prefix) + task.most_text_tokens + answer
+    needed = len(prompts.longest) + task.most_text_tokens + answer
     if context and needed > context:
         raise TooLong(
-            f"{demonstrations} demonstrations, a text and its answer may take {needed} tokens, and "
+            f"{prompts.shots} demonstrations, a text and its answer may take {needed} tokens, and "
             f"the model reads {context}; set fewer shots, or a lower most_text_tokens"
         )
 
 
 class LabelAnswerer:
-    """Answers with the likeliest label after a prompt with these demonstrations."""
+    """Answers with the likeliest label after a prompt, the labels' `bias` taken off."""
 
     def __init__(
         self,
         model: LoadedModel,
         task: Task,
-        demonstrations: Sequence[Example] = (),
+        prompts: Prompts,
         notes: dict | None = None,
+        bias: Sequence[float] = (),
     ):
         self.notes = notes or {}
+        self.prompts = prompts
         self._labels = task.labels
-        self._renderer = Renderer(model.tokenizer, task)
-        self._answers = self._renderer.scored_answers()
-        prefix = self._renderer.prefix(demonstrations)
-        check_context(model, task, prefix, max(map(len, self._answers)), len(demonstrations))
-        self._scorer = LabelScorer(model.lm, prefix, self._answers)
+        self._bias = tuple(bias) or (0.0,) * len(task.labels)
+        self._answers = prompts.renderer.scored_answers()
+        check_context(model, task, prompts, max(map(len, self._answers)))
+        self._scorer = LabelScorer(model.lm, prompts.start, self._answers)
 
     def answer(
         self, examples: Sequence[Example], done: Container[str] = (), progress: str = ""
     ) -> Iterator[list[Answer]]:
         """Answers in batches, shortest texts first; `progress` names a bar on stderr."""
-        rows = self._renderer.rows(examples, self.notes)
+        rows = self.prompts.rows(examples, self.notes)
         answered = {i for i, example in enumerate(examples) if example.id in done}
         with bar(progress, len(rows), "row") as shown:
             start = time.perf_counter()
@@ -77,7 +81,7 @@ class LabelAnswerer:
                 start = time.perf_counter()
 
     def _answer(self, example_id: str, scored: Scored, seconds: float) -> Answer:
-        values = scored.log_likelihoods
+        values = [v - b for v, b in zip(scored.log_likelihoods, self._bias, strict=True)]
         best = max(range(len(values)), key=values.__getitem__)
         return Answer(
             example_id=example_id,

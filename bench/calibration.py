@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,15 +21,14 @@ import psutil
 
 from bench import models, progress, registry
 from bench.contender import Failed, Skipped, answers_of
-from bench.kept import Kept
 from bench.meter import Meter, Usage
 from bench.record import FORECAST_BYTES, FORECASTS
 from bench.trial import (
-    ROWS,
     WARM_UP_REQUESTS,
     Machine,
     end_with_parent,
     quiet_libraries,
+    rows_file,
     settings_of,
 )
 from scenarios.cache import write_atomically
@@ -42,8 +40,8 @@ SPREAD = 0.25
 """Share by which a trial may take longer or shorter than forecast."""
 
 MEMORY_GROWS = {
-    "peak_resident_bytes": {"prompt": 1.15, "fine_tune": 1.6},
-    "peak_gpu_bytes": {"prompt": 1.15, "fine_tune": 1.15},
+    "peak_resident_bytes": {"prompt": 1.15, "between": 1.15, "fine_tune": 1.6},
+    "peak_gpu_bytes": {"prompt": 1.15, "between": 1.15, "fine_tune": 1.15},
 }
 """How much more a whole trial may hold than a few seconds of it: a heap that many shapes of rows
 have passed through has gaps, which torch's count of a GPU's memory leaves out."""
@@ -54,7 +52,8 @@ _ROWS = 24  # answered to measure a rate
 def main(folder: Path) -> None:
     """Forecast every trial of the plan in a folder."""
     plan = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
-    found = forecasts(plan, kept_split(folder / ROWS))
+    fold = plan["trials"][0]["fold"]  # the others are about as large
+    found = forecasts(plan, kept_split(folder / rows_file(fold)))
     write_atomically(folder / FORECASTS, json.dumps(found, indent=1))
 
 
@@ -152,12 +151,31 @@ class Work:
         self._requests = requests
         self._loaded = loaded
         self._answering = cache(self._try_answering)
+        self._answering_near = cache(self._try_answering_near)
+        self._reading = cache(self._try_reading)
         self._import_seconds = 0.0
 
     @property
     def free_texts(self) -> bool:
         """Whether answers are written, and not scored."""
         return self._task.type == "generation"
+
+    @property
+    def wordings(self) -> int:
+        """How many instructions the task has."""
+        return len(self._task.wordings)
+
+    def reads(self, part: str) -> float:
+        """Seconds to turn a part's texts into vectors."""
+        return self._reading(part == "test") * len(getattr(self._split, part))
+
+    def answers_near(self, part: str, shots: int) -> float:
+        """Seconds to answer a part's rows behind so many demonstrations of each row's own."""
+        return self._answering_near(shots)[0] * len(getattr(self._split, part))
+
+    def serves_near(self, shots: int) -> float:
+        """As `serves`, behind demonstrations of each row's own."""
+        return self.answers_near("test", shots) + self._answering_near(shots)[1] * self._singles()
 
     def answers(self, part: str, shots: int = 0) -> float:
         """Seconds to answer the validation or test rows behind so many demonstrations."""
@@ -166,21 +184,31 @@ class Work:
 
     def serves(self, shots: int = 0) -> float:
         """Seconds of warming up, answering the test rows, and the single requests that are timed."""
-        single = self._answering(shots)[2]
-        timed = min(self._requests, len(self._split.test))
-        return self.answers("test", shots) + single * (WARM_UP_REQUESTS + timed)
+        return self.answers("test", shots) + self._answering(shots)[2] * self._singles()
 
-    def trains(self, settings) -> float:
-        """Seconds of training with such `LoraSettings`, the validation after each epoch included."""
+    def _singles(self) -> int:
+        return WARM_UP_REQUESTS + min(self._requests, len(self._split.test))
+
+    @property
+    def train_rows(self) -> int:
+        """How many rows there are to train on."""
+        return len(self._split.train)
+
+    def trains(self, settings, searched: Sequence[tuple[int, int]] = ()) -> float:
+        """Seconds of training with such `TrainSettings`, the validation after each epoch included.
+
+        `searched` are the rungs of a search before it: so many settings, each for an epoch of so
+        many rows.
+        """
         imported = time.perf_counter()
         from bench.prompts import Renderer
-        from bench.training import Row, mean_log_likelihood, train_lora
+        from bench.training import Row, mean_log_likelihood, train
 
         self._import_seconds = time.perf_counter() - imported
         self._answerer(0)  # a prompt that is too long is told before anything is trained
         renderer = Renderer(self._model.tokenizer, self._task)
         prefix = renderer.prefix()
-        validation = _of_mean_length(self._split.validation, _ROWS)
+        few = _of_mean_length(self._split.validation, _ROWS)
         validated: list[float] = []
 
         def rows_of(examples: Sequence[Example]) -> list[Row]:
@@ -189,18 +217,16 @@ class Work:
         def validate() -> tuple[float, float]:
             start = time.perf_counter()
             if self.free_texts:
-                mean_log_likelihood(self._model.lm, prefix, rows_of(validation))
+                mean_log_likelihood(self._model.lm, prefix, rows_of(few))
             else:
-                answers_of(self._answerer(0), validation)
-            validated.append((time.perf_counter() - start) / len(validation))
+                answers_of(self._answerer(0), few)
+            validated.append((time.perf_counter() - start) / len(few))
             return 0.0, 0.0
 
         def seconds_a_row(examples: Sequence[Example]) -> float:
-            with tempfile.TemporaryDirectory() as folder:
-                kept, rows = Kept(Path(folder) / "kept"), rows_of(examples)
-                once = replace(settings, epochs=1)
-                tuned, notes = train_lora(self._model, prefix, rows, once, 0, validate, kept)
-                tuned.unload()
+            rows, once = rows_of(examples), replace(settings, epochs=1)
+            tuned, notes = train(self._model, prefix, rows, once, 0, validate, None, "")
+            tuned.remove()
             return notes["epochs"][0]["seconds"] / len(rows)
 
         count = settings.rows_an_update
@@ -208,8 +234,10 @@ class Work:
             seconds_a_row(sorted(self._split.train, key=lambda e: -len(e.text))[:count])
             each = seconds_a_row(_of_mean_length(self._split.train, count))
         self._loaded.usages.append(meter.usage)
-        epoch = each * len(self._split.train) + validated[-1] * len(self._split.validation)
-        return settings.epochs * epoch + self._import_seconds
+        validation = validated[-1] * len(self._split.validation)
+        search = sum(count * (each * rows + validation) for count, rows in searched)
+        epoch = each * len(self._split.train) + validation
+        return search + settings.epochs * epoch + self._import_seconds
 
     def restarts(self) -> float:
         """Seconds until a fresh process has the tuned model."""
@@ -231,6 +259,37 @@ class Work:
             each = _seconds(found, examples) / len(examples)
         self._loaded.usages.append(meter.usage)
         return max(0.0, first - median(singles)), each, median(singles)
+
+    def _try_answering_near(self, shots: int) -> tuple[float, float]:
+        """Seconds of a row in a batch, and of a single request, behind rows of about mean length."""
+        from bench.answering import answerer
+
+        shown = _of_mean_length(self._split.train, shots)
+        examples = _of_mean_length(self._split.test, _ROWS // 2)
+        with Meter() as meter:
+            found = answerer(
+                self._model, self._task, near=lambda asked: [shown] * len(asked), longest=shown
+            )
+            _seconds(found, examples[:1])
+            single = median(_seconds(found, [example]) for example in examples[:3])
+            each = _seconds(found, examples) / len(examples)
+        self._loaded.usages.append(meter.usage)
+        return each, single
+
+    def _try_reading(self, single: bool) -> float:
+        """Seconds to turn a text into a vector, one of many or by itself."""
+        from bench.embedding import Embedder
+
+        texts = [example.text for example in _of_mean_length(self._split.train, _ROWS)]
+        embedder = Embedder(self._model, self._task, [1.0])
+        with Meter() as meter:
+            embedder.embed(texts[:2])
+            start = time.perf_counter()
+            for batch in [[text] for text in texts[:3]] if single else [texts]:
+                embedder.embed(batch)
+            seconds = time.perf_counter() - start
+        self._loaded.usages.append(meter.usage)
+        return seconds / (3 if single else len(texts))
 
 
 def _seconds(answerer, examples: Sequence[Example]) -> float:

@@ -62,6 +62,16 @@ def _a_number(context, parameter, value):
     return value
 
 
+def _numbers(context, parameter, value):
+    """Whole numbers with commas, as a tuple."""
+    if not value:
+        return ()
+    try:
+        return tuple(int(number) for number in value.split(","))
+    except ValueError:
+        raise click.BadParameter(f"'{value}' isn't 0,1,2", context, parameter) from None
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 
 
@@ -80,7 +90,7 @@ def run_options(command):
             click.argument("scenario", required=False),
             *data_options,
             click.option("--quick", is_flag=True, help="Minutes on a laptop; settings of its own."),
-            click.option("--full", is_flag=True, help="All training rows, three seeds."),
+            click.option("--full", is_flag=True, help="All training rows, five seeds."),
             click.option(
                 "--only", metavar="A,B", default="", help="These contenders and the floors."
             ),
@@ -96,6 +106,26 @@ def run_options(command):
                 multiple=True,
                 metavar="CONTENDER.SETTING=VALUE",
                 help="Change a setting, such as lora.rank=32; `bench plan` shows all. Repeatable.",
+            ),
+            click.option(
+                "--seeds",
+                metavar="N,N,...",
+                callback=_numbers,
+                help="Seeds of trainings and draws; five or more speak of the methods.",
+            ),
+            click.option(
+                "--cross-fit",
+                "folds",
+                type=click.IntRange(min=3, max=20),
+                metavar="K",
+                help="For few rows: each is tested once, by what was fitted on others.",
+            ),
+            click.option(
+                "--look",
+                type=click.IntRange(min=1),
+                default=1,
+                show_default=True,
+                help="Which of the looks declared in [decision] this is.",
             ),
             click.option(
                 "--seed", type=click.IntRange(min=0, max=2**32 - 1), default=0, show_default=True
@@ -188,6 +218,11 @@ def plan(as_json, **options):
             f"{', '.join(found.primary['baseline'])}, chosen by {found.primary['chosen_by']}; "
             f"margin {found.scenario['decision']['margin'] * 100:g} points"
         )
+        look = found.look
+        click.echo(
+            f"look {look['look']} of {look['looks']}, at an error of {look['error']:.4f}; "
+            f"{len(found.family) - 1} exploratory comparisons, adjusted after Holm"
+        )
 
 
 @cli.command()
@@ -275,6 +310,9 @@ def _request(
     model,
     settings,
     seed,
+    seeds,
+    look,
+    folds,
     **more,
 ):
     from bench.models import DEFAULT_MODEL
@@ -290,6 +328,9 @@ def _request(
         scenario=_scenario(scenario, data, text_field, label_field),
         mode=replace(mode, train_rows=train_rows) if train_rows else mode,
         seed=seed,
+        seeds=seeds,
+        look=look,
+        folds=folds or 0,
         model=model or DEFAULT_MODEL,
         only=names,
         changed=parse_settings(settings),

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from bench.kept import Kept
     from bench.models import LoadedModel
 
-Family = str  # "floor", "prompt" or "fine_tune"
+Family = str
+"""`floor`; `prompt`, whose weights stay; `fine_tune`, a language model's that change; `between`: a
+classifier on a language model's vectors, which is neither and never enters the verdict."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,8 @@ class Ground:
     """What a contender may use to fit: never a test row.
 
     `model` gives the trial's language model; `folder` is where a contender may leave what it made
-    (an adapter); `kept` holds what an earlier start of the same trial finished.
+    (an adapter); `kept` holds what an earlier start of the same trial finished. `shuffled_canary`
+    asks one that tunes to train on shuffled labels as well (`bench.canaries`).
     """
 
     task: Task
@@ -55,6 +58,7 @@ class Ground:
     model: Callable[[], LoadedModel]
     folder: Path
     kept: Kept
+    shuffled_canary: bool = False
 
 
 class Answerer(Protocol):
@@ -75,9 +79,9 @@ class Answerer(Protocol):
 class Contender(Protocol):
     """Settings, and the way from rows to an answerer.
 
-    `family` is "floor", "prompt" or "fine_tune"; `uses_model` whether it needs a language
-    model; `seeded` whether another seed may give another answer; `quick` the settings of a
-    `--quick` run. One with `usual = False` runs only where `--only` names it.
+    `uses_model` says whether it needs a language model; `seeded` whether another seed may give
+    another answer; `quick` the settings of a `--quick` run. `usual` names the modes in which it
+    runs unasked (all, if it has none), `tasks` the kinds of task that it suits (all).
     """
 
     family: ClassVar[Family]
@@ -96,7 +100,8 @@ class Contender(Protocol):
     #
     # A contender whose fitting would weigh on the figures of its serving also has
     # `restore(ground, notes) -> Answerer`: the answerer again, from its notes and its folder.
-    # It then serves in a fresh process, as it would be deployed.
+    # It then serves in a fresh process, as it would be deployed. One that can be served in several
+    # ways has `ways(ground, base)`; see `bench.tuning.served_in_three_ways`.
 
 
 class Skipped(Exception):

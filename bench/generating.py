@@ -13,7 +13,7 @@ from bench.contender import Answer
 from bench.models import LoadedModel
 from bench.packing import shares_prefix
 from bench.progress import bar
-from bench.prompts import Renderer
+from bench.prompts import Prompts
 from scenarios.rows import Example
 from scenarios.schema import Task
 
@@ -25,7 +25,7 @@ MOST_TOKENS = 16_384
 
 
 class TextAnswerer:
-    """Answers with what the model writes after a prompt with these demonstrations.
+    """Answers with what the model writes after a prompt.
 
     The likeliest token each time, until the end of a turn or `most_answer_tokens`. The prefix that
     all rows share is computed once; a row's padding stands between the prefix and the row.
@@ -35,22 +35,23 @@ class TextAnswerer:
         self,
         model: LoadedModel,
         task: Task,
-        demonstrations: Sequence[Example] = (),
+        prompts: Prompts,
         notes: dict | None = None,
     ):
         self.notes = notes or {}
+        self.prompts = prompts
         self._lm = model.lm
         self._most = task.most_answer_tokens
-        self._renderer = Renderer(model.tokenizer, task)
-        self._prefix = self._renderer.prefix(demonstrations)
-        check_context(model, task, self._prefix, self._most, len(demonstrations))
+        self._renderer = prompts.renderer
+        self._prefix = prompts.start
+        check_context(model, task, prompts, self._most)
         self._shared = None
 
     def answer(
         self, examples: Sequence[Example], done: Container[str] = (), progress: str = ""
     ) -> Iterator[list[Answer]]:
         """Answers in batches, shortest texts first; `progress` names a bar on stderr."""
-        rows = self._renderer.rows(examples, self.notes)
+        rows = self.prompts.rows(examples, self.notes)
         with bar(progress, len(rows), "row") as shown:
             for batch in self._batches(rows):
                 if not all(examples[i].id in done for i in batch):

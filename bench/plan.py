@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from itertools import product
 from pathlib import Path
 from types import MappingProxyType
 from typing import get_origin, get_type_hints
@@ -13,34 +15,43 @@ from pydantic import TypeAdapter, ValidationError
 
 from bench import registry
 from bench.metrics import load_metric
+from bench.statistics import FEWEST_SEEDS, error_of_look
 from scenarios.errors import UserError, unknown
 from scenarios.rows import Split
 from scenarios.schema import Scenario, Task
 
 SCHEMA_VERSION = 1
 FLOORS = ("majority", "tf-idf")
+_FIRST = ("zero-shot", "few-shot", "lora")  # of their families, since of equals the first is taken
 
 
 @dataclass(frozen=True)
 class Mode:
-    """How much a run does: seeds of the trials that chance decides, training rows, requests timed."""
+    """How much a run does: seeds of the trials that chance decides, training rows, requests timed,
+    whether tuned models are also timed in other ways of serving, and whether one of each kind is
+    trained on shuffled labels too."""
 
     name: str
     seeds: int
     train_rows: int | None
     latency_requests: int
+    serving_ways: bool
+    shuffled_canary: bool
 
 
 MODES = {
-    "quick": Mode("quick", seeds=1, train_rows=384, latency_requests=50),
-    "default": Mode("default", seeds=1, train_rows=1000, latency_requests=100),
-    "full": Mode("full", seeds=3, train_rows=None, latency_requests=100),
+    "quick": Mode("quick", 1, 384, 50, serving_ways=False, shuffled_canary=False),
+    "default": Mode("default", 1, 1000, 100, serving_ways=True, shuffled_canary=False),
+    "full": Mode("full", 5, None, 100, serving_ways=True, shuffled_canary=True),
 }
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One contender with one seed. `name` is as people write it, `kind` the file's name."""
+    """One contender with one seed, and one fold of the rows where they are cross-fitted.
+
+    `name` is as people write it, `kind` the file's name.
+    """
 
     slug: str
     name: str
@@ -50,11 +61,16 @@ class Trial:
     seed: int
     n_train: int
     settings: dict
+    fold: int | None = None
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run will do; written before it starts, and never changed after."""
+    """What a run will do; written before it starts, and never changed after.
+
+    `family` holds the exploratory comparisons, (baseline, challenger), among which p-values are
+    adjusted. `look` is the number of this look at the test rows, of how many, and its error.
+    """
 
     schema_version: int
     scenario: dict
@@ -64,6 +80,8 @@ class Plan:
     rows: dict
     trials: tuple[Trial, ...]
     primary: dict | None
+    family: tuple[tuple[str, str], ...]
+    look: dict
 
     def to_json(self) -> dict:
         """Plain values; equal plans are equal here."""
@@ -72,47 +90,116 @@ class Plan:
 
 def make_plan(
     scenario: Scenario,
-    split: Split,
+    splits: Split | Sequence[Split],
     mode: Mode,
     seed: int,
     model: str,
     only: Sequence[str] = (),
     changed: Mapping[str, dict] = MappingProxyType({}),
+    seeds: Sequence[int] = (),
+    look: int = 1,
 ) -> Plan:
-    """The trials of a run in order: floors first, then prompting, then tuning.
+    """The trials of a run in order: floors first, then prompting, what is between, and tuning.
 
-    `changed` holds settings by the kind of contender, as `parse_settings` gives them. Raises `UserError` for an unknown contender.
+    `changed` holds settings by the kind of contender, as `parse_settings` gives them; `seeds` are
+    those of what chance decides, in place of the mode's. Several splits are the folds of
+    cross-fitting, each contender's trials on each. Raises `UserError` for an unknown contender, for
+    seeds or looks that can't be, and for several arms of a side in cross-fitting.
     """
-    _check_metrics(scenario.task)
-    n_train = min(mode.train_rows or len(split.train), len(split.train))
+    check_declared(scenario, seeds, look)
+    seeds = tuple(seeds) or tuple(range(seed, seed + mode.seeds))
+    splits = [splits] if isinstance(splits, Split) else list(splits)
+    at_hand = min(len(split.train) for split in splits)
+    n_train = min(mode.train_rows or at_hand, at_hand)
     trials: list[Trial] = []
-    for name in contender_names(only):
+    for name in contender_names(only, mode.name, scenario.task.type):
         kind, _, own_model = name.partition("@")
         contender = registry.contender(kind)
         settings = settings_of(contender, mode.name == "quick", changed.get(kind))
-        for offset in range(mode.seeds if contender.seeded else 1):
+        folds = range(len(splits)) if len(splits) > 1 else (None,)
+        for own_seed, fold in product(seeds if contender.seeded else (seed,), folds):
+            part = "" if fold is None else f"-f{fold + 1}"
             trials.append(
                 Trial(
-                    slug=f"{len(trials) + 1:02d}-{_slug(name)}-s{seed + offset}",
+                    slug=f"{len(trials) + 1:02d}-{_slug(name)}-s{own_seed}{part}",
                     name=name,
                     kind=kind,
                     family=contender.family,
                     model=(own_model or model) if contender.uses_model else None,
-                    seed=seed + offset,
+                    seed=own_seed,
                     n_train=n_train,
                     settings=settings,
+                    fold=fold,
                 )
             )
+    _check_arms(trials, len(splits))
     return Plan(
         schema_version=SCHEMA_VERSION,
         scenario=_without_place(scenario).model_dump(mode="json"),
         mode=asdict(mode),
         seed=seed,
         model=model,
-        rows={"digest": split.digest, "counts": split.counts},
+        rows=_rows(splits),
         trials=tuple(trials),
-        primary=_primary(trials, scenario.task.metrics[0]),
+        primary=_primary(trials, scenario.task.metrics[0], seeds),
+        family=tuple(_pairs(trials)),
+        look=_look(look, scenario.decision.looks),
     )
+
+
+def _rows(splits: Sequence[Split]) -> dict:
+    """What the rows are, and how many of them do what."""
+    if len(splits) == 1:
+        return {"digest": splits[0].digest, "counts": splits[0].counts}
+    counts = dict(splits[0].counts)
+    for key in ("test", "test groups"):
+        counts[key] = sum(split.counts[key] for split in splits)
+    for key in ("train", "validation"):
+        counts[key] = min(split.counts[key] for split in splits)
+    digest = hashlib.sha256("".join(split.digest for split in splits).encode()).hexdigest()
+    return {"digest": digest, "counts": counts | {"folds": len(splits)}}
+
+
+def _check_arms(trials: Sequence[Trial], folds: int) -> None:
+    """In cross-fitting a row that chooses in one fold is tested in another, so arms can't be chosen."""
+    for family, side in (("prompt", "prompting"), ("fine_tune", "tuning")):
+        names = {trial.name for trial in trials if trial.family == family}
+        if folds > 1 and len(names) > 1:
+            raise UserError(
+                f"--cross-fit chooses no arm by validation rows, since each is tested as well; name "
+                f"one {side} arm, as in --only few-shot,lora (not {', '.join(sorted(names))})"
+            )
+
+
+def check_declared(scenario: Scenario, seeds: Sequence[int], look: int) -> None:
+    """Raises `UserError` for metrics, seeds or looks that can't be, before any row is read."""
+    _check_metrics(scenario.task)
+    twice = next((s for i, s in enumerate(seeds) if s in seeds[:i]), None)
+    if twice is not None:
+        raise UserError(f"--seeds names {twice} twice; a repeated seed is no new draw, give others")
+    looks = scenario.decision.looks
+    if not 1 <= look <= looks:
+        raise UserError(
+            f"--look {look}, and looks = {looks} in [decision]: looks are declared before the first"
+        )
+
+
+def _look(look: int, looks: int) -> dict:
+    """This look at the test rows, and the part of the error that it may spend."""
+    return {"look": look, "looks": looks, "error": error_of_look(look, looks)}
+
+
+def _pairs(trials: Sequence[Trial]) -> list[tuple[str, str]]:
+    """Each prompting arm against each tuned one, and what is between against both sides."""
+    sides = (("prompt", "fine_tune"), ("prompt", "between"), ("between", "fine_tune"))
+    families = {trial.name: trial.family for trial in trials}
+    return [
+        (one, other)
+        for baseline, challenger in sides
+        for one in families
+        for other in families
+        if (families[one], families[other]) == (baseline, challenger)
+    ]
 
 
 def _without_place(scenario: Scenario) -> Scenario:
@@ -124,29 +211,41 @@ def _without_place(scenario: Scenario) -> Scenario:
     return scenario.model_copy(update={"task": task.model_copy(update={"rows": rows})})
 
 
-def contender_names(only: Sequence[str]) -> list[str]:
-    """The floors and the named contenders (the usual ones if none), in the order of their families.
+def contender_names(
+    only: Sequence[str], mode: str = "default", task_type: str = "classification"
+) -> list[str]:
+    """The floors and the named contenders (the mode's usual ones if none), in the order of families.
 
     A name is `few-shot` or `few-shot@MODEL`. Raises `UserError` for an unknown one, and for a
     model on a contender that uses none.
     """
-    usual = [
-        n for n in registry.names("contenders") if getattr(registry.contender(n), "usual", True)
+    wanted = [name.strip() for name in only] or [
+        name
+        for name in registry.names("contenders")
+        if mode in getattr(registry.contender(name), "usual", MODES)
+        and task_type in _tasks_of(registry.contender(name))
     ]
-    wanted = [name.strip() for name in only] or usual
     for name in wanted:
         kind, at, model = name.partition("@")
         if at and not registry.contender(kind).uses_model:
             raise UserError(f"'{name}': {kind} uses no model; write just '{kind}'")
         if at and not model:
             raise UserError(f"'{name}' names no model after '@'; write '{kind}' or '{kind}@MODEL'")
-    places = {"floor": 0, "prompt": 1, "fine_tune": 2}
+        if task_type not in _tasks_of(registry.contender(kind)):
+            raise UserError(
+                f"'{name}' answers with labels, and this task's answers are free texts; leave it out"
+            )
+    places = {"floor": 0, "prompt": 1, "between": 2, "fine_tune": 3}
 
     def place(name: str) -> tuple:
         kind = name.partition("@")[0]
-        return places[registry.contender(kind).family], kind != "zero-shot"
+        return places[registry.contender(kind).family], kind != "zero-shot", kind not in _FIRST
 
     return sorted(dict.fromkeys([*FLOORS, *wanted]), key=place)
+
+
+def _tasks_of(contender) -> Sequence[str]:
+    return getattr(contender, "tasks", ("classification", "generation"))
 
 
 def settings_of(contender, quick: bool, changed: dict[str, object] | None = None) -> dict:
@@ -189,7 +288,7 @@ def _check_metrics(task: Task) -> None:
             )
 
 
-def _primary(trials: Sequence[Trial], metric: str) -> dict | None:
+def _primary(trials: Sequence[Trial], metric: str, seeds: Sequence[int]) -> dict | None:
     """The one comparison that the verdict is drawn from, declared before anything is measured."""
     arms = {
         family: list(dict.fromkeys(t.name for t in trials if t.family == family))
@@ -202,7 +301,13 @@ def _primary(trials: Sequence[Trial], metric: str) -> dict | None:
         "baseline": arms["prompt"],
         "challenger": arms["fine_tune"],
         "chosen_by": f"{metric} on the validation rows; of equals the first",
+        "scope": "this-method" if _of_methods(metric, seeds) else "this-model",
     }
+
+
+def _of_methods(metric: str, seeds: Sequence[int]) -> bool:
+    """Whether a comparison can speak of the methods, and not of these prompts and weights alone."""
+    return len(seeds) >= FEWEST_SEEDS and load_metric(metric).share
 
 
 def _slug(name: str) -> str:

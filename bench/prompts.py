@@ -8,7 +8,7 @@ and is the prompt's prefix, which a scorer needs to compute only once.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -48,6 +48,10 @@ class Renderer:
     def row(self, text: str) -> list[int]:
         """Tokens of a row's text, cut as the task says, and of what stands before the answer."""
         return self._cut(text) + self._between
+
+    def text(self, text: str) -> list[int]:
+        """A text's own tokens, cut as the task says."""
+        return self._cut(text)
 
     def rows(self, examples: Sequence[Example], notes: dict) -> list[list[int]]:
         """Tokens of several rows; `notes` gets how many of their texts were cut."""
@@ -155,3 +159,47 @@ class Renderer:
         return self.tokenizer(
             text.strip(), add_special_tokens=False, split_special_tokens=True
         ).input_ids
+
+
+Near = Callable[[Sequence[Example]], list[list[Example]]]
+"""Gives the demonstrations of each of some rows."""
+
+
+class Prompts:
+    """Rows' prompts as tokens: a start that all of them share, and what is each row's own.
+
+    Demonstrations are the same for all rows, or `near` finds each row's own; those then stand
+    behind the start. `longest` are the demonstrations of the longest prompt that may come.
+    """
+
+    def __init__(
+        self,
+        renderer: Renderer,
+        demonstrations: Sequence[Example] = (),
+        near: Near | None = None,
+        longest: Sequence[Example] = (),
+    ):
+        self.renderer = renderer
+        self.longest = renderer.prefix(longest or demonstrations)
+        self.shots = len(longest or demonstrations)
+        self._near = near
+        self.start = renderer.prefix(demonstrations)
+        if near is not None:
+            self.start = _common(self.start, self.longest)
+
+    def rows(self, examples: Sequence[Example], notes: dict) -> list[list[int]]:
+        """Tokens behind the start; `notes` gets how many texts were cut."""
+        rows = self.renderer.rows(examples, notes)
+        if self._near is None:
+            return rows
+        size = len(self.start)
+        prefixes = [self.renderer.prefix(found) for found in self._near(examples)]
+        if any(prefix[:size] != self.start for prefix in prefixes):
+            raise Failed("the model's chat template begins otherwise with other demonstrations")
+        return [prefix[size:] + row for prefix, row in zip(prefixes, rows, strict=True)]
+
+
+def _common(one: list[int], other: list[int]) -> list[int]:
+    """The tokens by which both begin."""
+    same = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), None)
+    return one[: min(len(one), len(other)) if same is None else same]

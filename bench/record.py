@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import subprocess
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,12 +15,13 @@ from pathlib import Path
 import numpy as np
 
 from bench import statistics
+from bench.canaries import failed, of_split
 from bench.metrics import Metric, load_metric, texts
 from bench.plan import SCHEMA_VERSION, Plan
 from bench.statistics import Estimate
 from bench.verdict import make_verdict
 from scenarios.errors import UserError
-from scenarios.rows import Split
+from scenarios.rows import Example, Split
 from scenarios.schema import Scenario, Task
 
 PACKAGES = ("tune-or-prompt", "torch", "transformers", "peft", "accelerate", "datasets",
@@ -43,26 +45,34 @@ class Results:
 
 
 def make_record(
-    folder: Path, plan: Plan, split: Split, models: dict, usd_per_hour: float | None
+    folder: Path,
+    plan: Plan,
+    splits: Split | Sequence[Split],
+    models: dict,
+    usd_per_hour: float | None,
 ) -> dict:
-    """The record as plain JSON values, from the files that the trials left in `folder`."""
+    """The record as plain JSON values, from the files that the trials left in `folder`.
+
+    Several splits are the folds of cross-fitting: their test rows are the run's.
+    """
+    splits = [splits] if isinstance(splits, Split) else list(splits)
+    test = [example for split in splits for example in split.test]
     scenario = Scenario.model_validate(plan.scenario)
     outcomes = {t.slug: _read_json(folder / "outcomes" / f"{t.slug}.json") for t in plan.trials}
-    results = _results(folder, plan, split, outcomes)
-    gold = texts([e.gold for e in split.test])
-    groups = np.array([e.group for e in split.test])
-    estimates = {
-        name: {
-            metric: asdict(_estimate(load_metric(metric), found, gold, groups, scenario.task, plan))
-            for metric in scenario.task.metrics
-        }
-        for name, found in results.items()
-    }
+    results = _results(folder, plan, test, outcomes)
+    gold = texts([e.gold for e in test])
+    groups = np.array([e.group for e in test])
+    estimates = estimates_of(plan, results, gold, groups, scenario.task)
     contenders = [
         _contender(name, plan, outcomes, estimates.get(name, {}), usd_per_hour)
         for name in dict.fromkeys(t.name for t in plan.trials)
     ]
-    comparisons = _comparisons(plan, results, gold, groups, scenario)
+    comparisons = comparisons_of(plan, results, gold, groups, scenario)
+    sides = [
+        c for c in comparisons if "between" not in (c["baseline_family"], c["challenger_family"])
+    ]
+    canaries = [c for split in splits for c in of_split(split)] + _canaries(plan, outcomes)
+    earlier = earlier_looks(folder, plan)
     rows = scenario.task.rows
     return {
         "schema_version": SCHEMA_VERSION,
@@ -73,18 +83,48 @@ def make_record(
         "models": models,
         "data": {
             "source": rows.filename or Path(rows.path).name,
-            "digest": split.digest,
-            "counts": split.counts,
+            "digest": plan.rows["digest"],
+            "counts": plan.rows["counts"],
             "licence": rows.licence,
             "provenance": rows.provenance,
         },
         "trials": [{**asdict(t), "outcome": outcomes[t.slug]} for t in plan.trials],
         "contenders": contenders,
         "estimates": estimates,
-        "comparisons": comparisons,
-        "verdict": make_verdict(plan, scenario, contenders, comparisons, len(gold)),
+        "comparisons": sides,
+        "side_comparisons": [c for c in comparisons if c not in sides],
+        "canaries": canaries,
+        "earlier_looks": earlier,
+        "verdict": make_verdict(
+            plan, scenario, contenders, sides, len(gold), failed(canaries), earlier
+        ),
         "forecasts": graded(read_forecasts(folder), outcomes),
     }
+
+
+def earlier_looks(folder: Path, plan: Plan) -> list[str]:
+    """Runs beside this one that looked at another number of test rows of the same scenario."""
+    found = []
+    for file in sorted(folder.absolute().parent.glob("*/record.json")):
+        record = None if file.parent == folder.absolute() else read_or_none(file)
+        if record is None or record.get("scenario") != plan.scenario["name"]:
+            continue
+        try:
+            seen = record["plan"]["rows"]["counts"]["test"]
+        except (KeyError, TypeError):
+            continue
+        if seen != plan.rows["counts"].get("test"):
+            found.append(f"{file.parent.name} ({seen} test rows)")
+    return found
+
+
+def _canaries(plan: Plan, outcomes: dict[str, dict]) -> list[dict]:
+    """Those that the trials left, with whose they are."""
+    return [
+        canary | {"trial": trial.slug}
+        for trial in plan.trials
+        for canary in (outcomes[trial.slug].get("notes") or {}).get("canaries", ())
+    ]
 
 
 def read_forecasts(folder: Path) -> list[dict]:
@@ -148,20 +188,28 @@ def read_or_none(file: Path) -> dict | None:
     return found if isinstance(found, dict) else None
 
 
-def _results(folder, plan: Plan, split: Split, outcomes) -> dict[str, Results]:
-    """By contender, of the trials that are done."""
-    places = dict.fromkeys(example.id for example in split.test)
+def _results(folder, plan: Plan, test: Sequence[Example], outcomes) -> dict[str, Results]:
+    """By contender, of the seeds whose trials (one, or one a fold) are done."""
+    places = dict.fromkeys(example.id for example in test)
     results = {}
     for name in dict.fromkeys(t.name for t in plan.trials):
         trials = [t for t in plan.trials if t.name == name]
-        done = [t for t in trials if outcomes[t.slug]["status"] == "done"]
+        seeds = [[t for t in trials if t.seed == s] for s in dict.fromkeys(t.seed for t in trials)]
+        done = [own for own in seeds if all(outcomes[t.slug]["status"] == "done" for t in own)]
         if not done:
             continue
-        answers = [answers_in(folder / "answers" / f"{t.slug}.jsonl") for t in done]
+        answers = [
+            {
+                k: v
+                for t in own
+                for k, v in answers_in(folder / "answers" / f"{t.slug}.jsonl").items()
+            }
+            for own in done
+        ]
         if any(found.keys() != places.keys() for found in answers):
             raise UserError(f"answers of {name} are missing in '{folder}'; start a new run")
         predicted = np.stack([texts([found[id_] for id_ in places]) for found in answers])
-        chosen = [outcomes[t.slug]["notes"].get("validation_score") for t in done]
+        chosen = [outcomes[t.slug]["notes"].get("validation_score") for own in done for t in own]
         score = None if None in chosen else float(np.mean(chosen))
         results[name] = Results(name, trials[0].family, trials[0].model, predicted, score)
     return results
@@ -176,6 +224,17 @@ def answers_in(file: Path) -> dict[str, str]:
         return {}
 
 
+def estimates_of(plan: Plan, results: dict[str, Results], gold, groups, task: Task) -> dict:
+    """Each metric of each contender with its interval."""
+    return {
+        name: {
+            metric: asdict(_estimate(load_metric(metric), found, gold, groups, task, plan))
+            for metric in task.metrics
+        }
+        for name, found in results.items()
+    }
+
+
 def _estimate(metric, found: Results, gold, groups, task: Task, plan: Plan) -> Estimate:
     """A metric over the test rows, averaged over the seeds row by row."""
     n = len(gold)
@@ -186,7 +245,10 @@ def _estimate(metric, found: Results, gold, groups, task: Task, plan: Plan) -> E
     if metric.share:
         return statistics.share(_right(metric, found, gold, task), groups)
     sums = _statistics(metric, found, gold, task)
-    return statistics.resampled(sums, lambda s: metric.value(s).mean(axis=-1), groups, plan.seed)
+    wrong = (found.predicted != gold).any(axis=0)
+    return statistics.resampled(
+        sums, lambda s: metric.value(s).mean(axis=-1), groups, plan.seed, wrong
+    )  # fmt: skip
 
 
 def _statistics(metric: Metric, found: Results, gold, task: Task) -> np.ndarray:
@@ -195,9 +257,14 @@ def _statistics(metric: Metric, found: Results, gold, task: Task) -> np.ndarray:
     return np.stack(seeds, axis=1)
 
 
+def _right_by_seed(metric: Metric, found: Results, gold, task: Task) -> np.ndarray:
+    """Whether each seed answered each row rightly, shape (seeds, rows)."""
+    return metric.value(_statistics(metric, found, gold, task)).T
+
+
 def _right(metric: Metric, found: Results, gold, task: Task) -> np.ndarray:
     """Of each row the share of seeds that answered it rightly."""
-    return metric.value(_statistics(metric, found, gold, task)).mean(axis=1)
+    return _right_by_seed(metric, found, gold, task).mean(axis=0)
 
 
 def _contender(name, plan: Plan, outcomes, estimates: dict, usd_per_hour) -> dict:
@@ -211,7 +278,7 @@ def _contender(name, plan: Plan, outcomes, estimates: dict, usd_per_hour) -> dic
         "model": trials[0].model,
         "status": "done" if done else found[0]["status"],
         "reason": next((o["reason"] for o in found if "reason" in o), None),
-        "seeds": len(done),
+        "seeds": len({t.seed for t, o in zip(trials, found, strict=True) if o["status"] == "done"}),
         **{metric.replace("-", "_"): estimate for metric, estimate in estimates.items()},
     }
     return entry | (_measured(done, usd_per_hour) if done else {})
@@ -228,16 +295,19 @@ def _measured(done: list[dict], usd_per_hour: float | None) -> dict:
         cost = usd_per_hour / 3600 / throughput * 1000
         reason = "the machine's price at its measured throughput, fully used"
 
+    setup_seconds = float(np.median([o["setup"]["seconds"] for o in done]))
     notes = done[0]["notes"]
     return {
         "validation_score": notes.get("validation_score"),
         "p50_latency_ms": float(np.percentile(latencies, 50)),
         "p95_latency_ms": float(np.percentile(latencies, 95)),
+        "p95_latency_interval_ms": statistics.quantile_interval(latencies.tolist(), 0.95),
+        "machine_gflops": _median_known(done, "machine_gflops"),
         "latency_requests": len(latencies),
         "p50_first_token_ms": _median(done, "first_token_ms"),
         "p50_per_token_ms": _median(done, "per_token_ms"),
         "throughput_rows_per_s": throughput,
-        "train_seconds": float(np.median([o["setup"]["seconds"] for o in done])),
+        "train_seconds": setup_seconds,
         "peak_resident_bytes": _peak("peak_resident_bytes", done, STAGES),
         "serving_peak_resident_bytes": _peak("peak_resident_bytes", done, STAGES[2:]),
         "peak_gpu_bytes": _peak("peak_gpu_bytes", done, STAGES),
@@ -250,6 +320,7 @@ def _measured(done: list[dict], usd_per_hour: float | None) -> dict:
         "trainable_share": notes.get("trainable_share"),
         "adapter_bytes": notes.get("adapter_bytes"),
         "usd_per_1000_requests": cost,
+        "setup_usd": None if usd_per_hour is None else usd_per_hour / 3600 * setup_seconds,
         "usd_reason": reason,
         "device": done[0]["device"],
     }
@@ -261,53 +332,44 @@ def _peak(key: str, outcomes: list[dict], stages: tuple[str, ...]) -> int | None
     return max((v for v in values if v is not None), default=None)
 
 
+def _median_known(done: list[dict], key: str) -> float | None:
+    values = [outcome[key] for outcome in done if outcome.get(key) is not None]
+    return float(np.median(values)) if values else None
+
+
 def _median(done: list[dict], key: str) -> float | None:
     """Of a figure of single requests, over all trials; None where no text was generated."""
     values = [value for outcome in done for value in outcome[key]]
     return float(np.median(values)) if values else None
 
 
-def _comparisons(plan: Plan, results: dict[str, Results], gold, groups, scenario) -> list[dict]:
-    """The primary comparison, and every prompting arm against every tuned one, Holm-adjusted."""
+def comparisons_of(plan: Plan, results: dict[str, Results], gold, groups, scenario) -> list[dict]:
+    """The primary comparison, and the plan's family of exploratory ones, Holm-adjusted."""
     primary = _primary_pair(plan, results)
-    pairs = [
-        (baseline, challenger)
-        for baseline in results.values()
-        for challenger in results.values()
-        if (baseline.family, challenger.family) == ("prompt", "fine_tune")
-    ]
     metric = load_metric(scenario.task.metrics[0])
     found = []
-    for arms in pairs:
-        baseline, challenger = arms
-        difference, p_value, test, discordant = _difference(
-            metric, arms, gold, groups, scenario.task, plan.seed
-        )
+    for pair in plan.family:
+        if not set(pair) <= results.keys():
+            continue
+        baseline, challenger = results[pair[0]], results[pair[1]]
+        difference = _difference(metric, (baseline, challenger), gold, groups, scenario.task, plan)
         found.append(
             {
                 "metric": metric.name,
                 "baseline": baseline.name,
                 "challenger": challenger.name,
-                "difference": difference.value,
-                "low": difference.low,
-                "high": difference.high,
-                "reason": difference.reason,
-                "level": difference.level,
-                "n": difference.n,
+                "baseline_family": baseline.family,
+                "challenger_family": challenger.family,
                 "groups": len(np.unique(groups)),
-                "method": f"{difference.method}; {test}" if test else difference.method,
-                "discordant_share": discordant,
-                "p_value": p_value,
-                "primary": (baseline.name, challenger.name) == primary,
+                "primary": pair == primary,
                 "margin": scenario.decision.margin,
-                "scope": "this-model",
                 "model": challenger.model,
                 "baseline_model": baseline.model,
                 "task": scenario.name,
             }
+            | difference
         )
-    others = [comparison for comparison in found if not comparison["primary"]]
-    tested = [comparison for comparison in others if comparison["p_value"] is not None]
+    tested = [c for c in found if not c["primary"] and c["p_value"] is not None]
     adjusted = statistics.holm([comparison["p_value"] for comparison in tested])
     for comparison, p_value in zip(tested, adjusted, strict=True):
         comparison["p_adjusted"] = p_value
@@ -317,20 +379,17 @@ def _comparisons(plan: Plan, results: dict[str, Results], gold, groups, scenario
 
 
 def _difference(
-    metric, arms: tuple[Results, Results], gold, groups, task: Task, seed: int
-) -> tuple[Estimate, float | None, str | None, float | None]:
-    """The challenger's gain over the baseline, its p-value and test, and the discordant share."""
+    metric, arms: tuple[Results, Results], gold, groups, task: Task, plan: Plan
+) -> dict:
+    """The challenger's gain over the baseline, with all that its interval and test tell."""
+    level = 1 - plan.look["error"]
     if not isinstance(metric, Metric):
         values = [np.mean([metric.of(gold, s, task.labels) for s in arm.predicted]) for arm in arms]
         reason = "a metric of the evaluate library gives no sums to resample"
         gain = float(values[1] - values[0])
-        n = len(gold)
-        return Estimate(gain, None, None, statistics.LEVEL, n, "none", reason), None, None, None
+        return _told(Estimate(gain, None, None, level, len(gold), "none", reason), None, None)
     if metric.share:
-        rows = [_right(metric, arm, gold, task) for arm in arms]
-        difference = statistics.paired_difference(*rows, groups)
-        p_value, test = statistics.paired_p_value(*rows, groups, seed)
-        return difference, p_value, test, float(np.abs(rows[0] - rows[1]).mean())
+        return _difference_of_shares(metric, arms, gold, groups, task, plan, level)
 
     def gain(sums: np.ndarray) -> np.ndarray:
         values = metric.value(sums).mean(axis=-1)
@@ -340,8 +399,65 @@ def _difference(
     each = [_statistics(metric, arm, gold, task) for arm in arms]
     even = [s[:, np.arange(seeds) % s.shape[1]] for s in each]  # an arm without seeds has one
     both = np.stack(even, axis=1)
-    difference = statistics.resampled(both, gain, groups, seed)
-    return difference, statistics.swap_p(both, gain, groups, seed), "arms swapped by group", None
+    telling = (both[:, 0] != both[:, 1]).reshape(len(gold), -1).any(axis=1)
+    difference = statistics.resampled(both, gain, groups, plan.seed, telling, level)
+    p_value = statistics.swap_p(both, gain, groups, plan.seed)
+    visible = None
+    if difference.low is not None:
+        half = (difference.high - difference.low) / 2
+        visible = statistics.smallest_visible_by_width(half, level)
+    return _told(difference, p_value, "arms swapped by group", visible=visible)
+
+
+def _difference_of_shares(metric, arms, gold, groups, task, plan: Plan, level: float) -> dict:
+    """Of a metric that is a share of right rows: of the methods with five seeds, else of the models."""
+    by_seed = [_right_by_seed(metric, arm, gold, task) for arm in arms]
+    rows = [arm.mean(axis=0) for arm in by_seed]
+    discordant = float(np.abs(rows[0] - rows[1]).mean())
+    effect = statistics.design_effect(rows[1] - rows[0], groups)
+    more = {
+        "discordant": discordant,
+        "effect": effect,
+        "visible": statistics.smallest_visible(discordant, len(gold), effect, level),
+    }
+    planned = [len({t.seed for t in plan.trials if t.name == arm.name}) for arm in arms]
+    seeded = [len(a) for a, n in zip(by_seed, planned, strict=True) if n > 1 or len(a) > 1]
+    split = statistics.split_variance(*by_seed, groups) if seeded else None
+    if seeded and min(seeded) >= statistics.FEWEST_SEEDS:
+        difference = statistics.difference_of_methods(*by_seed, groups, level)
+        p_value = statistics.methods_p_value(*by_seed, groups)
+        return _told(difference, p_value, "t", split=split, scope="this-method", **more)
+    difference = statistics.paired_difference(*rows, groups, level)
+    p_value, test = statistics.paired_p_value(*rows, groups, plan.seed)
+    return _told(difference, p_value, test, split=split, **more)
+
+
+def _told(
+    difference: Estimate,
+    p_value: float | None,
+    test: str | None,
+    discordant: float | None = None,
+    effect: float | None = None,
+    visible: float | None = None,
+    split: statistics.Split | None = None,
+    scope: str = "this-model",
+) -> dict:
+    """A difference as a comparison tells it."""
+    return {
+        "difference": difference.value,
+        "low": difference.low,
+        "high": difference.high,
+        "reason": difference.reason,
+        "level": difference.level,
+        "n": difference.n,
+        "method": f"{difference.method}; {test}" if test else difference.method,
+        "p_value": p_value,
+        "scope": scope,
+        "discordant_share": discordant,
+        "design_effect": effect,
+        "smallest_visible": visible,
+        "variance": split and {"sampling": split.sampling, "seed": split.seed, "draw": split.draw},
+    }
 
 
 def _primary_pair(plan: Plan, results: dict[str, Results]) -> tuple[str, str] | None:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench import models
-from bench.plan import Mode, Plan, Trial, make_plan
+from bench.plan import Mode, Plan, Trial, check_declared, make_plan
 from bench.processes import Processes
 from bench.record import (
     FORECASTS,
@@ -25,11 +25,14 @@ from bench.record import (
     read_or_none,
     read_record,
 )
-from bench.trial import CANNOT_WRITE, ROWS
+from bench.trial import CANNOT_WRITE, rows_file
 from scenarios.cache import DISK_ERRORS, write_atomically
 from scenarios.errors import UserError
-from scenarios.rows import Split, balanced_sample, keep_split, load_split
-from scenarios.schema import Scenario
+from scenarios.rows import Split, balanced_sample, cross_splits, keep_split, load_split
+from scenarios.schema import Scenario, Task
+
+FEWEST_VALIDATION_ROWS = 8
+"""With fewer, one row more or less is over 12 points, and whatever is chosen is chosen by luck."""
 
 
 class Interrupted(Exception):
@@ -52,6 +55,9 @@ class Request:
     changed: Mapping[str, dict] = field(default_factory=dict)
     out: Path | None = None
     usd_per_hour: float | None = None
+    seeds: tuple[int, ...] = ()
+    look: int = 1
+    folds: int = 0
 
 
 def run(request: Request) -> tuple[Path, dict]:
@@ -62,7 +68,7 @@ def run(request: Request) -> tuple[Path, dict]:
     """
     folder = request.out or Path("runs") / new_name(request.scenario.name)
     processes = Processes(folder)
-    if (folder / ROWS).exists():  # an unfinished run goes on
+    if _has_rows(folder):  # an unfinished run goes on
         processes.make_ready()
     try:
         return folder, _record_of(request, folder, processes)
@@ -72,17 +78,18 @@ def run(request: Request) -> tuple[Path, dict]:
 
 def _record_of(request: Request, folder: Path, processes: Processes) -> dict:
     """The run's record, after all that is left to do."""
-    plan, split = prepare(request)
+    plan, splits = prepare(request)
     model_facts = {name: _model_facts(name) for name in _models_of(plan)}
     with _held(folder, plan):
         try:
-            keep_split(_trained_on(split, plan), folder / ROWS)
+            splits = _keep_rows(folder, plan, splits)
             _forecast(folder, processes)
             _do_all(folder, plan, processes)
-            record = make_record(folder, plan, split, model_facts, request.usd_per_hour)
+            record = make_record(folder, plan, splits, model_facts, request.usd_per_hour)
             text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False)
             write_atomically(folder / "record.json", _without_folders(text, plan))
-            (folder / ROWS).unlink()
+            for trial in plan.trials:
+                (folder / rows_file(trial.fold)).unlink(missing_ok=True)
         except KeyboardInterrupt:
             done = len(list((folder / "outcomes").glob("*.json")))
             raise Interrupted(
@@ -105,25 +112,55 @@ def _without_folders(text: str, plan: Plan) -> str:
     return text
 
 
-def prepare(request: Request) -> tuple[Plan, Split]:
-    """The run's plan and its rows, which are fetched if they aren't there yet."""
+def _has_rows(folder: Path) -> bool:
+    return any((folder / rows_file(fold)).exists() for fold in (None, 0))
+
+
+def _keep_rows(folder: Path, plan: Plan, splits: Sequence[Split]) -> list[Split]:
+    """Leave the rows where the trials find them; returns the splits as they are trained on."""
+    kept = [_trained_on(split, plan) for split in splits]
+    for fold, split in enumerate(kept):
+        keep_split(split, folder / rows_file(fold if len(kept) > 1 else None))
+    return kept
+
+
+def prepare(request: Request) -> tuple[Plan, list[Split]]:
+    """The run's plan and its rows (a split, or one a fold), which are fetched if they aren't there."""
     task = request.scenario.task
     if task is None:
         raise UserError(
             f"the scenario '{request.scenario.name}' has no [task], so there is nothing to run; "
             f"`advisor recommend --scenario {request.scenario.name}` advises on it"
         )
-    split = load_split(task, request.seed)
+    check_declared(request.scenario, request.seeds, request.look)
+    if request.folds:
+        splits = cross_splits(task, request.seed, request.folds)
+    else:
+        splits = [load_split(task, request.seed)]
     plan = make_plan(
         request.scenario,
-        split,
+        splits,
         request.mode,
         request.seed,
         request.model,
         request.only,
         request.changed,
+        request.seeds,
+        request.look,
     )
-    return plan, split
+    for split in splits:
+        check_rows(task, split)
+    return plan, splits
+
+
+def check_rows(task: Task, split: Split) -> None:
+    """Raises `UserError` where the validation part can't tell one setting from another."""
+    least = max(FEWEST_VALIDATION_ROWS, 2 * len(task.labels))
+    if len(split.validation) < least:
+        raise UserError(
+            f"{len(split.validation)} validation rows are too few to choose prompts and settings "
+            f"on, and {least} are the fewest; set validation_rows higher in [task], or bring more rows"
+        )
 
 
 def forecast(request: Request) -> tuple[Plan, list[dict]]:
@@ -131,11 +168,11 @@ def forecast(request: Request) -> tuple[Plan, list[dict]]:
 
     Trials whose model isn't on this machine have no forecast, and nothing is fetched for one.
     """
-    plan, split = prepare(request)
+    plan, splits = prepare(request)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         _keep_plan(folder / "plan.json", plan)
-        keep_split(_trained_on(split, plan), folder / ROWS)
+        _keep_rows(folder, plan, splits)
         _forecast(folder, Processes(folder))
         return plan, read_forecasts(folder)
 

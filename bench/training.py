@@ -1,4 +1,5 @@
-"""LoRA training by PEFT under Accelerate: loss on the answer alone, best epoch by validation."""
+"""Training under Accelerate, of adapters (PEFT) or of all weights: loss on the answer alone, best
+epoch by validation."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import torch
 
@@ -26,28 +28,126 @@ ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
 
 
 @dataclass(frozen=True)
-class LoraSettings:
-    """`targets` is `attention` (q, k, v, o), `all-linear`, or module names with commas.
+class TrainSettings:
+    """How to train, whatever is trained.
 
     One update sees `batch_size` x `accumulation_steps` rows, taken through the model in pieces
     that fit its memory. The learning rate rises over the first `warmup_share` of the updates and
-    falls linearly to nothing after that.
+    falls linearly to nothing after that. Training ends early after `patience` epochs that were no
+    better than the best (0: never).
+    """
+
+    learning_rate: float
+    epochs: int
+    batch_size: int
+    accumulation_steps: int
+    warmup_share: float
+    patience: int
+
+    @property
+    def rows_an_update(self) -> int:
+        """Rows whose mean gradient makes one update."""
+        return self.batch_size * self.accumulation_steps
+
+
+@dataclass(frozen=True)
+class LoraSettings(TrainSettings):
+    """`targets` is `attention` (q, k, v, o), `all-linear`, or module names with commas.
+
+    `variant` is `lora` (Hu et al. 2022), `dora` (Liu et al. 2024, arXiv:2402.09353: the weights' lengths
+    are learnt apart from their directions), or `rslora` (Kalajdzievski 2023, arXiv:2312.03732: scaled
+    by alpha / sqrt(rank), so that higher ranks learn as fast).
     """
 
     rank: int
     alpha: int
     dropout: float
     targets: str
-    learning_rate: float
-    epochs: int
-    batch_size: int
-    accumulation_steps: int
-    warmup_share: float
+    variant: str = "lora"
 
-    @property
-    def rows_an_update(self) -> int:
-        """Rows whose mean gradient makes one update."""
-        return self.batch_size * self.accumulation_steps
+    def tuned(self, model: LoadedModel) -> _Adapter:
+        """The model with a fresh adapter."""
+        return _Adapter(_with_adapter(model, self))
+
+
+@dataclass(frozen=True)
+class FullSettings(TrainSettings):
+    """All weights are trained, in float32, since steps of a bfloat16 weight are too coarse to learn."""
+
+    def tuned(self, model: LoadedModel) -> _Whole:
+        """The model with all of its weights free."""
+        return _Whole(model)
+
+
+class _Adapter:
+    """A PEFT model; `network` is what is trained, `state` what is kept of an epoch."""
+
+    def __init__(self, peft_model):
+        self.network = peft_model
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """A copy of the adapter's weights."""
+        from peft import get_peft_model_state_dict
+
+        weights = get_peft_model_state_dict(self.network, save_embedding_layers=False)
+        return {name: value.detach().clone() for name, value in weights.items()}
+
+    def load(self, state: dict[str, torch.Tensor]) -> None:
+        """Set the adapter's weights."""
+        from peft import set_peft_model_state_dict
+
+        set_peft_model_state_dict(self.network, state)
+
+    def save(self, folder: Path) -> Path:
+        """Write the adapter; returns its file of weights."""
+        self.network.save_pretrained(folder, save_embedding_layers=False)
+        return folder / "adapter_model.safetensors"
+
+    @contextmanager
+    def off(self) -> Iterator[None]:
+        """Meanwhile the model is the base."""
+        with self.network.disable_adapter():
+            yield
+
+    def remove(self) -> None:
+        """Leave the model as it was before."""
+        self.network.unload()
+
+
+class _Whole:
+    """A model whose own weights are trained; as `_Adapter`."""
+
+    def __init__(self, model: LoadedModel):
+        self.network = model.lm
+        self._tokenizer = model.tokenizer
+        self._dtype = getattr(torch, model.device.dtype)
+        self._before = {
+            n: p.detach().to("cpu", copy=True) for n, p in self.network.named_parameters()
+        }
+        self.network.float().requires_grad_(True)
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """A copy of the weights in the number format that they are served in."""
+        return {
+            n: p.detach().to(self._dtype, copy=True) for n, p in self.network.named_parameters()
+        }
+
+    def load(self, state: dict[str, torch.Tensor]) -> None:
+        """Set the weights, which are served now and not trained any more."""
+        self.network.to(self._dtype)
+        with torch.no_grad():
+            for name, parameter in self.network.named_parameters():
+                parameter.copy_(state[name])
+
+    def save(self, folder: Path) -> Path:
+        """Write the whole model; returns its file of weights."""
+        self._tokenizer.save_pretrained(folder)
+        self.network.save_pretrained(folder, max_shard_size="100GB")
+        return folder / "model.safetensors"
+
+    def remove(self) -> None:
+        """Leave the model as it was before."""
+        self.load(self._before)
 
 
 @dataclass(frozen=True)
@@ -58,40 +158,42 @@ class Row:
     answer: list[int]
 
 
-def train_lora(
+def train(
     model: LoadedModel,
     prefix: list[int],
     rows: Sequence[Row],
-    settings: LoraSettings,
+    settings: TrainSettings,
     seed: int,
     validate: Callable[[], tuple[float | None, float]],
-    kept: Kept,
-) -> tuple[object, dict]:
-    """Train an adapter on rows of tokens; returns the PEFT model at its best epoch, and notes.
+    kept: Kept | None,
+    progress: str = "training",
+) -> tuple[_Adapter | _Whole, dict]:
+    """Train on rows of tokens; returns what was tuned at its best epoch, and notes.
 
     The loss is on the answers' tokens alone.
     `validate` gives the score (or None) and the mean log-likelihood of the gold answers on the
     validation rows; the best epoch is that of the highest score, then of the highest likelihood.
     Each finished epoch is put into `kept`, and epochs that are there already aren't trained again.
     """
-    from peft import set_peft_model_state_dict
-
     torch.manual_seed(seed)
-    peft_model = _with_adapter(model, settings)
-    trainable = [p for p in peft_model.parameters() if p.requires_grad]
+    tuned = settings.tuned(model)
+    trainable = [p for p in tuned.network.parameters() if p.requires_grad]
     updates_an_epoch = math.ceil(len(rows) / settings.rows_an_update)
-    state = _State.resumed(peft_model, trainable, settings, kept)
-    step = _Step(model, peft_model, prefix, trainable, settings, state, updates_an_epoch)
+    state = _State.resumed(trainable, settings, kept)
+    step = _Step(model, tuned.network, prefix, trainable, settings, state, updates_an_epoch)
     rng = random.Random(seed)
     for number in range(1, settings.epochs + 1):
         updates = _updates(rows, settings.rows_an_update, rng)
         if number <= len(state.epochs):
             continue
+        if _has_lost_patience(state.epochs, settings.patience):
+            break
         start = time.perf_counter()
-        peft_model.train()
-        with bar(f"training, epoch {number} of {settings.epochs}", len(rows), "row") as done:
+        tuned.network.train()
+        name = progress and f"{progress}, epoch {number} of {settings.epochs}"
+        with bar(name, len(rows), "row") as done:
             losses = [step(update, done) for update in updates]
-        peft_model.eval()
+        tuned.network.eval()
         synchronise()
         seconds = time.perf_counter() - start
         score, log_likelihood = validate()
@@ -102,22 +204,30 @@ def train_lora(
             "validation_log_likelihood": log_likelihood,
             "seconds": seconds,
         }
-        state.finish(epoch, peft_model, trainable, kept)
-    set_peft_model_state_dict(peft_model, state.best)
-    best = max(state.epochs, key=_rank_of_epoch)
+        state.finish(epoch, tuned, trainable, kept)
     trained = sum(p.numel() for p in trainable)
-    total = sum(p.numel() for p in peft_model.parameters())
-    return peft_model, {
+    total = sum(p.numel() for p in tuned.network.parameters())
+    tuned.load(state.best)
+    best = max(state.epochs, key=_rank_of_epoch)
+    return tuned, {
         "settings": asdict(settings),
         "trainable_parameters": trained,
         "total_parameters": total,
         "trainable_share": trained / total,
-        "updates": settings.epochs * updates_an_epoch,
-        "trained_tokens": settings.epochs * sum(len(prefix) + _own_length(row) for row in rows),
+        "updates": len(state.epochs) * updates_an_epoch,
+        "trained_tokens": len(state.epochs) * sum(len(prefix) + _own_length(row) for row in rows),
         "epochs": state.epochs,
         "best_epoch": best["epoch"],
         "validation_score": best["validation_score"],
     }
+
+
+def _has_lost_patience(epochs: list[dict], patience: int) -> bool:
+    """Whether the last epochs were all no better than the best before them."""
+    if not patience or len(epochs) <= patience:
+        return False
+    best = max(epochs, key=_rank_of_epoch)  # of equals the first
+    return epochs[-1]["epoch"] - best["epoch"] >= patience
 
 
 class _State:
@@ -129,9 +239,11 @@ class _State:
         self.best: dict[str, torch.Tensor] = {}
 
     @classmethod
-    def resumed(cls, peft_model, trainable, settings: LoraSettings, kept: Kept) -> _State:
+    def resumed(cls, trainable, settings: TrainSettings, kept: Kept | None) -> _State:
         """The state after the last epoch that was kept, with the weights set to it."""
         state = cls(torch.optim.AdamW(trainable, lr=settings.learning_rate, weight_decay=0.0))
+        if kept is None:
+            return state
         state.epochs = kept.value("epochs") or []
         tensors = kept.tensors(f"epoch-{len(state.epochs)}")
         if not (state.epochs and tensors):
@@ -154,14 +266,13 @@ class _State:
         }
         return state
 
-    def finish(self, epoch: dict, peft_model, trainable, kept: Kept) -> None:
+    def finish(self, epoch: dict, tuned, trainable, kept: Kept | None) -> None:
         """Take in an epoch, and put everything on disk."""
-        from peft import get_peft_model_state_dict
-
         self.epochs.append(epoch)
         if max(self.epochs, key=_rank_of_epoch) is epoch:
-            weights = get_peft_model_state_dict(peft_model, save_embedding_layers=False)
-            self.best = {name: value.detach().clone() for name, value in weights.items()}
+            self.best = tuned.state()
+        if kept is None:
+            return
         tensors = {f"best.{name}": value for name, value in self.best.items()}
         tensors["rng"] = torch.get_rng_state()
         if torch.cuda.is_available():
@@ -178,7 +289,7 @@ class _State:
 class _Step:
     """One update: its rows in pieces through the model, gradients clipped to 1, AdamW."""
 
-    def __init__(self, model, peft_model, prefix, trainable, settings, state, updates_an_epoch):
+    def __init__(self, model, network, prefix, trainable, settings, state, updates_an_epoch):
         from accelerate import Accelerator
 
         self._lm, self._prefix, self._trainable = model.lm, prefix, trainable
@@ -186,7 +297,7 @@ class _Step:
             mixed_precision="bf16" if model.device.dtype == "bfloat16" else "no",
             cpu=model.device.kind == "cpu",
         )
-        _, self._optimizer = self._accelerator.prepare(peft_model, state.optimizer)
+        _, self._optimizer = self._accelerator.prepare(network, state.optimizer)
         total = settings.epochs * updates_an_epoch
         done = len(state.epochs) * updates_an_epoch
         self._schedule = _schedule(self._optimizer, total, done, settings)
@@ -237,6 +348,8 @@ def _with_adapter(model: LoadedModel, settings: LoraSettings):
         target_modules=targets,
         bias="none",
         task_type="CAUSAL_LM",
+        use_dora=settings.variant == "dora",
+        use_rslora=settings.variant == "rslora",
     )
     try:
         with without_renaming_notices():
@@ -246,7 +359,7 @@ def _with_adapter(model: LoadedModel, settings: LoraSettings):
         raise Failed(f"no adapter on the targets {settings.targets}: {reason}") from error
 
 
-def _schedule(optimizer, updates: int, done: int, settings: LoraSettings):
+def _schedule(optimizer, updates: int, done: int, settings: TrainSettings):
     """Warm-up and linear decay, as after `done` updates."""
     from transformers import get_linear_schedule_with_warmup
 

@@ -15,13 +15,15 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from importlib import import_module
 from pathlib import Path
+from statistics import median
 
 from bench import registry
 from bench.contender import Answer, Answerer, Failed, Ground, Skipped, answers_of
 from bench.kept import Kept
-from bench.meter import Meter, Usage
+from bench.meter import Meter, Usage, synchronise
 from bench.progress import bar
 from scenarios.cache import DISK_ERRORS, write_atomically
 from scenarios.errors import UserError
@@ -30,6 +32,8 @@ from scenarios.schema import Scenario
 
 ROWS = "rows.json"  # the split, in the run's folder while the run goes on
 WARM_UP_REQUESTS = 3
+WAYS_REQUESTS = 24
+"""Requests by which each way of serving a tuned model is timed."""
 CANNOT_WRITE = 74  # the exit code of a trial that found the disk full or read-only
 
 
@@ -67,7 +71,7 @@ def main(folder: Path, slug: str) -> None:
 def run_trial(folder: Path, plan: dict, trial: dict) -> dict | None:
     """Fit, or restore what was fitted, and serve; the outcome's figures, or None until served."""
     task = Scenario.model_validate(plan["scenario"]).task
-    split = kept_split(folder / ROWS)
+    split = kept_split(folder / rows_file(trial["fold"]))
     contender = registry.contender(trial["kind"])(**settings_of(trial))
     machine = Machine()
     with Meter() as loading:
@@ -80,6 +84,7 @@ def run_trial(folder: Path, plan: dict, trial: dict) -> dict | None:
         model=lambda: model,
         folder=folder / "adapters" / trial["slug"],
         kept=kept,
+        shuffled_canary=plan["mode"]["shuffled_canary"] and trial["seed"] == plan["seed"],
     )
     restores = hasattr(contender, "restore")
     fitted = kept.value("fitted")
@@ -98,7 +103,15 @@ def run_trial(folder: Path, plan: dict, trial: dict) -> dict | None:
         if restores:
             return None
     served = _serve(folder, plan, trial, split, answerer)
+    if plan["mode"]["serving_ways"] and getattr(contender, "ways", None):
+        ways = contender.ways(ground, machine.folder)
+        served["ways"] = _time_ways(ways, split.test[:WAYS_REQUESTS])
     return fitted | {"loading": asdict(loading.usage)} | served | machine.facts()
+
+
+def rows_file(fold: int | None) -> str:
+    """The file of a fold's split, or of the only one."""
+    return ROWS if fold is None else f"rows-{fold + 1}.json"
 
 
 def settings_of(trial: dict) -> dict:
@@ -116,14 +129,66 @@ def _serve(folder: Path, plan: dict, trial: dict, split: Split, answerer: Answer
     answers_of(answerer, split.test[:WARM_UP_REQUESTS])
     with Meter() as serving:
         answers = _answer_all(answerer, split.test, folder / "answers", trial)
+    speed = machine_speed()
     timed = _time_requests(answerer, split.test[: plan["mode"]["latency_requests"]])
+    timed["machine_gflops"] = speed
     return {"serving": asdict(_of_answers(serving.usage, answers)), "rows": len(answers), **timed}
+
+
+def machine_speed() -> float:
+    """Billions of operations a second of a fixed matrix product here and now, the median of 15.
+
+    Two trials whose figures differ were timed on a machine that did something else as well.
+    """
+    torch, seconds = sys.modules.get("torch"), []
+    if torch is None:
+        import numpy as np
+
+        size = 1024
+        one = np.ones((size, size), dtype=np.float32)
+        multiply = partial(np.dot, one, one)
+    else:
+        on_gpu = torch.cuda.is_available()
+        size = 8192 if on_gpu else 1024
+        one = torch.ones(size, size, device="cuda" if on_gpu else "cpu")
+        multiply = partial(torch.mm, one, one)
+    multiply()
+    for _ in range(15):
+        synchronise()
+        start = time.perf_counter()
+        multiply()
+        synchronise()
+        seconds.append(time.perf_counter() - start)
+    return 2 * size**3 / median(seconds) / 1e9
+
+
+def _time_ways(ways, examples: Sequence[Example]) -> list[dict]:
+    """Single requests to the tuned model by each way of serving it, and what changed by it.
+
+    `bytes` are of the weights; `alike` is the share of answers that are the first way's.
+    """
+    found, first = [], None
+    for way, answerer, size in ways:
+        if answerer is None:
+            found.append({"way": way, "status": "skipped", "reason": size})
+            continue
+        answers_of(answerer, examples[:WARM_UP_REQUESTS])
+        timed = _time_requests(answerer, examples)["latencies_ms"]
+        said = {answer.example_id: answer.text for answer in answers_of(answerer, examples)}
+        first = first or said
+        alike = sum(said[key] == first[key] for key in said) / len(said)
+        found.append(
+            {"way": way, "status": "done", "latencies_ms": timed, "weight_bytes": size,
+             "alike": alike, "machine_gflops": machine_speed()}
+        )  # fmt: skip
+    return found
 
 
 class Machine:
     """Where the trial's model runs, how exactly it repeats itself there, and what it is."""
 
     def __init__(self):
+        self.folder: Path | None = None  # of the model's files
         self._device: dict | None = None
         self._not_repeatable: set[str] = set()
 
@@ -138,8 +203,8 @@ class Machine:
             contender.check(device)
         self._not_repeatable = models.repeat_exactly(device)
         self._device = asdict(device) | _torch_facts()
-        four_bit = getattr(contender, "four_bit", False)
-        return models.load(name, models.folder_of(name), device, four_bit)
+        self.folder = models.folder_of(name)
+        return models.load(name, self.folder, device, getattr(contender, "four_bit", False))
 
     def facts(self) -> dict:
         """Device, and the operations that may give other last bits next time; None without a model."""

@@ -2,33 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bench.plan import Plan
 from bench.statistics import rows_to_narrow, rows_to_settle, wilson
-from scenarios.schema import Scenario
+from scenarios.schema import Decision, Scenario
 
 SIDES = {"fine_tune": "fine-tuning", "prompt": "prompting"}
+SPEEDS_APART = 1.25
+"""Times by which the machine may have been faster for one arm than for the other: what is beyond it
+can't be told from the arms' own difference."""
 
 
 def make_verdict(
-    plan: Plan, scenario: Scenario, contenders: list[dict], comparisons: list[dict], n: int
+    plan: Plan,
+    scenario: Scenario,
+    contenders: list[dict],
+    comparisons: list[dict],
+    n: int,
+    failed: Sequence[dict] = (),
+    earlier: Sequence[str] = (),
 ) -> dict:
-    """Quality, latency, cost and overall, each `answer`, `sentence`, `would_settle`; and a scope."""
+    """Quality, latency, cost and overall, each `answer`, `sentence`, `would_settle`; and a scope.
+
+    `failed` are canaries that sang, `earlier` runs that had looked at other rows of the scenario.
+    `exploratory` says why the quality is no verdict of a first, declared look; None where it is.
+    """
     primary = next((c for c in comparisons if c["primary"]), None)
     by_name = {contender["name"]: contender for contender in contenders}
-    quality = _quality(primary, plan)
+    exploratory = _undeclared(plan, earlier)
+    scope = _scope(plan, primary, n)
     if primary is None:
+        quality = _quality(primary, plan)
         missing = _part("not_applicable", "There are no two arms to compare.", None)
         return {"quality": quality, "latency": missing, "cost": missing, "overall": quality,
-                "scope": _scope(plan, primary, n)}  # fmt: skip
+                "scope": scope, "exploratory": exploratory}  # fmt: skip
     arms = by_name[primary["baseline"]], by_name[primary["challenger"]]
+    quality = _withheld(failed) or _with_bar(_quality(primary, plan), primary, arms, scenario)
+    if exploratory and quality["answer"] != "not_applicable":
+        quality["sentence"] = f"Exploratory, since {exploratory}. {quality['sentence']}"
     latency = _latency(*arms, scenario.decision.latency_target_p95_ms)
-    cost = _cost(*arms)
+    cost = _cost(*arms, scenario.decision)
     return {
         "quality": quality,
         "latency": latency,
         "cost": cost,
-        "overall": _overall(quality, latency, cost),
-        "scope": _scope(plan, primary, n),
+        "overall": _overall(quality, latency),
+        "scope": scope,
+        "exploratory": exploratory,
     }
 
 
@@ -38,6 +59,25 @@ def _part(answer: str, sentence: str, would_settle: str | None) -> dict:
 
 def _points(share: float) -> str:
     return f"{abs(share) * 100:.1f} points"
+
+
+def _undeclared(plan: Plan, earlier: Sequence[str]) -> str | None:
+    """Why a look at the rows wasn't declared, where earlier ones are known."""
+    if plan.look["looks"] > 1 or not earlier:
+        return None
+    return (
+        f"other rows of this scenario were looked at before ({', '.join(earlier)}) and [decision] "
+        "declares one look"
+    )
+
+
+def _withheld(failed: Sequence[dict]) -> dict | None:
+    """No verdict where a canary sang."""
+    if not failed:
+        return None
+    told = "; ".join(f"{canary['name']}: {canary['sentence']}" for canary in failed)
+    return _part("cant_tell", f"Withheld, since a check of the run itself failed: {told}.",
+                 "a run whose checks hold")  # fmt: skip
 
 
 def _quality(primary: dict | None, plan: Plan) -> dict:
@@ -52,30 +92,79 @@ def _quality(primary: dict | None, plan: Plan) -> dict:
                      "other test rows")  # fmt: skip
     interval = (
         f"{names}: {primary['metric']} {primary['difference'] * 100:+.1f} points, "
-        f"95 % interval {low * 100:+.1f} to {high * 100:+.1f}, on {primary['n']} rows"
+        f"{primary.get('level', 0.95) * 100:.3g} % interval {low * 100:+.1f} to {high * 100:+.1f}, "
+        f"on {primary['n']} rows"
     )
     if low > margin:
         return _part("fine_tune", f"{interval}: better by more than the margin of "
                      f"{_points(margin)}.", None)  # fmt: skip
+    if high < -margin:
+        return _part("prompt", f"{interval}: prompting is better by more than the margin of "
+                     f"{_points(margin)}.", None)  # fmt: skip
     if high < margin:
+        alike = "; nor is it worse by as much" if low > -margin else ""
         return _part("prompt", f"{interval}: tuning doesn't gain the margin of "
-                     f"{_points(margin)} that would pay for it.", None)  # fmt: skip
-    sentence = f"{interval}: the margin of {_points(margin)} lies inside, so these rows can't tell."
-    return _part("cant_tell", sentence, _rows_that_settle(primary))
+                     f"{_points(margin)} that would pay for it{alike}.", None)  # fmt: skip
+    sentence = f"{interval}: the margin of {_points(margin)} lies inside, so these rows can't tell"
+    sentence += "; tuning isn't worse by the margin." if low > -margin else "."
+    return _part("cant_tell", sentence, _rows_that_settle(primary, plan))
 
 
-def _rows_that_settle(primary: dict) -> str:
+def _rows_that_settle(primary: dict, plan: Plan) -> str:
     """How many rows, from the margin and how much the arms disagree, never from the gain seen."""
     n, margin = primary["n"], primary["margin"]
     if primary["discordant_share"] is None:
         rows = rows_to_narrow(n, (primary["high"] - primary["low"]) / 2, margin)
-        return f"about {max(rows, n + 1):,} independent test rows, which narrow the interval enough"
-    discordance = wilson(primary["discordant_share"] * n, n)[1]  # at most, by these rows
-    rows = rows_to_settle(discordance, margin)
-    return (
-        f"about {max(rows, n + 1):,} independent test rows, or fewer if the arms disagree on less "
-        f"than {discordance:.0%} of them"
-    )
+        found = (
+            f"about {max(rows, n + 1):,} independent test rows, which narrow the interval enough"
+        )
+    else:
+        discordance = wilson(primary["discordant_share"] * n, n)[1]  # at most, by these rows
+        rows = rows_to_settle(discordance, margin)
+        found = (
+            f"about {max(rows, n + 1):,} independent test rows, or fewer if the arms disagree on "
+            f"less than {discordance:.0%} of them"
+        )
+        effect = primary.get("design_effect") or 1.0
+        if effect > 1.1:
+            more = rows_to_settle(discordance, margin, effect=effect)
+            found += f" (about {max(more, n + 1):,} in groups like these)"
+    look = plan.look
+    if look["looks"] > look["look"]:
+        found += (
+            f"; look {look['look'] + 1} of the {look['looks']} that were declared may take them"
+        )
+    return found
+
+
+def _with_bar(quality: dict, primary: dict, arms: tuple[dict, dict], scenario: Scenario) -> dict:
+    """The quality with what the bar of [decision] says: an arm below it is of no use."""
+    bar = scenario.decision.quality_bar
+    if bar is None:
+        return quality
+    states, told = {}, []
+    for side, arm in zip(("prompt", "fine_tune"), arms, strict=True):
+        found = arm[primary["metric"].replace("-", "_")]
+        states[side] = _against_bar(found, bar)
+        told.append(f"{arm['name']} {states[side]} it")
+    sentence = f"{quality['sentence']} Against the bar of {bar * 100:g} %: {', '.join(told)}."
+    reaching = [side for side, state in states.items() if state == "reaches"]
+    if set(states.values()) == {"misses"}:
+        return _part("not_applicable", f"{sentence} Neither arm is of use.",
+                     "a larger model, or more rows to train on")  # fmt: skip
+    if len(reaching) == 1 and "misses" in states.values():
+        return _part(reaching[0], f"{sentence} Only {SIDES[reaching[0]]} reaches it.", None)
+    if quality["answer"] in SIDES and states[quality["answer"]] != "reaches":
+        return _part("cant_tell", sentence, "more test rows, until the interval leaves the bar")
+    return quality | {"sentence": sentence}
+
+
+def _against_bar(found: dict, bar: float) -> str:
+    if found["low"] is None:
+        return "can't be told from"
+    if found["low"] >= bar:
+        return "reaches"
+    return "misses" if found["high"] < bar else "can't be told from"
 
 
 def _latency(prompt: dict, tuned: dict, target_ms: float | None) -> dict:
@@ -84,10 +173,16 @@ def _latency(prompt: dict, tuned: dict, target_ms: float | None) -> dict:
         f"p95 of single requests: {prompt['name']} {prompt['p95_latency_ms']:.0f} ms, "
         f"{tuned['name']} {tuned['p95_latency_ms']:.0f} ms"
     )
+    changed = _speed_changed(prompt, tuned)
     if target_ms is None:
-        return _part("not_applicable", f"{seen}; the scenario sets no target.",
+        return _part("not_applicable", f"{seen}; the scenario sets no target.{changed or ''}",
                      "latency_target_p95_ms in [decision]")  # fmt: skip
-    meets = [arm["p95_latency_ms"] <= target_ms for arm in (prompt, tuned)]
+    if changed:
+        return _part("cant_tell", f"{seen}.{changed}", "a run on a machine that does nothing else")
+    meets = [_meets(arm, target_ms) for arm in (prompt, tuned)]
+    if None in meets:
+        return _part("cant_tell", f"{seen}; so few requests can't tell that from {target_ms:g} ms.",
+                     "more timed requests (a run without --quick times 100)")  # fmt: skip
     if meets[0] != meets[1]:
         answer = "fine_tune" if meets[1] else "prompt"
         return _part(answer, f"{seen}; only {SIDES[answer]} meets {target_ms:g} ms.", None)
@@ -95,7 +190,27 @@ def _latency(prompt: dict, tuned: dict, target_ms: float | None) -> dict:
     return _part("not_applicable", f"{seen}; {both} the target of {target_ms:g} ms.", None)
 
 
-def _cost(prompt: dict, tuned: dict) -> dict:
+def _meets(arm: dict, target_ms: float) -> bool | None:
+    """By the interval of the p95 where it is known; None where the target lies inside."""
+    low, high = arm.get("p95_latency_interval_ms") or (arm["p95_latency_ms"],) * 2
+    if high is not None and high <= target_ms:
+        return True
+    return False if low is not None and low > target_ms else None
+
+
+def _speed_changed(prompt: dict, tuned: dict) -> str | None:
+    """Whether the machine was faster for one arm than for the other, by a fixed piece of work."""
+    speeds = prompt.get("machine_gflops"), tuned.get("machine_gflops")
+    if None in speeds or max(speeds) <= SPEEDS_APART * min(speeds):
+        return None
+    return (
+        f" The machine's speed changed between the two: the same product ran at {speeds[0]:.0f} "
+        f"and {speeds[1]:.0f} GFLOP/s, so other work can't be told from the arms'."
+    )
+
+
+def _cost(prompt: dict, tuned: dict, decision: Decision) -> dict:
+    """Dollars of 1,000 requests, or of all requests of the horizon with the set-up."""
     prices = prompt["usd_per_1000_requests"], tuned["usd_per_1000_requests"]
     if None in prices:
         return _part(
@@ -103,15 +218,30 @@ def _cost(prompt: dict, tuned: dict) -> dict:
             "No price for this machine was given.",
             "this machine's price, by --usd-per-hour",
         )
-    answer = "fine_tune" if prices[1] < prices[0] else "prompt"
     sentence = (
         f"1,000 requests on this machine: {prompt['name']} ${prices[0]:.4f}, "
         f"{tuned['name']} ${prices[1]:.4f}, before training and labels."
     )
+    volume, months = decision.requests_per_month, decision.horizon_months
+    if volume and months:
+        prices = tuple(
+            arm["usd_per_1000_requests"] * volume * months / 1000 + arm["setup_usd"]
+            for arm in (prompt, tuned)
+        )
+        sentence = (
+            f"{volume:,} requests a month over {months:g} months, with choosing and training, on "
+            f"this machine: {prompt['name']} ${prices[0]:,.2f}, {tuned['name']} ${prices[1]:,.2f}, "
+            "before labels and people's time."
+        )
+    if changed := _speed_changed(prompt, tuned):
+        return _part(
+            "cant_tell", f"{sentence}{changed}", "a run on a machine that does nothing else"
+        )
+    answer = "fine_tune" if prices[1] < prices[0] else "prompt"
     return _part(answer, sentence, "several runs, for the spread")
 
 
-def _overall(quality: dict, latency: dict, cost: dict) -> dict:
+def _overall(quality: dict, latency: dict) -> dict:
     """Quality decides; an arm that misses the latency target alone can't be chosen."""
     answer = quality["answer"]
     if latency["answer"] in SIDES and answer in SIDES and latency["answer"] != answer:
@@ -120,8 +250,6 @@ def _overall(quality: dict, latency: dict, cost: dict) -> dict:
             f"Quality speaks for {SIDES[answer]}, but only the other arm is fast enough.",
             "a faster model or machine for the better arm, or another latency target",
         )
-    if answer in SIDES:
-        return _part(answer, quality["sentence"], None)
     return _part(answer, quality["sentence"], quality["would_settle"])
 
 
@@ -135,9 +263,17 @@ def _scope(plan: Plan, primary: dict | None, n: int) -> str:
         f"{prompted} prompted and {tuned} tuned"
     )  # fmt: skip
     seeds = len({t.seed for t in plan.trials if t.name == primary["challenger"]})
+    of = "the methods" if primary.get("scope") == "this-method" else "these prompts and weights"
     return (
         f"This speaks of {arms} on {n} test rows of '{title}' in "
         f"{primary['groups']} groups, with {seeds} training seed{'s' if seeds > 1 else ''} of "
-        f"{next(t.n_train for t in plan.trials if t.name == primary['challenger'])} rows; it "
-        "says nothing about larger or other models: run few-shot@MODEL to test one."
+        f"{next(t.n_train for t in plan.trials if t.name == primary['challenger'])} rows, and of "
+        f"{of}; it says nothing about larger or other models: run few-shot@MODEL to test one, as in "
+        f"`bench run {_place(plan)} --only few-shot@MODEL,{primary['challenger']}`."
     )
+
+
+def _place(plan: Plan) -> str:
+    """The scenario as it is named on the command line: ours by name, the user's by its file."""
+    name = plan.scenario["name"]
+    return f"./{name}.toml" if plan.scenario["task"]["rows"]["path"] else name

@@ -25,7 +25,7 @@ from pathlib import Path
 
 ARGUMENTS = ["--quick", "--train-rows", "64", "--only", "few-shot,lora", "--set", "few-shot.shots=3,6",
              "--set", "few-shot.draws=2", "--set", "lora.epochs=2"]  # fmt: skip
-PASSING = re.compile(r"seconds|_ms$|_bytes|joules|throughput|created|usd|latenc|cost")
+PASSING = re.compile(r"seconds|gflops|_ms$|_bytes|joules|throughput|created|usd|latenc|cost")
 
 
 def main() -> int:

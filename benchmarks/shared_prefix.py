@@ -96,7 +96,7 @@ def _training(model, renderer, rows):
         try:
             with tempfile.TemporaryDirectory() as folder:
                 kept = Kept(Path(folder))
-                tuned, _ = training.train_lora(
+                tuned, _ = training.train(
                     model, prefix, tokens, settings, 0, lambda: (1.0, 0.0), kept
                 )
             tuned.unload()

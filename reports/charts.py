@@ -6,8 +6,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-COLOURS = {"floor": "#8a8f98", "prompt": "#b4540a", "fine_tune": "#0b6e6e"}
-NAMES = {"floor": "floor", "prompt": "prompting", "fine_tune": "fine-tuning"}
+COLOURS = {"floor": "#8a8f98", "prompt": "#b4540a", "between": "#6b4fa0", "fine_tune": "#0b6e6e"}
+NAMES = {
+    "floor": "floor",
+    "prompt": "prompting",
+    "between": "between",
+    "fine_tune": "fine-tuning",
+}
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,7 @@ def _generation(layout: _Layout, labels: dict[str, int], file: Path):
             f"{FEWEST_FREE_TEXTS} are the fewest that can be split; bring more, or name a column "
             "of labels by --label-field"
         )
-    test, validation = min(100, len(answers) // 4), min(40, len(answers) // 8)
+    test, validation = min(100, len(answers) // 4), min(40, max(8, len(answers) // 8))
     longest = max(map(len, answers))
     most = min(MOST_ANSWER_TOKENS, 16 * -(-longest // (16 * 2)))  # two characters a token at least
     instruction = layout.instruction or "Answer the following."
@@ -243,7 +243,7 @@ def _parts(labels: dict[str, int], place: str) -> tuple[int, int]:
         )
     count, few = len(labels), labels[rarest]
     test = max(count * 2, min(300 // count, few * 3 // 10) * count)
-    validation = max(count * 2, min(90 // count, few * 15 // 100) * count)
+    validation = max(2, -(-8 // count), min(90 // count, few * 15 // 100)) * count
     return test, validation
 
 

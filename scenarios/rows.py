@@ -164,6 +164,7 @@ def split(
     label has its rows, then for the validation part; rows of those groups beyond the balance are
     left out, and so are near-copies of a part's rows that later parts would hold.
     """
+    _check_labels(examples, task.labels)
     rng = random.Random(seed)
     groups: dict[str, list[Example]] = {}
     for example in examples:
@@ -196,6 +197,80 @@ def split(
     return Split(
         tuple(train), tuple(validation), tuple(test), _digest(train, validation, test), counts
     )
+
+
+def cross_splits(task: Task, seed: int, count: int) -> list[Split]:
+    """So many splits of all usable rows, in which each row is tested exactly once.
+
+    The rows are dealt into folds by whole groups. In the k-th split the k-th fold is the test part and
+    the next one the validation part; the others train, without near-copies of either.
+    Raises `UserError` where there are too few groups, or a split lacks a label to train on.
+    """
+    examples, counts = clean(*read(task))
+    _check_labels(examples, task.labels)
+    dealt = _dealt(examples, count, seed)
+    splits = []
+    for k, test in enumerate(dealt):
+        validation = dealt[(k + 1) % count]
+        others = [dealt[i] for i in range(count) if i not in (k, (k + 1) % count)]
+        [validation], copied = _padded(_without_copies_of(test, [validation]))
+        others, once = _without_copies_of(test, others)
+        others, twice = _without_copies_of(validation, others)
+        train = [example for fold in others for example in fold]
+        missing = sorted(set(task.labels) - {example.gold for example in train})
+        if missing or not train or not validation:
+            raise UserError(
+                f"fold {k + 1} of {count} has no training row with the label "
+                f"{_short(', '.join(missing))}; give fewer folds, or bring more rows"
+                if missing
+                else f"fold {k + 1} of {count} has nothing to train or choose on; give fewer folds"
+            )
+        random.Random(seed).shuffle(train)
+        own = dict(counts) | {
+            "near-copies of test or validation rows": copied + once + twice,
+            "train": len(train), "validation": len(validation), "test": len(test),
+            "test groups": len({e.group for e in test}),
+        }  # fmt: skip
+        digest = _digest(train, validation, test)
+        splits.append(Split(tuple(train), tuple(validation), tuple(test), digest, own))
+    return splits
+
+
+def _padded(found: tuple[list[list[Example]], int]) -> tuple[list[list[Example]], int]:
+    """One part, that may have become empty."""
+    return found[0] or [[]], found[1]
+
+
+def _dealt(examples: Sequence[Example], count: int, seed: int) -> list[list[Example]]:
+    """Rows in so many folds, whole groups together, of about equal numbers of rows."""
+    groups: dict[str, list[Example]] = {}
+    for example in examples:
+        groups.setdefault(example.group, []).append(example)
+    if len(groups) < count:
+        raise UserError(
+            f"{len(groups)} groups of rows can't be dealt into {count} folds; give fewer"
+        )
+    names = sorted(groups)
+    random.Random(seed).shuffle(names)
+    dealt: list[list[Example]] = [[] for _ in range(count)]
+    for name in sorted(names, key=lambda name: -len(groups[name])):  # the largest first
+        min(dealt, key=len).extend(groups[name])
+    return dealt
+
+
+def _check_labels(examples: Sequence[Example], labels: Sequence[str]) -> None:
+    """Raises `UserError` where a label can't be both trained and tested."""
+    if len(examples) < len(labels):
+        raise UserError(
+            f"{len(examples)} usable rows for {len(labels)} labels; bring several rows of each label"
+        )
+    counts = Counter(example.gold for example in examples)
+    once = [label for label in labels if counts[label] == 1]
+    if once:
+        raise UserError(
+            f"the label '{_short(once[0])}' is seen once, and one row can't be both trained on and "
+            "tested; bring more of its rows, or leave the label out"
+        )
 
 
 def keep_split(split: Split, file: Path) -> None:

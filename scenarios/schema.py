@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from scenarios.errors import UserError, did_you_mean
 
@@ -236,10 +236,13 @@ class Task(Strict):
     A classification names its labels; a generation has free texts as answers, of at most
     `most_answer_tokens`. A text is cut after `most_text_tokens` of the model's tokens, for every
     contender alike. The first of the metrics is the one that everything is chosen and judged by.
+    `instructions` are other wordings of the instruction, among which prompting chooses on
+    validation rows; tuning learns the first.
     """
 
     type: Literal["classification", "generation"] = "classification"
     instruction: Annotated[str, Field(min_length=1)]
+    instructions: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     labels: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     metrics: Annotated[tuple[str, ...], Field(min_length=1)]
     test_rows: Annotated[int, Field(ge=2)] = 300
@@ -254,6 +257,15 @@ class Task(Strict):
         if isinstance(values, dict) and "metrics" not in values:
             values = values | {"metrics": METRICS.get(values.get("type", "classification"), ())}
         return values
+
+    @property
+    def wordings(self) -> tuple[str, ...]:
+        """All instructions, the task's own first."""
+        return (self.instruction, *self.instructions)
+
+    def worded(self, number: int) -> Task:
+        """The task with the instruction of that number among its wordings."""
+        return self.model_copy(update={"instruction": self.wordings[number]})
 
     @model_validator(mode="after")
     def _labels_differ(self) -> Task:
@@ -277,11 +289,28 @@ class Task(Strict):
 class Decision(Strict):
     """The thresholds, set before the run and copied into its plan.
 
-    `margin` is the smallest gain in accuracy (0 to 1) that is worth the trouble of tuning.
+    `margin` is the smallest gain in accuracy (0 to 1) that is worth the trouble of tuning, and
+    `quality_bar` what an arm must reach to be of use at all. Requests a month and a horizon turn
+    prices into sums. `looks` says how often the test rows may be looked at, each time with more of
+    them: the error is spent over these looks, and one more than was declared is exploratory.
     """
 
-    margin: Annotated[float, Field(gt=0, lt=1)] = 0.03
+    margin: float = 0.03
+    quality_bar: Annotated[float, Field(gt=0, lt=1)] | None = None
     latency_target_p95_ms: Positive | None = None
+    requests_per_month: Annotated[int, Field(gt=0, le=10**15)] | None = None
+    horizon_months: Positive | None = None
+    looks: Annotated[int, Field(ge=1, le=10)] = 1
+
+    @field_validator("margin")
+    @classmethod
+    def _is_a_margin(cls, value: float) -> float:
+        if not 0 < value < 1:
+            raise ValueError(
+                "a margin lies between 0 and 1: no number of rows shows a gain of nothing; give "
+                "the smallest gain that is worth the trouble, such as 0.03"
+            )
+        return value
 
 
 class Scenario(Strict):

@@ -1,4 +1,5 @@
-"""Prompting with demonstrations: how many, and which, is chosen on validation rows."""
+"""Prompting with demonstrations: how many, which, in which order and wording is chosen on validation
+rows, and so is the labels' calibration."""
 
 from __future__ import annotations
 
@@ -9,71 +10,96 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from bench.contender import Failed, Ground, TooLong, answers_of, quality
+from bench.choosing import Calibration, best_of, tried, without_bias
+from bench.contender import Ground
 from scenarios.rows import Example, balanced_sample
+
+Whole = Annotated[int, Field(gt=0)]
 
 
 @dataclass(frozen=True)
 class Contender:
-    """`shots` are the numbers of demonstrations that compete, each in `draws` random draws."""
+    """`shots` are the numbers of demonstrations that compete, each in `draws` random draws and each
+    draw in `orders` orders. The best `finalists` then compete in the task's other instructions."""
 
-    shots: tuple[Annotated[int, Field(gt=0)], ...] = (3, 9, 18)
-    draws: Annotated[int, Field(gt=0)] = 4
+    shots: tuple[Whole, ...] = (3, 9, 18)
+    draws: Whole = 4
+    orders: Whole = 2
+    finalists: Whole = 2
+    instructions: Whole = 5
+    calibrations: tuple[Calibration, ...] = ("none", "contextual", "batch")
     family: ClassVar = "prompt"
     uses_model: ClassVar = True
     seeded: ClassVar = True
-    quick: ClassVar = {"shots": (9, 18), "draws": 2}
+    quick: ClassVar = {
+        "shots": (9, 18),
+        "draws": 2,
+        "orders": 1,
+        "instructions": 1,
+        "calibrations": ("none",),
+    }
 
     def fit(self, ground: Ground, seed: int):
-        """The draw with the highest score on the validation rows; of equals the shortest prompt."""
+        """The prompt with the highest score on the validation rows; of equals the shortest."""
         from bench.answering import answerer
 
-        tried = []
-        for shots in self.shots:
-            for draw in range(self.draws):
-                reached = ground.kept.once(
-                    f"{shots}-shot-{draw}", lambda s=shots, d=draw: self._try(ground, seed, s, d)
-                )
-                tried.append({"shots": shots, "draw": draw, "validation_score": reached})
-        fitting = [prompt for prompt in tried if prompt["validation_score"] is not None]
-        if not fitting:
-            raise Failed(
-                f"not even {min(self.shots)} demonstrations fit the model's context; set fewer "
-                "(few-shot.shots), or a lower most_text_tokens in [task]"
-            )
-        best = max(fitting, key=lambda prompt: prompt["validation_score"])  # of equals the first
-        demonstrations = _draw(ground, best["shots"], f"{seed}-{best['draw']}")
+        candidates = [
+            self._try(ground, seed, shots, draw, order, 0)
+            for shots in self.shots
+            for draw in range(self.draws)
+            for order in range(self.orders)
+        ]
+        best_of(candidates)  # a model that none of them fits is told
+        fitting = [c for c in candidates if c["validation_score"] is not None]
+        leading = sorted(fitting, key=lambda c: -c["validation_score"])[: self.finalists]
+        wordings = min(self.instructions, len(ground.task.wordings))
+        candidates += [
+            self._try(ground, seed, c["shots"], c["draw"], c["order"], wording)
+            for c in leading
+            for wording in range(1, wordings)
+        ]
+        best = best_of(candidates)
+        task = ground.task.worded(best["instruction"])
+        demonstrations = _draw(ground, best["shots"], seed, best["draw"], best["order"])
         notes = {
             "shots": best["shots"],
             "demonstrations": [example.id for example in demonstrations],
+            "instruction": task.instruction,
+            "calibration": best["calibration"],
             "validation_score": best["validation_score"],
-            "tried": tried,
+            "tried": without_bias(candidates),
         }
-        return answerer(ground.model(), ground.task, demonstrations, notes)
+        return answerer(ground.model(), task, demonstrations, notes, best["bias"])
 
     def forecast(self, work) -> float:
         """Seconds of a trial in which the longest prompt wins."""
-        tried = sum(work.answers("validation", shots) for shots in self.shots)
-        return self.draws * tried + work.serves(max(self.shots))
+        swept = sum(work.answers("validation", shots) for shots in self.shots)
+        others = min(self.instructions, work.wordings) - 1
+        again = self.finalists * others * work.answers("validation", max(self.shots))
+        return self.draws * self.orders * swept + again + work.serves(max(self.shots))
 
-    def _try(self, ground: Ground, seed: int, shots: int, draw: int) -> float | None:
-        """Score of one draw on the validation rows; None where its prompt is too long for the model."""
+    def _try(
+        self, ground: Ground, seed: int, shots: int, draw: int, order: int, wording: int
+    ) -> dict:
         from bench.answering import answerer
 
-        demonstrations = _draw(ground, shots, f"{seed}-{draw}")
-        try:
-            found = answerer(ground.model(), ground.task, demonstrations)
-        except TooLong:
-            return None
-        name = f"validation, {shots}-shot, draw {draw + 1} of {self.draws}"
-        answers = answers_of(found, ground.validation, progress=name)
-        return quality(answers, ground.validation, ground.task)
+        what = {"shots": shots, "draw": draw, "order": order, "instruction": wording}
+        demonstrations = _draw(ground, shots, seed, draw, order)
+        return tried(
+            ground,
+            "-".join(map(str, ("prompt", *what.values()))),
+            what,
+            lambda: answerer(ground.model(), ground.task.worded(wording), demonstrations),
+            self.calibrations,
+            f"validation, {shots}-shot, draw {draw + 1} of {self.draws}",
+        )
 
 
-def _draw(ground: Ground, shots: int, seed: str) -> Sequence[Example]:
-    """Demonstrations in a random order, balanced over the labels where there are some."""
-    rng = random.Random(seed)
+def _draw(ground: Ground, shots: int, seed: int, draw: int, order: int) -> Sequence[Example]:
+    """Demonstrations, balanced over the labels where there are some, in one of their orders."""
+    rng = random.Random(f"{seed}-{draw}")
     rows = rng.sample(list(ground.train), len(ground.train))
     demonstrations = balanced_sample(rows, shots, ground.task.labels)
-    rng.shuffle(demonstrations)
+    for _ in range(order + 1):
+        rng.shuffle(demonstrations)
     return demonstrations

@@ -1,30 +1,38 @@
-"""Fine-tuning by low-rank adapters (Hu et al. 2022, LoRA), the weights in 16 bit or more."""
+"""Fine-tuning by low-rank adapters (Hu et al. 2022, LoRA), the weights in 16 bit or more.
+
+The learning rate is found by successive halving (Jamieson & Talwalkar 2016): all rates train on a few
+rows, the better half on twice as many, until one is left, which trains on all of them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from bench.contender import Answer, Ground, answers_of, quality
+from bench.contender import Ground, answers_of
 from scenarios.cache import disk_errors_told
-from scenarios.rows import Example
 
 Whole = Annotated[int, Field(gt=0)]
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 @dataclass(frozen=True)
 class Contender:
-    """See `bench.training.LoraSettings`. `serve` is `merged` into the base, or `attached`."""
+    """See `bench.training.LoraSettings`. `serve` is `merged` into the base, or `attached`.
+
+    `learning_rates` compete, first on `search_rows`; one alone is taken without a search.
+    """
 
     rank: Whole = 16
     alpha: Whole = 32
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.05
     targets: Annotated[str, Field(min_length=1)] = "attention"
-    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 2e-4
+    learning_rates: tuple[Rate, ...] = (2e-4, 6e-4, 2e-3)
+    search_rows: Whole = 128
     epochs: Whole = 3
+    patience: Annotated[int, Field(ge=0)] = 1
     batch_size: Whole = 4
     accumulation_steps: Whole = 4
     warmup_share: Annotated[float, Field(ge=0, le=1)] = 0.1
@@ -32,53 +40,43 @@ class Contender:
     family: ClassVar = "fine_tune"
     uses_model: ClassVar = True
     seeded: ClassVar = True
+    variant: ClassVar = "lora"
     quick: ClassVar = {
         "rank": 8,
         "alpha": 16,
         "dropout": 0.0,
         "targets": "all-linear",
-        "learning_rate": 1e-3,
+        "learning_rates": (1e-3,),
         "epochs": 3,
+        "patience": 0,
         "batch_size": 16,
         "accumulation_steps": 1,
     }
 
     def fit(self, ground: Ground, seed: int):
-        """Train, keep the epoch that does best on the validation rows, save the adapter."""
-        from bench.answering import answerer
-        from bench.prompts import Renderer
-        from bench.training import Row, mean_log_likelihood, train_lora
+        """Search the rate, train, keep the epoch that does best on validation rows, save the adapter."""
+        from bench import canaries
+        from bench.tuning import Tuning
 
-        model = ground.model()
-        answerer(model, ground.task)  # a prompt that is too long is told before the training
-        renderer = Renderer(model.tokenizer, ground.task)
-        prefix = renderer.prefix()
-
-        def rows_of(examples: Sequence[Example]) -> list[Row]:
-            return [Row(renderer.row(e.text), renderer.answer(e.gold)) for e in examples]
-
-        def score(progress: str) -> tuple[float, list[Answer]]:
-            found = answerer(model, ground.task)
-            answers = answers_of(found, ground.validation, progress=progress)
-            return quality(answers, ground.validation, ground.task), answers
-
-        def validate() -> tuple[float | None, float]:
-            if ground.task.type == "generation":  # writing every answer takes too long
-                return None, mean_log_likelihood(model.lm, prefix, rows_of(ground.validation))
-            reached, answers = score("validation")
-            return reached, _gold_log_likelihood(answers, ground)
-
-        settings = self._settings()
-        peft_model, notes = train_lora(
-            model, prefix, rows_of(ground.train), settings, seed, validate, ground.kept
-        )
+        tuning = Tuning(ground, seed)
+        before = tuning.of_some_rows()
+        rate, tried = self._searched(tuning)
+        tuned, notes = tuning.train(self._settings(rate), ground.train, ground.kept)
         if notes["validation_score"] is None:
-            notes["validation_score"] = score("validation, the best epoch")[0]
+            notes["validation_score"] = tuning.score("validation, the best epoch")[0]
+        notes["canaries"] = [canaries.of_prompts(ground)]
+        if hasattr(tuned, "off"):
+            with tuned.off():
+                after = tuning.of_some_rows()
+            four_bit = getattr(self, "four_bit", False)
+            notes["canaries"].append(canaries.adapter_off(before, after, four_bit))
         with disk_errors_told():
-            peft_model.save_pretrained(ground.folder, save_embedding_layers=False)
-        adapter = ground.folder / "adapter_model.safetensors"
-        notes |= {"adapter_bytes": adapter.stat().st_size, "served": self.serve}
-        return answerer(model, ground.task, notes=notes)
+            file = tuned.save(ground.folder)
+        notes |= {"adapter_bytes": file.stat().st_size, "served": self.serve, "tried": tried}
+        if ground.shuffled_canary:
+            tuned.remove()
+            notes["canaries"].append(self._shuffled(tuning, rate))
+        return tuning.answerer(notes)
 
     def restore(self, ground: Ground, notes: dict):
         """The tuned model from its adapter on disk, merged or attached, in a fresh process.
@@ -99,20 +97,61 @@ class Contender:
         return answerer(model, ground.task, notes=notes)
 
     def forecast(self, work) -> float:
-        """Seconds of a trial: training here, serving in a fresh process."""
+        """Seconds of a trial: searching and training here, serving in a fresh process."""
         last = work.answers("validation") if work.free_texts else 0.0
-        return work.trains(self._settings()) + last + work.restarts() + work.serves()
+        rungs = [(len(rates), rows) for rates, rows in self._rungs(work.train_rows)]
+        settings = self._settings(self.learning_rates[0])
+        return work.trains(settings, rungs) + last + work.restarts() + work.serves()
 
-    def _settings(self):
+    def _rungs(self, most: int) -> list[tuple[tuple[float, ...], int]]:
+        """How many rates train on how many rows, were the first always the better."""
+        rates, rows, rungs = self.learning_rates, self.search_rows, []
+        while len(rates) > 1:
+            rungs.append((rates, min(rows, most)))
+            rates, rows = rates[: (len(rates) + 1) // 2], 2 * rows
+        return rungs
+
+    def _searched(self, tuning) -> tuple[float, list[dict]]:
+        """The learning rate that is left, and what was tried."""
+        rates, tried = list(self.learning_rates), []
+        for rung, (_, rows) in enumerate(self._rungs(len(tuning.ground.train))):
+            found = []
+            for rate in rates:
+                settings = replace(self._settings(rate), epochs=1)
+                epoch = tuning.ground.kept.once(
+                    f"search-{rung}-{rate:g}",
+                    lambda settings=settings, rows=rows: tuning.tried(settings, rows),
+                )
+                found.append({"learning_rate": rate, "rows": rows, **epoch})
+            tried += found
+            found.sort(key=lambda one: (one["validation_score"] or 0.0,
+                                        one["validation_log_likelihood"]), reverse=True)  # fmt: skip
+            rates = [one["learning_rate"] for one in found[: (len(found) + 1) // 2]]
+        return rates[0], tried
+
+    def _shuffled(self, tuning, rate: float) -> dict:
+        """What one epoch on shuffled labels reaches, which must be no more than chance."""
+        from bench import canaries
+
+        def train() -> dict:
+            settings = replace(self._settings(rate), epochs=1)
+            rows = canaries.with_shuffled_labels(tuning.ground.train, tuning.seed)
+            tuned, _ = tuning.train(settings, rows, None, "training on shuffled labels")
+            answers = answers_of(tuning.answerer(), tuning.ground.validation)
+            tuned.remove()
+            return canaries.shuffled(answers, tuning.ground)
+
+        return tuning.ground.kept.once("shuffled", train)
+
+    def _settings(self, rate: float):
         from bench.training import LoraSettings
 
-        names = LoraSettings.__dataclass_fields__
-        return LoraSettings(**{name: getattr(self, name) for name in names})
+        names = set(LoraSettings.__dataclass_fields__) - {"learning_rate", "variant"}
+        given = {name: getattr(self, name) for name in names}
+        return LoraSettings(**given, learning_rate=rate, variant=self.variant)
 
+    def ways(self, ground: Ground, folder):
+        """The tuned model as it can be served, as (way, what answers, bytes of its weights)."""
+        from bench.tuning import served_in_three_ways
 
-def _gold_log_likelihood(answers: list[Answer], ground: Ground) -> float:
-    """Mean log-likelihood of the gold labels on the validation rows."""
-    gold: dict[str, Example] = {example.id: example for example in ground.validation}
-    places = {label: i for i, label in enumerate(ground.task.labels)}
-    values = [answer.scores[places[gold[answer.example_id].gold]] for answer in answers]
-    return sum(values) / len(values)
+        return served_in_three_ways(ground, folder)

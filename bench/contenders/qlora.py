@@ -19,8 +19,9 @@ class Contender(lora.Contender):
     merging them into 4-bit weights would round them away."""
 
     serve: Literal["attached"] = "attached"
-    usual: ClassVar = False
+    usual: ClassVar = ()
     four_bit: ClassVar = True
+    ways: ClassVar = None  # its weights are in 4 bit anyway
 
     def check(self, device: Device) -> None:
         """Raises `Skipped` where 4-bit weights can't be trained on."""

@@ -45,7 +45,7 @@ class Contender:
         from sklearn.pipeline import make_pipeline
 
         pipeline = make_pipeline(
-            _vectorizer(),
+            vectorizer(),
             LogisticRegression(C=inverse_penalty, max_iter=1000),
         )
         pipeline.fit([e.text for e in ground.train], [e.gold for e in ground.train])
@@ -55,7 +55,8 @@ class Contender:
         return answerer
 
 
-def _vectorizer():
+def vectorizer():
+    """Words and pairs of words, as vectors of length one."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     return TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\w+|[!?]")
@@ -88,7 +89,7 @@ class NearestAnswerer:
 
     def __init__(self, ground: Ground):
         self._answers = [example.gold for example in ground.train]
-        self._vectorizer = _vectorizer()
+        self._vectorizer = vectorizer()
         self._rows = self._vectorizer.fit_transform([example.text for example in ground.train])
         answers = answers_of(self, ground.validation)
         self.notes = {"validation_score": quality(answers, ground.validation, ground.task)}

@@ -1,35 +1,54 @@
-"""Prompting with the instruction alone."""
+"""Prompting with the instruction alone: its wording and its calibration chosen on validation rows."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from bench.contender import Ground, answers_of, quality
+from pydantic import Field
+
+from bench.choosing import Calibration, best_of, tried, without_bias
+from bench.contender import Ground
 
 
 @dataclass(frozen=True)
 class Contender:
-    """Nothing is fitted; the validation rows only say how it compares with other prompts."""
+    """The first so many `instructions` of the task compete, each under the `calibrations`."""
 
+    instructions: Annotated[int, Field(gt=0)] = 5
+    calibrations: tuple[Calibration, ...] = ("none", "contextual", "batch")
     family: ClassVar = "prompt"
     uses_model: ClassVar = True
     seeded: ClassVar = False
-    quick: ClassVar = {}
+    quick: ClassVar = {"instructions": 1, "calibrations": ("none",)}
 
     def fit(self, ground: Ground, seed: int):
-        """The instruction, and no demonstrations."""
+        """The best wording under its best calibration, and no demonstrations."""
         from bench.answering import answerer
 
-        found = answerer(ground.model(), ground.task)
-
-        def validate() -> float:
-            answers = answers_of(found, ground.validation, progress="validation")
-            return quality(answers, ground.validation, ground.task)
-
-        found.notes["validation_score"] = ground.kept.once("validation", validate)
-        return found
+        count = min(self.instructions, len(ground.task.wordings))
+        candidates = [
+            tried(
+                ground,
+                f"instruction-{i}",
+                {"instruction": i},
+                lambda i=i: answerer(ground.model(), ground.task.worded(i)),
+                self.calibrations,
+                f"validation, instruction {i + 1} of {count}",
+            )
+            for i in range(count)
+        ]
+        best = best_of(candidates)
+        task = ground.task.worded(best["instruction"])
+        notes = {
+            "instruction": task.instruction,
+            "calibration": best["calibration"],
+            "validation_score": best["validation_score"],
+            "tried": without_bias(candidates),
+        }
+        return answerer(ground.model(), task, notes=notes, bias=best["bias"])
 
     def forecast(self, work) -> float:
         """Seconds of a trial."""
-        return work.answers("validation") + work.serves()
+        wordings = min(self.instructions, work.wordings)
+        return wordings * work.answers("validation") + work.serves()

@@ -15,13 +15,24 @@ def blocks(record: dict) -> list[Block]:
         "Other models, other tasks and other instructions may rank differently; the verdict's "
         "scope names what was run."
     ]
-    if mode["seeds"] == 1:
+    seeds = max(_seeds_of(record), default=1)
+    if seeds < 5:
         found.append(
-            "One training seed: the intervals hold for these adapters and prompts, not for the "
-            "methods. A run with --full trains several."
+            f"{seeds} training seed{'s' if seeds > 1 else ''}: the intervals hold for these weights "
+            "and prompts, not for the methods. A run with --full trains five."
+        )
+    if any(entry["family"] == "between" for entry in record["contenders"]):
+        found.append(
+            "Classifiers on a causal model's vectors stand between the two sides, and enter no "
+            "verdict; a model made for sentences would do better than these vectors."
         )
     if mode["name"] == "quick":
         found.append("A quick run: few training rows, and settings chosen for speed.")
+    if folds := record["plan"]["rows"]["counts"].get("folds"):
+        found.append(
+            f"Cross-fitted in {folds} folds: each row was answered by what was fitted on others, and "
+            "the fits share rows. The intervals take the rows for the only source of chance."
+        )
     again = [t["name"] for t in record["trials"] if _went_on(t["outcome"])]
     if again:
         found.append(
@@ -33,6 +44,12 @@ def blocks(record: dict) -> list[Block]:
         "work came and went meanwhile, differences between them are that work's as well."
     )
     return [Paragraph(text) for text in found]
+
+
+def _seeds_of(record: dict) -> list[int]:
+    pairs = {(trial["name"], trial["seed"]) for trial in record["plan"]["trials"]}
+    names = [name for name, _ in pairs]
+    return [names.count(name) for name in set(names)]
 
 
 def _went_on(outcome: dict) -> bool:

@@ -28,8 +28,6 @@ def blocks(record: dict) -> list[Block]:
         found.append(Facts(tuple(pairs)))
         if notes.get("epochs"):
             found.append(_epochs(trial["name"], notes))
-        if notes.get("tried"):
-            found.append(_tried(trial["name"], notes))
     return found
 
 
@@ -45,15 +43,6 @@ def _epochs(name: str, notes: dict) -> Table:
     )
     columns = ("epoch", "mean loss", "on validation rows", "time")
     return Table(f"{name}: training", columns, rows, frozenset((1, 2, 3)))
-
-
-def _tried(name: str, notes: dict) -> Table:
-    rows = tuple(
-        (str(t["shots"]), str(t["draw"] + 1), numbers.percent(t["validation_score"]))
-        for t in notes["tried"]
-    )
-    columns = ("demonstrations", "draw", "on validation rows")
-    return Table(f"{name}: prompts that competed", columns, rows, frozenset((0, 1, 2)))
 
 
 def _is_plain(value) -> bool:

@@ -23,4 +23,19 @@ def blocks(record: dict) -> list[Block]:
         part = verdict[on]
         answer, tone = WORDS[part["answer"]]
         parts.append(Verdict(on.capitalize(), answer, part["sentence"], part["would_settle"], tone))
-    return [*parts, Paragraph(verdict["scope"])]
+    return [*parts, Paragraph(verdict["scope"]), Paragraph(_thresholds(record))]
+
+
+def _thresholds(record: dict) -> str:
+    """What was declared before the run."""
+    decision = record["plan"]["scenario"]["decision"]
+    told = [f"a margin of {decision['margin'] * 100:g} points"]
+    if decision.get("quality_bar"):
+        told.append(f"a bar of {decision['quality_bar'] * 100:g} %")
+    if decision["latency_target_p95_ms"]:
+        told.append(f"a p95 of {decision['latency_target_p95_ms']:g} ms")
+    if decision.get("requests_per_month"):
+        told.append(f"{decision['requests_per_month']:,} requests a month")
+    if decision.get("horizon_months"):
+        told.append(f"a horizon of {decision['horizon_months']:g} months")
+    return f"Declared before the run: {', '.join(told)}."

@@ -23,6 +23,8 @@ class Told:
     """Work whose pieces take times that a test says: a second a row, ten a training."""
 
     free_texts = False
+    wordings = 3
+    train_rows = 200
 
     def answers(self, part, shots=0):
         return {"validation": 20, "test": 40}[part] * (1 + shots)
@@ -30,24 +32,51 @@ class Told:
     def serves(self, shots=0):
         return self.answers("test", shots) + 5
 
-    def trains(self, settings):
-        return 10 * settings.epochs
+    def trains(self, settings, searched=()):
+        return 10 * settings.epochs + sum(count * rows for count, rows in searched)
+
+    def reads(self, part):
+        return {"train": 7, "validation": 2, "test": 4}[part]
+
+    def answers_near(self, part, shots):
+        return 3 * self.answers(part, shots)
+
+    def serves_near(self, shots):
+        return self.answers_near("test", shots) + 5
 
     def restarts(self):
         return 3
 
 
-def test_zero_shot_answers_the_validation_rows_and_serves():
-    assert registry.contender("zero-shot")().forecast(Told()) == 20 + 45
+def test_zero_shot_tries_each_wording_on_the_validation_rows_and_serves():
+    assert registry.contender("zero-shot")().forecast(Told()) == 3 * 20 + 45
+    assert registry.contender("zero-shot")(instructions=1).forecast(Told()) == 20 + 45
 
 
-def test_few_shot_tries_each_number_in_each_draw_and_serves_the_longest_at_most():
-    """Two draws of 1 and 3 shots: 2 x (20 x 2 + 20 x 4) = 240, and 40 x 4 + 5 to serve."""
-    assert registry.contender("few-shot")(shots=(1, 3), draws=2).forecast(Told()) == 240 + 165
+def test_few_shot_tries_each_number_in_each_draw_and_order_and_serves_the_longest_at_most():
+    """Two draws of 1 and 3 shots: 2 x (20 x 2 + 20 x 4) = 240, twice that in two orders; one finalist
+    in two other wordings 2 x 20 x 4 = 160; and 40 x 4 + 5 to serve.
+    """
+    settings = {"shots": (1, 3), "draws": 2, "finalists": 1}
+    few = registry.contender("few-shot")(**settings, orders=1, instructions=1)
+    assert few.forecast(Told()) == 240 + 165
+    many = registry.contender("few-shot")(**settings, orders=2)
+    assert many.forecast(Told()) == 2 * 240 + 160 + 165
+
+
+def test_retrieved_reads_the_rows_and_tries_each_number_by_each_encoder():
+    """7 to read; 2 encoders x 3 x (20 x 2 + 20 x 4); 3 x 40 x 4 + 5 to serve."""
+    assert registry.contender("retrieved")(shots=(1, 3)).forecast(Told()) == 7 + 720 + 485
 
 
 def test_lora_trains_its_epochs_and_serves_from_a_fresh_process():
-    assert registry.contender("lora")(epochs=4).forecast(Told()) == 40 + 3 + 45
+    lora = registry.contender("lora")(epochs=4, learning_rates=(1e-3,))
+    assert lora.forecast(Told()) == 40 + 3 + 45
+
+
+def test_a_search_halves_the_rates_on_twice_the_rows():
+    """Three rates on 128 rows, two on 200 (there are no 256): 384 + 400 more."""
+    assert registry.contender("lora")(epochs=4).forecast(Told()) == 384 + 400 + 40 + 3 + 45
 
 
 def test_rows_of_the_mean_length_are_tried():

@@ -35,6 +35,12 @@ def told(done):
         (["run", "sentiment", "--qick"],
          "No such option '--qick'. Did you mean '--quick'?; see `bench --help`"),
         (["report", "nowhere"], "no record at 'nowhere'; a finished run leaves record.json"),
+        (["run", "sentiment", "--seeds", "1,2,1"],
+         "--seeds names 1 twice; a repeated seed is no new draw, give others"),
+        (["run", "sentiment", "--look", "2"],
+         "--look 2, and looks = 1 in [decision]: looks are declared before the first"),
+        (["run", "sentiment", "--seeds", "a"],
+         "Invalid value for '--seeds': 'a' isn't 0,1,2; see `bench --help`"),
         (["run", "niche-domain"],
          "the scenario 'niche-domain' has no [task], so there is nothing to run; "
          "`advisor recommend --scenario niche-domain` advises on it"),
@@ -93,8 +99,9 @@ def test_list_names_scenarios_contenders_and_metrics():
     found = json.loads(bench("list", "--json").stdout)
     assert list(found["scenarios"]) == ["sentiment"]
     assert found["contenders"] == {
-        "few-shot": "prompt", "lora": "fine_tune", "majority": "floor", "qlora": "fine_tune", "tf-idf": "floor",
-        "zero-shot": "prompt",
+        "dora": "fine_tune", "embeddings": "between", "few-shot": "prompt", "full": "fine_tune",
+        "lora": "fine_tune", "majority": "floor", "qlora": "fine_tune", "retrieved": "prompt",
+        "rslora": "fine_tune", "setfit": "between", "tf-idf": "floor", "zero-shot": "prompt",
     }  # fmt: skip
     assert found["metrics"] == ["accuracy", "chrf", "exact-match", "macro-f1"]
 
@@ -153,8 +160,8 @@ def test_a_shell_can_complete_the_commands():
         (["--usd-per-hour", "inf"], "inf is not in the range"),
         (["--seed", str(2**64)], "is not in the range 0<=x<=4294967295"),
         (
-            ["--set", "lora.learning_rate=inf"],
-            "lora.learning_rate: input should be a finite number",
+            ["--set", "lora.learning_rates=1e-3,inf"],
+            "lora.learning_rates: input should be a finite number",
         ),
         (["--set", "lora.targets="], "lora.targets: string should have at least 1 character"),
     ],

@@ -22,7 +22,7 @@ def ground(tmp_path, small_scenario, tiny_model, cache):
 
 
 def test_the_best_draw_on_validation_rows_is_kept_and_all_are_reported(ground):
-    notes = Contender(shots=(2, 4), draws=2).fit(ground, 0).notes
+    notes = Contender(shots=(2, 4), draws=2, orders=1).fit(ground, 0).notes
     assert [(t["shots"], t["draw"]) for t in notes["tried"]] == [(2, 0), (2, 1), (4, 0), (4, 1)]
     best = max(t["validation_score"] for t in notes["tried"])
     assert notes["validation_score"] == best
@@ -31,27 +31,27 @@ def test_the_best_draw_on_validation_rows_is_kept_and_all_are_reported(ground):
 
 
 def test_demonstrations_are_balanced_over_the_labels(ground):
-    notes = Contender(shots=(4,), draws=1).fit(ground, 0).notes
+    notes = Contender(shots=(4,), draws=1, orders=1).fit(ground, 0).notes
     gold = {e.id: e.gold for e in ground.train}
     assert sorted(gold[id_] for id_ in notes["demonstrations"]) == ["bad", "bad", "good", "good"]
 
 
 def test_what_was_tried_before_a_kill_is_not_tried_again(ground):
-    whole = Contender(shots=(2,), draws=2).fit(ground, 0).notes
+    whole = Contender(shots=(2,), draws=2, orders=1).fit(ground, 0).notes
     loads = []
     again = Ground(**{**ground.__dict__, "model": lambda: loads.append(1) or ground.model()})
-    assert Contender(shots=(2,), draws=2).fit(again, 0).notes == whole
+    assert Contender(shots=(2,), draws=2, orders=1).fit(again, 0).notes == whole
     assert len(loads) == 1  # for the answerer alone
 
 
 def test_prompts_too_long_for_the_model_drop_out(ground):
     ground.model().lm.config.max_position_embeddings = 700
-    notes = Contender(shots=(2, 40), draws=1).fit(ground, 0).notes
+    notes = Contender(shots=(2, 40), draws=1, orders=1).fit(ground, 0).notes
     assert [t["validation_score"] is None for t in notes["tried"]] == [False, True]
     assert notes["shots"] == 2
 
 
 def test_a_model_that_no_demonstration_fits_is_told(ground):
     ground.model().lm.config.max_position_embeddings = 520
-    with pytest.raises(Failed, match="not even 2 demonstrations fit"):
-        Contender(shots=(2, 4), draws=1).fit(ground, 0)
+    with pytest.raises(Failed, match="not even the shortest prompt fits"):
+        Contender(shots=(2, 4), draws=1, orders=1).fit(ground, 0)

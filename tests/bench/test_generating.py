@@ -5,7 +5,6 @@ import torch
 
 from bench.answering import answerer
 from bench.contender import TooLong, answers_of
-from bench.generating import TextAnswerer
 from bench.models import Device, LoadedModel
 from bench.packing import SHARED_PREFIX_MODELS
 from bench.prompts import Renderer
@@ -45,10 +44,22 @@ def by_hand(model, text, shots=()):
 @pytest.mark.parametrize("kind", [*sorted(SHARED_PREFIX_MODELS), "gpt_neox"])
 def test_a_batch_writes_what_each_row_alone_would(kind, shots):
     model = loaded(kind)
-    found = {a.example_id: a for a in answers_of(TextAnswerer(model, task(), shots), EXAMPLES)}
+    found = {a.example_id: a for a in answers_of(answerer(model, task(), shots), EXAMPLES)}
     expected = [by_hand(model, text, shots) for text in TEXTS]
     assert [(found[e.id].text, found[e.id].tokens_out) for e in EXAMPLES] == expected
     assert len({text for text, _ in expected}) > 1  # or equal answers would prove nothing
+
+
+def test_a_row_behind_demonstrations_of_its_own_is_written_as_after_the_whole_prompt():
+    """Rows whose demonstrations differ in number, so that they are padded to one length."""
+    model = loaded()
+    own = {e.id: (SHOTS[:1], SHOTS)[i % 2] for i, e in enumerate(EXAMPLES)}
+    writer = answerer(
+        model, task(), near=lambda asked: [own[e.id] for e in asked], longest=SHOTS
+    )  # fmt: skip
+    found = {a.example_id: a for a in answers_of(writer, EXAMPLES)}
+    expected = [by_hand(model, e.text, own[e.id]) for e in EXAMPLES]
+    assert [(found[e.id].text, found[e.id].tokens_out) for e in EXAMPLES] == expected
 
 
 def test_an_answer_ends_with_its_turn():
@@ -62,12 +73,12 @@ def test_an_answer_ends_with_its_turn():
         model.lm.get_decoder().norm.register_forward_hook(
             lambda *_: torch.ones(()).expand(_[2].shape)
         )
-    found = answers_of(TextAnswerer(model, task()), EXAMPLES)
+    found = answers_of(answerer(model, task()), EXAMPLES)
     assert {(a.text, a.tokens_out) for a in found} == {("", 1)}
 
 
 def test_a_single_request_tells_when_its_first_token_was_there_and_a_batch_does_not():
-    writer = TextAnswerer(loaded(), task())
+    writer = answerer(loaded(), task())
     [alone] = answers_of(writer, EXAMPLES[:1])
     assert 0 < alone.first_token_seconds <= alone.seconds
     assert all(a.first_token_seconds is None for a in answers_of(writer, EXAMPLES[:2]))
@@ -76,7 +87,7 @@ def test_a_single_request_tells_when_its_first_token_was_there_and_a_batch_does_
 def test_tokens_in_are_those_of_the_whole_prompt():
     model = loaded()
     renderer = Renderer(model.tokenizer, task())
-    [found] = answers_of(TextAnswerer(model, task(), SHOTS), EXAMPLES[:1])
+    [found] = answers_of(answerer(model, task(), SHOTS), EXAMPLES[:1])
     assert found.tokens_in == len(renderer.prefix(SHOTS)) + len(renderer.row("good"))
 
 
@@ -84,7 +95,7 @@ def test_batches_that_are_done_are_left_out_and_the_others_stay_as_they_were(mon
     from bench import generating
 
     monkeypatch.setitem(generating.MOST_ROWS, "cpu", 2)
-    writer = TextAnswerer(loaded(), task())
+    writer = answerer(loaded(), task())
     whole = list(writer.answer(EXAMPLES))
     assert [len(batch) for batch in whole] == [2, 2, 1]
     done = {a.example_id for a in whole[0]}
@@ -96,7 +107,7 @@ def test_a_batch_is_bounded_by_its_tokens(monkeypatch):
     from bench import generating
 
     monkeypatch.setattr(generating, "MOST_TOKENS", 1)
-    assert [len(batch) for batch in TextAnswerer(loaded(), task()).answer(EXAMPLES)] == [1] * 5
+    assert [len(batch) for batch in answerer(loaded(), task()).answer(EXAMPLES)] == [1] * 5
 
 
 def test_a_base_models_answer_ends_where_another_part_begins():

@@ -17,8 +17,8 @@ SPLIT = Split(
 )  # fmt: skip
 
 
-def plan(mode="quick", only=(), model="M"):
-    return make_plan(scenarios.load("sentiment"), SPLIT, MODES[mode], 0, model, only)
+def plan(mode="quick", only=(), model="M", **more):
+    return make_plan(scenarios.load("sentiment"), SPLIT, MODES[mode], 0, model, only, **more)
 
 
 def test_floors_come_first_then_prompting_then_tuning():
@@ -51,9 +51,9 @@ def test_a_quick_run_takes_the_settings_that_a_contender_declares_for_it():
     assert usual.n_train == 500  # all that there are, below the mode's 1,000
 
 
-def test_a_full_run_repeats_with_three_seeds_what_chance_decides():
+def test_a_full_run_repeats_with_five_seeds_what_chance_decides():
     found = [(t.name, t.seed) for t in plan("full").trials if t.name in ("lora", "zero-shot")]
-    assert found == [("zero-shot", 0), ("lora", 0), ("lora", 1), ("lora", 2)]
+    assert found == [("zero-shot", 0), *(("lora", seed) for seed in range(5))]
 
 
 def test_the_primary_comparison_is_declared_before_anything_is_measured():
@@ -62,6 +62,76 @@ def test_the_primary_comparison_is_declared_before_anything_is_measured():
     assert primary["challenger"] == ["lora"]
     assert "validation" in primary["chosen_by"]
     assert plan(only=("few-shot",)).primary is None
+
+
+def test_a_usual_run_races_tuned_arms_and_what_is_between():
+    assert [t.name for t in plan("default").trials] == [
+        "majority", "tf-idf", "zero-shot", "few-shot", "retrieved", "embeddings", "lora",
+    ]  # fmt: skip
+
+
+def test_the_family_of_exploratory_comparisons_is_declared_with_the_primary():
+    """Two prompting arms against two tuned ones, and embeddings against all four."""
+    found = plan(only=("zero-shot", "few-shot@Big", "embeddings", "lora@Small", "dora")).family
+    assert len(found) == 2 * 2 + 2 + 2
+    assert ("few-shot@Big", "lora@Small") in found
+    assert ("zero-shot", "embeddings") in found
+    assert ("embeddings", "dora") in found
+    assert not any("tf-idf" in pair for pair in found)
+
+
+def test_five_seeds_speak_of_the_methods_and_fewer_of_these_weights():
+    assert plan().primary["scope"] == "this-model"
+    assert plan("full").primary["scope"] == "this-method"
+    found = plan(seeds=(3, 5, 7, 9, 11))
+    assert [t.seed for t in found.trials if t.name == "lora"] == [3, 5, 7, 9, 11]
+    assert found.primary["scope"] == "this-method"
+
+
+def test_a_seed_that_repeats_is_told():
+    with pytest.raises(UserError, match="--seeds names 3 twice; a repeated seed is no new draw"):
+        plan(seeds=(3, 4, 3))
+
+
+def test_looks_are_declared_and_each_spends_its_part_of_the_error():
+    assert plan().look == {"look": 1, "looks": 1, "error": pytest.approx(0.05)}
+    with pytest.raises(UserError, match=r"--look 2, and looks = 1 in \[decision\]"):
+        plan(look=2)
+    scenario = scenarios.load("sentiment")
+    two = scenario.model_copy(
+        update={"decision": scenario.decision.model_copy(update={"looks": 2})}
+    )
+    errors = [
+        make_plan(two, SPLIT, MODES["quick"], 0, "M", look=look).look["error"] for look in (1, 2)
+    ]
+    assert errors == [pytest.approx(0.0056, abs=1e-4), pytest.approx(0.0444, abs=1e-4)]
+
+
+def folds(count):
+    return [
+        Split(SPLIT.train[:100 - k], (), (), f"d{k}", {"test": 10, "test groups": 5, "train": 100 - k,
+                                                     "validation": 9})
+        for k in range(count)
+    ]  # fmt: skip
+
+
+def test_cross_fitting_does_every_trial_on_each_fold():
+    found = make_plan(
+        scenarios.load("sentiment"), folds(3), MODES["quick"], 0, "M", ("few-shot", "lora")
+    )
+    assert [(t.name, t.fold) for t in found.trials[-6:]] == [
+        (name, fold) for name in ("few-shot", "lora") for fold in range(3)
+    ]
+    assert found.trials[-1].slug == "12-lora-s0-f3"
+    assert found.trials[-1].n_train == 98  # as many in each
+    assert found.rows["counts"]["test"] == 30
+    assert found.rows["counts"]["folds"] == 3
+
+
+def test_cross_fitting_takes_one_arm_of_each_side():
+    """Choosing between arms by rows that are tested in another fold would use the test rows."""
+    with pytest.raises(UserError, match="name one prompting arm, as in --only few-shot,lora"):
+        make_plan(scenarios.load("sentiment"), folds(3), MODES["quick"], 0, "M")
 
 
 def test_a_plan_is_plain_json_and_equal_to_itself():
@@ -110,7 +180,8 @@ def test_a_setting_that_does_not_fit_is_told(text, told):
 @pytest.mark.parametrize("name", registry.names("contenders"))
 def test_every_contender_has_the_one_shape(name):
     contender = registry.contender(name)
-    assert contender.family in ("floor", "prompt", "fine_tune")
+    assert contender.family in ("floor", "prompt", "between", "fine_tune")
+    assert set(getattr(contender, "usual", ())) <= set(MODES)
     assert set(contender.quick) <= set(contender.__dataclass_fields__)
     assert isinstance(contender.seeded, bool)
     assert contender() == contender()  # settings are values

@@ -12,7 +12,7 @@ from bench.models import Device
 from scenarios.rows import load_split
 
 CPU = Device("cpu", "bfloat16", "test")
-SETTINGS = {**Contender.quick, "epochs": 1, "learning_rate": 5e-2}
+SETTINGS = {**Contender.quick, "epochs": 1, "learning_rates": (5e-2,)}
 
 
 @pytest.fixture

@@ -60,3 +60,62 @@ def test_nothing_in_the_record_names_the_user_or_the_machine(record, monkeypatch
     for private in (str(Path.home()), socket.gethostname()):
         assert len(private) < 4 or private not in text
     assert f'"{getpass.getuser()}"' not in text
+
+
+def test_what_could_have_been_seen_stands_beside_what_was(record):
+    """The arms differ on 3 of 60 rows; 2.80 sqrt(0.05 x design effect / 60)."""
+    first = record["comparisons"][0]
+    expected = 2.8016 * (first["discordant_share"] * first["design_effect"] / 60) ** 0.5
+    assert first["smallest_visible"] == pytest.approx(expected, rel=1e-3)
+    assert first["scope"] == "this-model"
+    assert (first["baseline_family"], first["challenger_family"]) == ("prompt", "fine_tune")
+
+
+def test_checks_of_the_split_stand_in_every_record(record):
+    found = [(c["name"], c.get("trial"), c["passed"]) for c in record["canaries"]]
+    assert found[0] == ("groups apart", None, True)
+    assert found[1][0] == "copies apart"
+    assert found[2] == ("adapter off", "05-lora-s0", True)
+    assert record["verdict"]["exploratory"] is None
+
+
+def test_a_run_beside_it_that_saw_other_rows_is_an_earlier_look(tmp_path, record):
+    import json
+
+    from bench.plan import MODES, make_plan
+    from bench.record import earlier_looks
+    from scenarios.rows import Example, Split
+    from scenarios.schema import parse
+    from tests.reports.records import SCENARIO
+
+    rows = tuple(Example(str(i), f"text {i}", "good", str(i)) for i in range(9))
+    split = Split(rows, rows, rows, "d", {"test": 100})
+    plan = make_plan(parse(SCENARIO, "small", "small.toml"), split, MODES["quick"], 0, "M")
+    for name, text in (("one", json.dumps(record)), ("two", "{"), ("three", '{"scenario": "x"}')):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "record.json").write_text(text)
+    assert earlier_looks(tmp_path / "own", plan) == ["one (60 test rows)"]
+    assert earlier_looks(tmp_path / "one", plan) == []
+
+
+@pytest.fixture(scope="module")
+def five_seeds():
+    return records.finished(seeds=(0, 1, 2, 3, 4))
+
+
+def test_five_seeds_give_an_interval_of_the_methods_and_where_its_variance_comes_from(five_seeds):
+    first = five_seeds["comparisons"][0]
+    assert first["scope"] == "this-method"
+    assert first["method"] == "clustered t over rows and seeds; t"
+    assert set(first["variance"]) == {"sampling", "seed", "draw"}
+    assert first["low"] < first["difference"] < first["high"]
+    assert "and of the methods" in five_seeds["verdict"]["scope"]
+
+
+def test_the_answers_of_all_folds_are_one_contenders():
+    """Three folds of 20 rows: 60 tested rows, with the accuracies of the whole."""
+    found = records.finished(folds=3)
+    assert {c["name"]: c["accuracy"]["n"] for c in found["contenders"]}["lora"] == 60
+    assert found["comparisons"][0]["n"] == 60
+    assert {c["seeds"] for c in found["contenders"]} == {1}
+    assert found["contenders"][-1]["accuracy"]["value"] == pytest.approx(0.65, abs=0.02)

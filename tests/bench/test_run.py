@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -147,6 +148,16 @@ def test_an_adapter_that_is_switched_off_answers_as_the_base_does(finished, tiny
             off = tuned(ids).logits
     assert torch.equal(off, plain)
     assert not torch.allclose(changed, plain)
+
+
+def test_the_checks_of_the_run_hold_and_stand_in_the_record(finished):
+    folder, found = finished
+    record = json.loads((folder / found["record"]).read_text())
+    names = [canary["name"] for canary in record["canaries"]]
+    assert names == ["groups apart", "copies apart", "prompts alike", "adapter off"]
+    assert all(canary["passed"] for canary in record["canaries"])
+    speeds = [trial["outcome"]["machine_gflops"] for trial in record["trials"]]
+    assert min(speeds) > 0
 
 
 def test_the_report_can_be_written_again(finished):
@@ -302,8 +313,6 @@ def test_rows_of_ones_own_run_from_the_file_alone(tmp_path, small_scenario, tiny
 
 def test_a_trial_that_fails_has_a_reason_and_the_others_go_on(tmp_path, small_scenario, tiny_model):
     """Rows far longer than the tiny model's vocabulary don't matter; a NaN in its weights does."""
-    import shutil
-
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -360,17 +369,57 @@ def test_free_texts_are_written_scored_and_reported(tmp_path, tiny_model):
     assert "first token" in (tmp_path / found["report"]).read_text()
 
 
+def test_few_rows_are_cross_fitted(tmp_path, small_scenario):
+    done = bench(
+        "run", small_scenario, "--quick", "--json", "--only", "tf-idf", "--cross-fit", "3",
+        cwd=tmp_path, TUNE_OR_PROMPT_CACHE=str(tmp_path / "cache"),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert {c["name"]: c["accuracy"]["n"] for c in found["contenders"]} == {
+        "majority": 160, "tf-idf": 160,
+    }  # fmt: skip
+    assert not list((tmp_path / found["run"]).glob("rows*.json"))
+
+
+def test_too_few_validation_rows_are_told_before_anything_runs(
+    tmp_path, small_scenario, tiny_model
+):
+    text = small_scenario.read_text().replace("validation_rows = 20", "validation_rows = 4")
+    small_scenario.write_text(text)
+    done = bench(
+        "run", small_scenario, "--quick", "--model", tiny_model, "--out", "out", cwd=tmp_path,
+        TUNE_OR_PROMPT_CACHE=str(tmp_path / "cache"),
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.strip().splitlines()[-1] == (
+        "error: 4 validation rows are too few to choose prompts and settings on, and 8 are the "
+        "fewest; set validation_rows higher in [task], or bring more rows"
+    )
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory, tiny_model):
+    """The folder of a finished run, with its scenario and cache; tests copy it."""
+    folder = tmp_path_factory.mktemp("plain")
+    make_small(folder)
+    process = start(folder, tiny_model)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    return folder
+
+
 @pytest.fixture
-def unfinished(tmp_path, small_scenario, tiny_model):
+def unfinished(tmp_path, plain, tiny_model):
     """A finished run's folder, and the way to start it again; damage makes it unfinished."""
+    shutil.copytree(plain, tmp_path, dirs_exist_ok=True)
 
     def again():
         process = start(tmp_path, tiny_model)
         _, errors = process.communicate(timeout=120)
         return process.returncode, errors
 
-    code, errors = again()
-    assert code == 0, errors
     return tmp_path / "out", again
 
 

@@ -18,7 +18,7 @@ PREFIX = [3, 4, 5, 17]
 ROWS = [Row([5, 6, 7], [8, 9]), Row([15, 6, 7, 22, 31], [19]), Row([4], [8, 9, 11])]
 SETTINGS = LoraSettings(
     rank=4, alpha=8, dropout=0.0, targets="all-linear", learning_rate=1e-2, epochs=3,
-    batch_size=4, accumulation_steps=1, warmup_share=0.1,
+    batch_size=4, accumulation_steps=1, warmup_share=0.1, patience=0,
 )  # fmt: skip
 
 
@@ -38,7 +38,7 @@ def _own_folder(tmp_path, monkeypatch):
 
 def train_lora(*arguments, kept=None):
     """A training that keeps its epochs in a new folder, unless one is given."""
-    return training.train_lora(*arguments, kept or Kept(Path(tempfile.mkdtemp(dir="."))))
+    return training.train(*arguments, kept or Kept(Path(tempfile.mkdtemp(dir="."))))
 
 
 def learnable(n=24):

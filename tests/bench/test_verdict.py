@@ -12,9 +12,25 @@ SCENARIO = scenarios.load("sentiment")  # its margin is 3 points
 
 
 def verdict(
-    low, high, prompt_ms=100.0, tuned_ms=50.0, prices=(None, None), target=None, models="MM"
+    low,
+    high,
+    prompt_ms=100.0,
+    tuned_ms=50.0,
+    prices=(None, None),
+    target=None,
+    models="MM",
+    speeds=(None, None),
+    reached=None,
+    failed=(),
+    earlier=(),
+    looks=1,
+    intervals=(None, None),
+    **decision,
 ):
-    decision = SCENARIO.decision.model_copy(update={"latency_target_p95_ms": target})
+    """The verdict on an interval; `reached` are the arms' limits against a quality bar."""
+    decision = SCENARIO.decision.model_copy(
+        update={"latency_target_p95_ms": target, "looks": looks, **decision}
+    )
     scenario = SCENARIO.model_copy(update={"decision": decision})
     plan = make_plan(scenario, SPLIT, MODES["quick"], 0, "M")
     comparison = {
@@ -25,10 +41,15 @@ def verdict(
         "baseline_model": models[0], "model": models[1],
     }  # fmt: skip
     arms = [
-        {"name": name, "p95_latency_ms": ms, "usd_per_1000_requests": price}
-        for name, ms, price in zip(("few-shot", "lora"), (prompt_ms, tuned_ms), prices, strict=True)
-    ]
-    return make_verdict(plan, scenario, arms, [comparison], 300)
+        {"name": name, "p95_latency_ms": ms, "usd_per_1000_requests": price, "setup_usd": setup,
+         "machine_gflops": speed, "p95_latency_interval_ms": interval,
+         "accuracy": dict(zip(("low", "high"), limits, strict=True))}
+        for name, ms, price, setup, speed, interval, limits in zip(
+            ("few-shot", "lora"), (prompt_ms, tuned_ms), prices, (1.0, 20.0), speeds, intervals,
+            reached or ((0, 1), (0, 1)), strict=True,
+        )
+    ]  # fmt: skip
+    return make_verdict(plan, scenario, arms, [comparison], 300, failed, earlier)
 
 
 @pytest.mark.parametrize(
@@ -73,3 +94,88 @@ def test_the_scope_names_the_models_and_the_rows():
     assert "speaks of M, prompted and tuned, on 300 test rows" in verdict(0.1, 0.2)["scope"]
     two = verdict(0.1, 0.2, models=("Big", "Small"))["scope"]
     assert "speaks of Big prompted and Small tuned on 300 test rows" in two
+
+
+def test_tuning_that_gains_less_than_the_margin_and_loses_less_is_told_so():
+    assert "nor is it worse by as much" in verdict(-0.02, 0.02)["quality"]["sentence"]
+    assert "tuning isn't worse by the margin" in verdict(-0.02, 0.05)["quality"]["sentence"]
+    assert (
+        "prompting is better by more than the margin" in verdict(-0.2, -0.04)["quality"]["sentence"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("reached", "answer"),
+    [
+        (((0.5, 0.6), (0.91, 0.95)), "fine_tune"),
+        (((0.5, 0.6), (0.85, 0.95)), "cant_tell"),  # better, but is it good enough?
+        (((0.5, 0.6), (0.70, 0.80)), "not_applicable"),  # neither is of use
+        (((0.91, 0.95), (0.92, 0.97)), "fine_tune"),
+        (((None, None), (0.92, 0.97)), "fine_tune"),
+    ],
+)
+def test_a_bar_is_reached_by_the_lower_limit_and_missed_by_the_upper(reached, answer):
+    found = verdict(0.04, 0.2, reached=reached, quality_bar=0.9)
+    assert found["quality"]["answer"] == answer
+    assert "bar of 90 %" in found["quality"]["sentence"]
+
+
+def test_where_the_margin_is_open_the_only_arm_that_reaches_the_bar_is_taken():
+    found = verdict(-0.01, 0.2, reached=((0.6, 0.8), (0.91, 0.95)), quality_bar=0.9)
+    assert found["quality"]["answer"] == "fine_tune"
+    assert "Only fine-tuning reaches it" in found["quality"]["sentence"]
+
+
+def test_a_canary_that_sang_withholds_the_verdict():
+    sang = {"name": "groups apart", "passed": False, "sentence": "2 groups stand in two parts"}
+    found = verdict(0.1, 0.2, failed=[sang])
+    assert found["quality"]["answer"] == found["overall"]["answer"] == "cant_tell"
+    assert "groups apart: 2 groups stand in two parts" in found["overall"]["sentence"]
+
+
+def test_a_second_look_that_was_not_declared_is_exploratory():
+    found = verdict(0.1, 0.2, earlier=["small-1 (40 test rows)"])
+    assert found["overall"]["sentence"].startswith("Exploratory, since other rows of this scenario")
+    assert found["exploratory"]
+    declared = verdict(0.1, 0.2, earlier=["small-1 (40 test rows)"], looks=2)
+    assert declared["exploratory"] is None
+
+
+def test_a_next_look_that_was_declared_is_what_settles_it():
+    assert (
+        "look 2 of the 2 that were declared"
+        in verdict(-0.01, 0.2, looks=2)["quality"]["would_settle"]
+    )
+
+
+def test_latency_cannot_be_told_where_the_machine_changed_between_the_arms():
+    """100 and 126 GFLOP/s are further apart than 1.25 times, 100 and 124 are not."""
+    told = verdict(0.1, 0.2, target=60, speeds=(100.0, 126.0))["latency"]
+    assert told["answer"] == "cant_tell"
+    assert "The machine's speed changed between the two" in told["sentence"]
+    assert verdict(0.1, 0.2, target=60, speeds=(100.0, 124.0))["latency"]["answer"] == "fine_tune"
+    assert "speed changed" in verdict(0.1, 0.2, speeds=(100.0, 126.0))["latency"]["sentence"]
+
+
+def test_latency_is_decided_by_the_interval_of_the_p95():
+    inside = verdict(0.1, 0.2, target=60, intervals=((90, 120), (45, 65)))
+    assert inside["latency"]["answer"] == "cant_tell"
+    apart = verdict(0.1, 0.2, target=60, intervals=((90, None), (45, 55)))
+    assert apart["latency"]["answer"] == "fine_tune"
+
+
+def test_cost_over_a_horizon_counts_the_set_up():
+    """$0.02 and $0.01 a thousand: 12 months of 50,000 cost 12 + 1 and 6 + 20; of 500,000 121 and 80."""
+    few = verdict(0.1, 0.2, prices=(0.02, 0.01), requests_per_month=50_000, horizon_months=12.0)
+    assert few["cost"]["answer"] == "prompt"
+    assert "$13.00" in few["cost"]["sentence"]
+    assert "$26.00" in few["cost"]["sentence"]
+    many = verdict(0.1, 0.2, prices=(0.02, 0.01), requests_per_month=500_000, horizon_months=12.0)
+    assert many["cost"]["answer"] == "fine_tune"
+
+
+def test_the_scope_gives_the_command_that_would_test_another_model():
+    scope = verdict(0.1, 0.2)["scope"]
+    assert "run few-shot@MODEL to test one" in scope
+    assert "`bench run sentiment --only few-shot@MODEL,lora`" in scope
+    assert "of these prompts and weights" in scope

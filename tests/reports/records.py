@@ -29,21 +29,30 @@ provenance = "my rows"
 SHARES = {"majority": 0.5, "tf-idf": 0.55, "zero-shot": 0.5, "few-shot": 0.6, "lora": 0.65}
 
 
-def finished() -> dict:
-    """60 test rows in 20 groups; each contender is right on the share of rows in `SHARES`."""
+def finished(seeds: tuple[int, ...] = (), folds: int = 1) -> dict:
+    """60 test rows in 20 groups; each contender is right on the share of rows in `SHARES`.
+
+    Cross-fitted in several folds it has one arm of each side.
+    """
     rows = tuple(Example(f"r{i}", f"text {i}", "good", f"g{i % 20}") for i in range(60))
-    split = Split(rows[:4], rows[:4], rows, "d" * 64, {"read": 70, "test": 60})
+    others = [
+        tuple(Example(f"{part}{i}", f"{part} {i * 7919}", "good", f"{part}{i}") for i in range(4))
+        for part in ("train", "validation")
+    ]
+    counts = {"read": 70, "train": 4, "validation": 4, "test": 60 // folds, "test groups": 20}
+    splits = [Split(*others, rows[i::folds], "d" * 64, counts) for i in range(folds)]
+    only = ("few-shot", "lora") if folds > 1 else ()
     scenario = parse(SCENARIO, "small", "small.toml")
-    plan = make_plan(scenario, split, MODES["quick"], 0, "tiny")
+    plan = make_plan(scenario, splits, MODES["quick"], 0, "tiny", only, seeds=seeds)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for part in ("answers", "outcomes"):
             (folder / part).mkdir()
         for trial in plan.trials:
-            _write(folder, trial, rows)
+            _write(folder, trial, rows[(trial.fold or 0) :: folds])
         (folder / FORECASTS).write_text(json.dumps([_forecast(trial) for trial in plan.trials]))
         models = {"tiny": {"sha256": "0" * 64, "model_type": "llama"}}
-        return json.loads(json.dumps(make_record(folder, plan, split, models, None)))
+        return json.loads(json.dumps(make_record(folder, plan, splits, models, None)))
 
 
 def _forecast(trial) -> dict:
@@ -59,7 +68,8 @@ def _forecast(trial) -> dict:
 
 def _write(folder: Path, trial, rows) -> None:
     share = SHARES[trial.name]
-    right = [(7 * i % len(rows)) < share * len(rows) for i in range(len(rows))]
+    moved = trial.seed * 11  # another seed is right on other rows
+    right = [((7 * int(row.id[1:]) + moved) % 60) < share * 60 for row in rows]
     answers = [
         Answer(row.id, "good" if hit else "bad", 20, 1, 0.01)
         for row, hit in zip(rows, right, strict=True)
@@ -69,17 +79,37 @@ def _write(folder: Path, trial, rows) -> None:
     usage = asdict(Usage(2.0, None, 5 * 10**8, None, None, None, None, None, 1200, 60))
     notes = {"validation_score": share, "said": "an odd reason"}
     if trial.name == "few-shot":
-        notes["tried"] = [{"shots": 9, "draw": 0, "validation_score": share}]
+        notes["tried"] = [
+            {
+                "shots": 9,
+                "draw": 0,
+                "order": 0,
+                "instruction": 0,
+                "calibration": "none",
+                "scores": {"none": share},
+                "validation_score": share,
+            }
+        ]
     if trial.name == "lora":
         epoch = {"epoch": 1, "loss": 0.5, "validation_score": share, "seconds": 3.0}
         notes |= {"epochs": [epoch], "best_epoch": 1, "trainable_share": 0.01,
-                  "adapter_bytes": 10**7}  # fmt: skip
+                  "adapter_bytes": 10**7,
+                  "canaries": [{"name": "adapter off", "passed": True, "sentence": "an odd reason"}],
+                  "tried": [{"learning_rate": 2e-4, "rows": 128, "validation_score": share,
+                             "validation_log_likelihood": -1.0, "loss": 0.5}]}  # fmt: skip
     device = {"kind": "cpu", "dtype": "float32", "reason": "an odd reason", "gpu": None,
               "threads": 2, "not_deterministic": []}  # fmt: skip
     outcome = {
         "status": "done", "notes": notes, "loading": usage, "setup": usage, "serving": usage,
-        "rows": len(rows), "latencies_ms": [10.0, 12.0, 30.0], "first_token_ms": [], "per_token_ms": [],
+        "rows": len(rows), "machine_gflops": 100.0, "latencies_ms": [10.0, 12.0, 30.0], "first_token_ms": [], "per_token_ms": [],
         "wall_seconds": 4.0,
         "device": device if trial.model else None,
     }  # fmt: skip
+    if trial.name == "lora":
+        way = {"status": "done", "latencies_ms": [20.0, 21.0, 25.0], "weight_bytes": 3 * 10**8,
+               "alike": 1.0, "machine_gflops": 99.0}  # fmt: skip
+        outcome["ways"] = [
+            {"way": "attached", **way}, {"way": "merged", **way},
+            {"way": "4-bit", "status": "skipped", "reason": "an odd reason"},
+        ]  # fmt: skip
     (folder / "outcomes" / f"{trial.slug}.json").write_text(json.dumps(outcome))

@@ -148,6 +148,28 @@ def test_a_forecast_stands_beside_what_was_measured_with_its_error(record):
     assert "-20 %" in html
 
 
+def test_the_search_the_checks_and_the_ways_of_serving_are_shown(record):
+    html = page(record)
+    for part in ("few-shot: candidates", "lora: candidates", "learning rate", "0.0002",
+                 "Checks of the run itself", "adapter off", "holds", "Ways of serving",
+                 "attached", "21 ms", "4-bit", "Declared before the run: a margin of 3 points",
+                 "could have shown on these rows", "Look 1 of 1 declared"):  # fmt: skip
+        assert part in html, part
+
+
+def test_a_check_that_failed_is_shown_as_failed(record):
+    record["canaries"][0] |= {"passed": False, "sentence": "2 groups stand in two parts"}
+    html = page(record)
+    assert "FAILED" in html
+    assert "2 groups stand in two parts" in html
+
+
+def test_with_five_seeds_the_report_says_where_the_variance_comes_from():
+    html = page(records.finished(seeds=(0, 1, 2, 3, 4)))
+    assert "Where the variance of that difference comes from: the test rows" in html
+    assert "not for the methods" not in html
+
+
 def test_control_characters_of_data_do_not_reach_the_page(record):
     record["plan"]["scenario"]["title"] = "a\x1b[31mb\x07"
     html = page(record)

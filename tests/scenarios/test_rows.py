@@ -8,7 +8,7 @@ import pytest
 import scenarios
 from scenarios.errors import UserError
 from scenarios.near_copies import near_copies_of
-from scenarios.rows import Example, balanced_sample, clean, load_split, read, split
+from scenarios.rows import Example, balanced_sample, clean, cross_splits, load_split, read, split
 from scenarios.schema import Rows, Task
 
 
@@ -187,3 +187,58 @@ class TestTheReviews:
 
     def test_an_id_is_review_and_sentence(self, parts):
         assert all(e.id.split("_")[0] == e.group for e in parts.test)
+
+
+def test_fewer_rows_than_labels_are_told():
+    rows = examples(3)
+    with pytest.raises(UserError, match="3 usable rows for 4 labels; bring several rows of each"):
+        split(rows, task(labels=("a", "b", "c", "d")), seed=0)
+
+
+def test_a_label_that_is_seen_once_is_told():
+    rows = [*examples(40), Example("x", "a text like no other", "c", "gx")]
+    with pytest.raises(UserError, match="the label 'c' is seen once, and one row can't be both"):
+        split(rows, task(labels=("a", "b", "c")), seed=0)
+
+
+def few_rows(tmp_path, n=30, labels="ab"):
+    rows = [
+        {"id": f"g{i // 2}_{i}", "text": f"row {i * 104729} says {i * 7919}", "label": labels[i % len(labels)]}
+        for i in range(n)
+    ]  # fmt: skip
+    path = write(tmp_path / "rows.jsonl", rows)
+    return task(path, labels=tuple(labels), id="id", group=r"^(g\d+)_")
+
+
+def test_cross_fitting_tests_every_row_once_and_keeps_groups_whole(tmp_path):
+    splits = cross_splits(few_rows(tmp_path), seed=0, count=5)
+    tested = [example.id for found in splits for example in found.test]
+    assert len(tested) == len(set(tested)) == 30
+    assert {len(found.test) for found in splits} == {6}
+    for found in splits:
+        groups = [{e.group for e in part} for part in (found.train, found.validation, found.test)]
+        assert len(set().union(*groups)) == sum(map(len, groups))
+        assert (len(found.train), len(found.validation)) == (18, 6)
+        assert {e.gold for e in found.train} == {"a", "b"}
+    again = cross_splits(few_rows(tmp_path), seed=0, count=5)
+    assert [found.digest for found in again] == [found.digest for found in splits]
+
+
+def test_a_near_copy_of_a_tested_row_trains_nothing_in_that_fold(tmp_path):
+    same = "the battery of this camera lasts for a whole day of taking pictures"
+    rows = [
+        {"text": same + "s" * (i - 8) if i in (8, 9) else f"row {i * 104729}", "label": "ab"[i % 2]}
+        for i in range(20)
+    ]
+    path = write(tmp_path / "rows.jsonl", rows)
+    for found in cross_splits(task(path), seed=0, count=4):
+        held = [sum(same in e.text for e in part)
+                for part in (found.train, found.validation, found.test)]  # fmt: skip
+        assert sum(map(bool, held)) == 1
+
+
+def test_more_folds_than_the_rows_fill_are_told(tmp_path):
+    with pytest.raises(UserError, match="2 groups of rows can't be dealt into 3 folds"):
+        cross_splits(few_rows(tmp_path, n=4), seed=0, count=3)
+    with pytest.raises(UserError, match="of 3 has no training row with the label"):
+        cross_splits(few_rows(tmp_path, n=12, labels="abcdef"), seed=0, count=3)

@@ -109,3 +109,27 @@ def test_rows_of_a_file_lie_beside_it(tmp_path):
 
 def test_what_a_profile_does_not_say_is_unknown():
     assert set(dict(Profile()).values()) == {None}
+
+
+@pytest.mark.parametrize("margin", ["0", "0.0", "-0.1", "1.0", "nan"])
+def test_a_margin_of_nothing_is_told_with_the_way_out(margin):
+    found = complaint(f'title = "x"\n[decision]\nmargin = {margin}\n')
+    assert "line 3, decision.margin: a margin lies between 0 and 1" in found
+    assert "such as 0.03" in found
+
+
+def test_a_decision_may_hold_a_bar_a_volume_a_horizon_and_looks():
+    text = "quality_bar = 0.9\nrequests_per_month = 50000\nhorizon_months = 12\nlooks = 2\n"
+    found = parse(f'title = "x"\n[decision]\n{text}', "x", "x.toml").decision
+    assert (found.quality_bar, found.requests_per_month, found.looks) == (0.9, 50000, 2)
+    told = complaint('title = "x"\n[decision]\nquality_bar = 90\nlooks = 0\n')
+    assert "line 3, decision.quality_bar" in told
+    assert "line 4, decision.looks" in told
+
+
+def test_a_task_may_bring_other_wordings_of_its_instruction():
+    text = TASK.replace("labels =", 'instructions = ["What?", "Who?"]\nlabels =')
+    task = parse('title = "x"' + text, "x", "x.toml").task
+    assert task.wordings == ("Which?", "What?", "Who?")
+    assert task.worded(0) == task
+    assert task.worded(2).instruction == "Who?"

@@ -1,0 +1,100 @@
+"""Between: logistic regression on the vectors that a language model, left as it is, makes of texts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from bench.contender import Answer, Ground
+from scenarios.rows import Example
+
+
+@dataclass(frozen=True)
+class Contender:
+    """Vectors are mean hidden states (`bench.embedding`), the best of `depths` (1 is the last layer)
+    and of `inverse_penalties` (C of scikit-learn) by validation rows. A model made for sentences
+    would do better; `embeddings@MODEL` takes any that is a causal model."""
+
+    depths: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (0.5, 0.75, 1.0)
+    inverse_penalties: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] = (
+        0.01,
+        0.1,
+        1.0,
+    )
+    family: ClassVar = "between"
+    uses_model: ClassVar = True
+    seeded: ClassVar = False
+    usual: ClassVar = ("default", "full")
+    tasks: ClassVar = ("classification",)
+    quick: ClassVar = {"depths": (0.5,)}
+
+    def fit(self, ground: Ground, seed: int) -> VectorAnswerer:
+        """The best layer and penalty; of equals the first."""
+        return fitted(ground, self.depths, self.inverse_penalties)
+
+    def forecast(self, work) -> float:
+        """Seconds of a trial; the regression's own are few."""
+        return work.reads("train") + work.reads("validation") + work.reads("test")
+
+
+def fitted(ground: Ground, depths: Sequence[float], inverse_penalties) -> VectorAnswerer:
+    """The regression on the training rows' vectors that does best on the validation rows."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    from bench.embedding import Embedder
+    from bench.metrics import load_metric
+
+    metric, labels = load_metric(ground.task.metrics[0]), ground.task.labels
+    embedder = Embedder(ground.model(), ground.task, depths)
+    train, validation = (
+        embedder.embed([example.text for example in part])
+        for part in (ground.train, ground.validation)
+    )
+    gold = [example.gold for example in ground.validation]
+    tried, best = [], None
+    for i, depth in enumerate(depths):
+        for penalty in inverse_penalties:
+            pipeline = make_pipeline(StandardScaler(), LogisticRegression(C=penalty, max_iter=2000))
+            pipeline.fit(train[i], [example.gold for example in ground.train])
+            reached = metric.of(gold, pipeline.predict(validation[i]).tolist(), labels)
+            one = {"depth": depth, "inverse_penalty": penalty, "validation_score": reached}
+            tried.append(one)
+            if best is None or reached > best[0]["validation_score"]:
+                best = one, pipeline
+    notes = {**best[0], "tried": tried}
+    return VectorAnswerer(
+        Embedder(ground.model(), ground.task, [notes["depth"]]), best[1], labels, notes
+    )
+
+
+class VectorAnswerer:
+    """Answers by a classifier on texts' vectors."""
+
+    def __init__(self, embedder, pipeline, labels: Sequence[str], notes: dict):
+        self.notes = notes
+        self._embedder, self._pipeline, self._labels = embedder, pipeline, labels
+        self._columns = [list(pipeline.classes_).index(label) for label in labels]
+
+    def answer(self, examples: Sequence[Example], done=()) -> Iterator[list[Answer]]:
+        """The likeliest label of each row; scores are probabilities."""
+        start = time.perf_counter()
+        texts = [example.text for example in examples]
+        shares = self._pipeline.predict_proba(self._embedder.embed(texts)[0])
+        seconds = (time.perf_counter() - start) / len(examples)
+        yield [
+            Answer(
+                example.id,
+                self._labels[max(range(len(row)), key=row.__getitem__)],
+                len(self._embedder.tokens(example.text)),
+                None,
+                seconds,
+                tuple(row),
+            )
+            for example, row in zip(examples, shares[:, self._columns].tolist(), strict=True)
+        ]

@@ -1,0 +1,121 @@
+"""Prompting with each request's own demonstrations: the training rows that are most like it.
+
+Liu et al. 2022, What makes good in-context examples for GPT-3? What likeness is (words by TF-IDF,
+or the model's own mean hidden states) and how many rows are shown is chosen on validation rows. Since
+each request's prompt is its own, no prefix is shared: it costs several times a fixed prompt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from bench.choosing import Calibration, best_of, tried, without_bias
+from bench.contender import Ground
+from scenarios.rows import Example
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class Contender:
+    """`shots` and `encoders` compete; `depth` is the layer of the hidden states, 1 the last."""
+
+    shots: tuple[Annotated[int, Field(gt=0)], ...] = (4, 8)
+    encoders: tuple[Literal["tf-idf", "hidden-states"], ...] = ("tf-idf", "hidden-states")
+    depth: Annotated[float, Field(gt=0, le=1)] = 0.5
+    calibrations: tuple[Calibration, ...] = ("none", "batch")
+    family: ClassVar = "prompt"
+    uses_model: ClassVar = True
+    seeded: ClassVar = False
+    usual: ClassVar = ("default", "full")
+    quick: ClassVar = {"shots": (4,), "encoders": ("tf-idf",), "calibrations": ("none",)}
+
+    def fit(self, ground: Ground, seed: int):
+        """The best number and encoder on the validation rows; of equals the first."""
+        near = {encoder: self._nearest(ground, encoder) for encoder in self.encoders}
+        candidates = [
+            tried(
+                ground,
+                f"{encoder}-{shots}",
+                {"shots": shots, "encoder": encoder},
+                lambda e=encoder, s=shots: _answerer(ground, near[e], s),
+                self.calibrations,
+                f"validation, {shots} rows by {encoder}",
+            )
+            for encoder in self.encoders
+            for shots in self.shots
+        ]
+        best = best_of(candidates)
+        notes = {
+            "shots": best["shots"],
+            "encoder": best["encoder"],
+            "calibration": best["calibration"],
+            "validation_score": best["validation_score"],
+            "tried": without_bias(candidates),
+        }
+        return _answerer(ground, near[best["encoder"]], best["shots"], notes, best["bias"])
+
+    def forecast(self, work) -> float:
+        """Seconds of a trial in which the longest prompt wins."""
+        each = sum(work.answers_near("validation", shots) for shots in self.shots)
+        reading = work.reads("train") if "hidden-states" in self.encoders else 0.0
+        return reading + len(self.encoders) * each + work.serves_near(max(self.shots))
+
+    def _nearest(self, ground: Ground, encoder: str) -> Nearest:
+        texts = [example.text for example in ground.train]
+        if encoder == "tf-idf":
+            from bench.contenders.tf_idf import vectorizer
+
+            words = vectorizer().fit(texts)
+            return Nearest(ground.train, lambda asked: words.transform(asked))
+        import numpy as np
+
+        from bench.embedding import Embedder
+
+        embedder = Embedder(ground.model(), ground.task, [self.depth])
+        vectors = embedder.embed(texts)[0]
+        middle = vectors.mean(axis=0)  # what all texts share hides what tells them apart
+
+        def encode(asked: Sequence[str]) -> np.ndarray:
+            found = (vectors if asked is texts else embedder.embed(asked)[0]) - middle
+            return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-9)
+
+        return Nearest(ground.train, encode, texts)
+
+
+class Nearest:
+    """Finds rows by the cosine of vectors of length one, the most similar last: nearest the request."""
+
+    def __init__(self, rows: Sequence[Example], encode, texts: Sequence[str] | None = None):
+        self.rows = list(rows)
+        self._encode = encode
+        self._vectors = encode(texts or [row.text for row in rows])
+
+    def __call__(self, examples: Sequence[Example], shots: int) -> list[list[Example]]:
+        """So many rows for each example."""
+        import numpy as np
+
+        likeness = self._encode([example.text for example in examples]) @ self._vectors.T
+        if not isinstance(likeness, np.ndarray):
+            likeness = likeness.toarray()
+        order = np.argsort(-likeness, axis=1, kind="stable")[:, :shots]
+        return [[self.rows[i] for i in reversed(found)] for found in order.tolist()]
+
+
+def _answerer(ground: Ground, near: Nearest, shots: int, notes=None, bias=()):
+    from bench.answering import answerer
+
+    longest = sorted(near.rows, key=lambda row: len(row.text))[-shots:]
+    return answerer(
+        ground.model(),
+        ground.task,
+        notes=notes,
+        bias=bias,
+        near=lambda examples: near(examples, shots),
+        longest=longest,
+    )

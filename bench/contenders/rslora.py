@@ -1,0 +1,18 @@
+"""Fine-tuning by rank-stabilised adapters (Kalajdzievski 2023, arXiv:2312.03732, rsLoRA)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from bench.contenders import lora
+
+
+@dataclass(frozen=True)
+class Contender(lora.Contender):
+    """LoRA's settings; the adapter is scaled by alpha / sqrt(rank), for ranks of 32 and more."""
+
+    rank: lora.Whole = 64
+    alpha: lora.Whole = 16
+    usual: ClassVar = ()
+    variant: ClassVar = "rslora"

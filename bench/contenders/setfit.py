@@ -1,0 +1,114 @@
+"""Between: a model tuned so that texts of one label lie together, and logistic regression on that.
+
+Tunstall et al. 2022, Efficient few-shot learning without prompts (arXiv:2209.11055, SetFit): pairs of
+texts are pulled to a cosine of 1 where they share a label, and to 0 where they don't. There it is a
+sentence encoder with all weights free; here any causal model's mean hidden states, by a LoRA adapter.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from bench.contender import Failed, Ground
+from bench.contenders.embeddings import VectorAnswerer, fitted
+from scenarios.cache import disk_errors_told
+from scenarios.rows import Example
+
+Whole = Annotated[int, Field(gt=0)]
+
+
+@dataclass(frozen=True)
+class Contender:
+    """`steps` updates of `pairs` pairs each, half of them of one label; `depth` is the layer (1 the
+    last) whose mean states are the vectors."""
+
+    steps: Whole = 120
+    pairs: Whole = 8
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-3
+    rank: Whole = 8
+    depth: Annotated[float, Field(gt=0, le=1)] = 1.0
+    inverse_penalties: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] = (
+        0.01,
+        0.1,
+        1.0,
+    )
+    family: ClassVar = "between"
+    uses_model: ClassVar = True
+    seeded: ClassVar = True
+    usual: ClassVar = ()
+    tasks: ClassVar = ("classification",)
+    quick: ClassVar = {"steps": 60}
+
+    def fit(self, ground: Ground, seed: int) -> VectorAnswerer:
+        """Tune on pairs, then the best penalty by validation rows; the adapter is saved."""
+        import peft
+
+        from bench.embedding import Embedder
+        from bench.training import without_renaming_notices
+
+        model = ground.model()
+        embedder = Embedder(model, ground.task, [self.depth])
+        config = peft.LoraConfig(r=self.rank, lora_alpha=2 * self.rank, target_modules="all-linear")
+        with without_renaming_notices():
+            network = peft.get_peft_model(model.lm, config)
+        losses = self._tune(embedder, network, ground, seed)
+        found = fitted(ground, [self.depth], self.inverse_penalties)
+        with disk_errors_told():
+            network.save_pretrained(ground.folder, save_embedding_layers=False)
+        found.notes |= {"first_loss": losses[0], "last_loss": losses[-1]}
+        return found
+
+    def forecast(self, work) -> float:
+        """Seconds of a trial: a step reads its pairs, and goes back for twice as long."""
+        stepped = 3 * 2 * self.pairs * self.steps * work.reads("train") / work.train_rows
+        return stepped + work.reads("train") + work.reads("validation") + work.reads("test")
+
+    def _tune(self, embedder, network, ground: Ground, seed: int) -> list[float]:
+        """Mean losses of the first and the last tenth of the steps."""
+        import torch
+
+        from bench.progress import bar
+
+        torch.manual_seed(seed)
+        rng = random.Random(seed)
+        trainable = [p for p in network.parameters() if p.requires_grad]
+        optimizer = torch.optim.AdamW(trainable, lr=self.learning_rate, weight_decay=0.0)
+        network.train()
+        losses = []
+        with bar("tuning on pairs", self.steps, "step") as done:
+            for _ in range(self.steps):
+                ones, others, alike = _pairs(ground.train, self.pairs, rng)
+                rows = [embedder.tokens(text) for text in ones + others]
+                vectors = embedder.pooled(rows)[0].float()
+                cosines = torch.cosine_similarity(vectors[: len(ones)], vectors[len(ones) :])
+                loss = ((cosines - torch.tensor(alike, device=cosines.device)) ** 2).mean()
+                loss.backward()
+                torch.nn.utils.clip_grad_norm_(trainable, 1.0)
+                optimizer.step()
+                optimizer.zero_grad()
+                losses.append(loss.item())
+                done.update()
+        network.eval()
+        tenth = max(1, self.steps // 10)
+        return [sum(part) / tenth for part in (losses[:tenth], losses[-tenth:])]
+
+
+def _pairs(rows: Sequence[Example], count: int, rng: random.Random):
+    """Texts, their partners, and 1.0 where both have one label; about half do."""
+    if max(Counter(row.gold for row in rows).values()) < 2:
+        raise Failed("no two training rows share a label, so there are no pairs to learn from")
+    ones, others, alike = [], [], []
+    while len(ones) < count:
+        wanted = len(ones) % 2 == 0
+        one, other = rng.sample(list(rows), 2)
+        if (one.gold == other.gold) == wanted:
+            ones.append(one.text)
+            others.append(other.text)
+            alike.append(float(wanted))
+    return ones, others, alike

@@ -1,0 +1,75 @@
+"""Trials of a run that is no quick one, in the test's own process: searched, served in three ways."""
+
+import importlib.util
+import json
+
+import pytest
+
+import scenarios
+from bench import trial
+from bench.plan import MODES, make_plan, parse_settings
+from scenarios.rows import keep_split, load_split
+
+SETTINGS = ["few-shot.shots=2", "few-shot.draws=1", "lora.epochs=1", "lora.search_rows=16"]
+
+
+@pytest.fixture
+def outcome(tmp_path, small_scenario, tiny_model, cache):
+    """Does a trial as a run would, step by step; gives its outcome."""
+    scenario = scenarios.load(str(small_scenario))
+    split = load_split(scenario.task, 0)
+
+    def of(name, mode="default"):
+        plan = make_plan(
+            scenario, split, MODES[mode], 0, str(tiny_model), (name,), parse_settings(SETTINGS)
+        )
+        slug = next(t.slug for t in plan.trials if t.name == name)
+        for part in ("answers", "outcomes", "fitted", f"adapters/{slug}"):
+            (tmp_path / part).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "plan.json").write_text(json.dumps(plan.to_json()))
+        keep_split(split, tmp_path / trial.ROWS)
+        file = tmp_path / "outcomes" / f"{slug}.json"
+        for _ in range(2):
+            if not file.exists():
+                trial.main(tmp_path, slug)
+        found = json.loads(file.read_text())
+        assert found["status"] == "done", found
+        return found
+
+    return of
+
+
+def test_a_tuned_model_is_timed_attached_merged_and_in_4_bit(outcome):
+    found = outcome("lora")
+    ways = {way["way"]: way for way in found["ways"]}
+    assert list(ways) == ["attached", "merged", "4-bit"]
+    assert ways["attached"]["weight_bytes"] > ways["merged"]["weight_bytes"]
+    assert ways["merged"]["alike"] >= 0.9
+    if importlib.util.find_spec("bitsandbytes"):
+        assert ways["4-bit"]["weight_bytes"] < ways["merged"]["weight_bytes"]
+    for way in ways.values():
+        assert way["status"] == "skipped" or len(way["latencies_ms"]) == trial.WAYS_REQUESTS
+    assert len(found["notes"]["tried"]) == 5  # three rates, and then two
+    assert found["machine_gflops"] > 0
+
+
+def test_a_way_that_cannot_be_had_is_skipped_with_its_reason(outcome, monkeypatch):
+    real = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name, *a: None if name == "bitsandbytes" else real(name, *a),
+    )
+    way = outcome("lora")["ways"][-1]
+    assert (way["way"], way["status"]) == ("4-bit", "skipped")
+    assert "bitsandbytes isn't installed" in way["reason"]
+
+
+def test_a_quick_trial_is_served_in_its_one_way(outcome):
+    assert "ways" not in outcome("lora", "quick")
+
+
+def test_demonstrations_are_tried_in_several_orders_and_calibrations(outcome):
+    tried = outcome("few-shot")["notes"]["tried"]
+    assert [one["order"] for one in tried] == [0, 1]
+    assert set(tried[0]["scores"]) == {"none", "contextual", "batch"}
