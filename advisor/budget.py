@@ -7,6 +7,10 @@ from collections.abc import Sequence
 from advisor import cost
 from scenarios.schema import Profile
 
+SEARCHED = ("labelled_examples", "requests_per_month", "peak_to_mean_load", "tenants",
+            "horizon_months")  # fmt: skip
+"""The numbers along which a budget's reach is searched: along the others each forecast takes long, and
+`advisor cost` tells what moves money."""
 BUDGETS = ("one_off_budget_usd", "monthly_budget_usd")
 WAYS = {"prompt": "prompting", "retrieval": "retrieval", "decision-api": "a decision interface",
         "lora": "LoRA", "qlora": "QLoRA", "full": "full tuning"}  # fmt: skip

@@ -371,6 +371,7 @@ def _package():
             del sys.modules["genai_prices"]
 
 
+@cache
 def _found(name: str):
     """The package's provider and model of a name. Raises `UserError` with the nearest name."""
     snapshot, _ = _package()

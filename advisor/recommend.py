@@ -11,7 +11,7 @@ from typing import get_args
 from pydantic import ValidationError
 
 from advisor import cost
-from advisor.budget import BUDGETS, Along, over_budget
+from advisor.budget import BUDGETS, SEARCHED, Along, over_budget
 from advisor.cost import NO_MATTER_OF_COST, Money
 from advisor.evidence import Weighed, updated
 from advisor.factors import Factors
@@ -335,11 +335,11 @@ def _over_at(profile: Profile, factor: str, values: list, over: dict[str, str]):
     """What the budgets rule out at another value of a factor, by as few forecasts as will do."""
     if [getattr(profile, name) for name in BUDGETS] == [None, None] and factor not in BUDGETS:
         return lambda value: over
-    if factor in NO_MATTER_OF_COST and factor not in BUDGETS:
-        return lambda value: over
-    if factor in BUDGETS or words(factor):
+    if factor in SEARCHED:
+        return Along(profile, factor, values)
+    if factor in BUDGETS or (words(factor) and factor not in NO_MATTER_OF_COST):
         return lambda value: over_budget(profile.model_copy(update={factor: value}))
-    return Along(profile, factor, values)
+    return lambda value: over
 
 
 def nearest_first(factor: str, current) -> list:

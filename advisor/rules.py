@@ -23,7 +23,7 @@ PROMPTING = ("prompt", "retrieval")  # retrieval is a prompt with looked-up text
 ENOUGH_LABELS, SOME_LABELS, FEW_LABELS, FEWEST_PER_CLASS = 500, 150, 50, 5
 VERY_MANY_LABELS = 100_000
 SHORT_LATENCY_MS, SHORTEST_LATENCY_MS = 500.0, 200.0
-MANY_TOKENS, MOST_TOKENS = 50_000_000, 500_000_000
+FEW_TOKENS, MANY_TOKENS, MOST_TOKENS = 50_000_000, 500_000_000, 5_000_000_000
 SMALL_MODEL_BILLIONS = 14.0
 BURSTY, SHORT_HORIZON_MONTHS = 10.0, 3
 MOST_LOG_ODDS = 2.5
@@ -206,15 +206,16 @@ def small_models_answer_sooner(factors: Factors) -> Said:
     yield TUNING, weight, f"{target:g} ms at p95 call for a small model, which is good when tuned"
 
 
-@rule("arithmetic: a tuned model needs no demonstrations in every request, and can be smaller")
+@rule("arithmetic: hosted tokens cost $0.10 to $5 a million, a reserved GPU $300 to $1,500 a month "
+      "(`advisor cost`)")  # fmt: skip
 def volume_repays_training(factors: Factors) -> Said:
     tokens = factors.monthly_tokens
-    if tokens is None:
-        return
+    if tokens is None or factors.profile.data_may_leave is False:
+        return  # in the house the same machines are reserved for either
     if tokens >= MANY_TOKENS:
         weight = 2 if tokens >= MOST_TOKENS else 1
         yield TUNING, weight, f"{tokens / 1e6:,.0f} million tokens a month repay a training"
-    elif tokens < MANY_TOKENS / 10:
+    elif tokens < FEW_TOKENS:
         yield PROMPTING, 1, f"{tokens / 1e6:,.1f} million tokens a month repay no training"
 
 
