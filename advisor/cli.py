@@ -10,7 +10,7 @@ import click
 
 import scenarios
 from scenarios import terminal
-from scenarios.errors import UserError, unknown
+from scenarios.errors import Stopped, UserError, unknown
 
 EXAMPLES = """
 \b
@@ -132,17 +132,25 @@ def interview(file, out, as_json):
     known = profiles.load(None, file) if file else Scenario(name=out.stem, title=out.stem)
     if out.exists() and (file is None or not out.samefile(file)):
         raise UserError(f"'{out}' exists; give it as --profile to go on with it, or another --out")
+    if out.exists() and profiles.holds_more_than_facts(out):
+        raise UserError(f"'{out}' holds more than facts, which would be lost; give another --out")
+    kept = []
 
     def keep(profile):
         write_atomically(out, talk.to_toml(known.title, profile))
+        kept.append(out)
 
-    keep(known.profile)
     click.echo("Enter leaves a fact unknown, and 'stop' ends; each answer is kept.", err=True)
-    found, finished = talk.interview(known.profile, _ask, keep)
+    try:
+        found, finished = talk.interview(known.profile, _ask, keep)
+    except KeyboardInterrupt:
+        where = f"the answers are in {out}: --profile {out} --out {out} goes on" if kept else (
+            "nothing was answered")  # fmt: skip
+        raise Stopped(f"interrupted; {where}") from None
     advice = decide(known.model_copy(update={"profile": found}))
     if finished:
         click.echo("No other fact, alone, would change the advice.", err=True)
-    click.echo(f"The profile is in {out}.", err=True)
+    click.echo(f"The profile is in {out}." if kept else "Nothing was answered.", err=True)
     if as_json:
         terminal.print_json(advice.to_json())
     else:

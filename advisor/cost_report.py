@@ -24,6 +24,7 @@ from advisor.costing import (
     Plan,
     own_model,
     plan_of,
+    without,
 )
 from advisor.prices import Prices
 from advisor.ranges import Range
@@ -294,7 +295,8 @@ def _measured(record: Path, scenario: Scenario) -> tuple[Measured | None, str | 
     """Throughput of a run on a GPU of the catalog, and else why the forecast stands."""
     file = record / "record.json" if record.is_dir() else record
     contenders = json.loads(file.read_text(encoding="utf-8")).get("contenders")
-    done = [c for c in contenders or [] if isinstance(c, dict) and _rows(c) is not None]
+    contenders = contenders if isinstance(contenders, list) else []
+    done = [c for c in contenders if isinstance(c, dict) and _rows(c) is not None]
     tuned = next((c for c in done if c.get("family") == "fine_tune"), None)
     if tuned is None:
         return None, "the record holds no throughput of a tuned model, so it is forecast"
@@ -320,9 +322,7 @@ def _measured(record: Path, scenario: Scenario) -> tuple[Measured | None, str | 
 
 def _rows(contender: dict) -> float | None:
     rows = contender.get("throughput_rows_per_s")
-    usable = (
-        isinstance(rows, int | float) and not isinstance(rows, bool) and 0 < rows < float("inf")
-    )
+    usable = isinstance(rows, int | float) and not isinstance(rows, bool) and 1e-9 < rows < 1e9
     return float(rows) if usable else None
 
 
@@ -337,6 +337,21 @@ def _baseline(weighed: Weighed | None) -> str | None:
     if ":" in (evidence.baseline_model or ""):
         return _OF_CONTENDERS.get(evidence.baseline.split("@")[0])
     return SELF_PROMPTED
+
+
+_METHODS = {"lora": "lora", "dora": "lora", "rslora": "lora", "qlora": "qlora", "full": "full"}
+
+
+def _of_the_measured_method(plan: Plan, weighed: Weighed | None) -> Plan:
+    """The plan whose tuned options are the one that a run measured, where it measured one."""
+    if weighed is None or weighed.strength == "set-aside":
+        return plan
+    method = _METHODS.get(weighed.evidence.challenger.partition("@")[0])
+    measured = f"self-hosted-{method}"
+    if method is None or measured not in plan.options:
+        return plan
+    others = tuple(option for option in TUNED if option != measured)
+    return without(plan, others, f"the evidence is of {weighed.evidence.challenger}")
 
 
 def _quality(weighed: Weighed | None) -> tuple[str, str | None]:
@@ -366,6 +381,7 @@ def _break_even(plan: Plan, weighed: Weighed | None, values, by_draw, draws: int
     if worse:
         return BreakEven(condition, reason=worse), plan
     held = break_even.against(plan, _baseline(weighed))
+    plan = _of_the_measured_method(plan, weighed)
     if held is None:
         return BreakEven(condition, reason="no prompting option can be priced"), plan
     tuned = break_even.lasting(plan)

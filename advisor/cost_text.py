@@ -8,6 +8,7 @@ import textwrap
 from advisor.break_even import Bar, lasting
 from advisor.cost_report import CostReport, Volume
 from advisor.ranges import Range
+from scenarios.terminal import one_line
 
 _PARTS = ("set-up", "labelling", "training", "evaluation", "renewal", "operations", "requests",
           "machines")  # fmt: skip
@@ -19,7 +20,7 @@ def text(report: CostReport) -> str:
     values = report.plan.values()
     months = values["horizon_months"]
     lines = [
-        f"{report.scenario.title}: {values['requests_per_month']:,.0f} requests a month "
+        f"{one_line(report.scenario.title)}: {values['requests_per_month']:,.0f} requests a month "
         f"over {months:g} months",
         f"hosted model {report.plan.hosted.standard.model if report.plan.hosted else '-'}, "
         f"own model {report.plan.own.name if report.plan.own else '-'}; dollars, with the middle "
@@ -80,7 +81,7 @@ def _break_even(report: CostReport) -> list[str]:
         lines.append("  hosted-tuned isn't counted: it ends before the horizon does.")
     others = {o: v for o, v in found.alone.items() if (o,) != found.held_against.prompting}
     for option, volume in others.items():
-        lines.append(f"  against {option} alone: {_short(volume)}")
+        lines.append(f"  against {option} alone, if equally good: {_short(volume)}")
     if found.tornado:
         lines.append("  What moves it most, each alone from its low to its high:")
         lines += [_bar(bar) for bar in found.tornado[:_BARS]]

@@ -144,7 +144,7 @@ def plan_of(profile: Profile, found: Prices, measured: Measured | None = None) -
     )
     if profile.labels_may_train is False:
         reason = "the labels may not train a model"
-    return _without(plan, TUNED, reason) if reason else plan
+    return without(plan, TUNED, reason) if reason else plan
 
 
 def _with_hosted(plan: Plan) -> Plan:
@@ -204,7 +204,7 @@ def _with_hosted_tuning(plan: Plan) -> Plan:
     same = [entry for entry in sold if entry.model == wanted]
     if not sold:
         why = "no hosted tuning in the catalog is sold any more" if ended else "no price is known"
-        return _without(plan, ("hosted-tuned",), why)
+        return without(plan, ("hosted-tuned",), why)
     entry = (same or sorted(sold, key=lambda each: each.training_usd_per_mtok))[0]
     if entry.served_as is not None:
         rates = prices.hosted(f"{entry.provider}:{entry.served_as}", plan.prices).standard
@@ -214,7 +214,7 @@ def _with_hosted_tuning(plan: Plan) -> Plan:
                       entry.as_of)  # fmt: skip
     else:
         why = f"what a request to the tuned {entry.model} costs isn't known; add it by --prices"
-        return _without(plan, ("hosted-tuned",), why)
+        return without(plan, ("hosted-tuned",), why)
     base = (
         prices.hosted(f"{entry.provider}:{entry.model}", plan.prices) if entry.served_as else None
     )
@@ -223,7 +223,7 @@ def _with_hosted_tuning(plan: Plan) -> Plan:
     tokens = values["prompt_tokens"] + values["completion_tokens"]
     if most is not None and tokens > most:
         why = f"a request of {tokens:,.0f} tokens is beyond the context of {entry.model}, {most:,}"
-        return _without(plan, ("hosted-tuned",), why)
+        return without(plan, ("hosted-tuned",), why)
     said = f"hosted tuning is {entry.provider}'s of {entry.model}"
     if entry.new_jobs_until:
         said += f"; new jobs until {entry.new_jobs_until}"
@@ -268,19 +268,19 @@ def _with_own(plan: Plan, measured: Measured | None) -> Plan:
     if tokens > shape.context:
         reason = (f"a request of {tokens:,.0f} tokens is beyond the context of {shape.name}, "
                   f"{shape.context:,}")  # fmt: skip
-        return _without(plan, (SELF_PROMPTED, *SELF_TUNED), reason)
+        return without(plan, (SELF_PROMPTED, *SELF_TUNED), reason)
     plan = _with_servers(plan, tokens, measured)
     if plan.server is None:
         return plan
     if tokens + demonstration_tokens(values) > shape.context:
-        plan = _without(plan, (SELF_PROMPTED,), f"with demonstrations a request is beyond the context "
+        plan = without(plan, (SELF_PROMPTED,), f"with demonstrations a request is beyond the context "
                         f"of {shape.name}, {shape.context:,}")  # fmt: skip
     for method in METHODS:
         plan = _with_trainer(plan, method, tokens)
     return plan
 
 
-def _without(plan: Plan, options, reason: str) -> Plan:
+def without(plan: Plan, options, reason: str) -> Plan:
     return replace(plan, left_out={**plan.left_out, **dict.fromkeys(options, reason)})
 
 
@@ -359,7 +359,7 @@ def _with_servers(plan: Plan, tokens: float, measured: Measured | None) -> Plan:
         reason = (
             f"{plan.own.name} can't be served {where}; --set own_model=NAME tries a smaller one"
         )
-        return _without(plan, (SELF_PROMPTED, *SELF_TUNED), reason)
+        return without(plan, (SELF_PROMPTED, *SELF_TUNED), reason)
     if plan.profile.data_may_leave is False:
         notes.append("a GPU of the house is priced as a rented one of its kind would be; "
                      "--prices gives its own cost")  # fmt: skip
@@ -431,18 +431,18 @@ def _with_trainer(plan: Plan, method: str, tokens: float) -> Plan:
     try:
         settings = _settings(plan.own, tokens)
         if reason := unsupported(method, settings):
-            return _without(plan, (option,), reason)
+            return without(plan, (option,), reason)
         trainer = _trainer(plan, method, settings)
         if trainer is None:  # smaller micro-batches first, as `advisor size` would say
             settings = replace(settings, batch=1, accumulation=4 * settings.batch)
             trainer = _trainer(plan, method, settings)
     except UserError as error:
-        return _without(plan, (option,), str(error))
+        return without(plan, (option,), str(error))
     if trainer is None:
         where = (
             "the house's GPU" if _house_bytes(plan.profile) is not None else "8 GPUs of any offer"
         )
-        return _without(plan, (option,), f"{method} of {plan.own.name} fits no way on {where}")
+        return without(plan, (option,), f"{method} of {plan.own.name} fits no way on {where}")
     found = dict(plan.assumptions)
     found[f"tokens_per_s {method}"] = Assumption(
         f"tokens_per_s {method}", f"tokens a second of {method} on {trainer.gpus} {trainer.gpu.name}",

@@ -17,6 +17,7 @@ SCHEMA_VERSION = 1  # of the records that are read
 DECIDES = 12.0
 """The weight of an experiment whose interval clears the margin: more than all rules of thumb bring."""
 MOST_SHIFT = 1.5  # the weight of one whose interval holds the margin, at most
+SIDES = ("prompt", "fine_tune")  # of the baseline and of the challenger
 _EFFECT_SD = 0.10  # how far arms usually lie apart, in the metric's unit: a prior for the odds
 _MOST_RATIO = 100.0  # an experiment can have faults of its own: it multiplies the odds by no more
 _SAME_SIZE = 2.0  # models within this ratio of sizes speak for each other
@@ -82,7 +83,9 @@ def read_evidence(path: Path) -> Evidence:
     file = path / "record.json" if path.is_dir() else path
     record = _read(file)
     version = record.get("schema_version") if isinstance(record, dict) else None
-    if version != SCHEMA_VERSION:
+    if version is None:
+        raise UserError(f"'{file}' isn't a record of `bench run`: it has no schema_version")
+    if version != SCHEMA_VERSION or isinstance(version, bool):
         raise UserError(
             f"'{file}' has schema_version {version}, and this version reads {SCHEMA_VERSION}; "
             "run the experiment again with this version"
@@ -90,7 +93,7 @@ def read_evidence(path: Path) -> Evidence:
     comparisons = record.get("comparisons")
     if not isinstance(comparisons, list) or not all(isinstance(c, dict) for c in comparisons):
         raise UserError(f"'{file}' isn't a record: it has no list of comparisons")
-    primary = next((c for c in comparisons if c.get("primary")), None)
+    primary = next((c for c in comparisons if c.get("primary") is True), None)
     if primary is None:
         raise UserError(
             f"'{file}' holds no primary comparison; run both a prompting and a tuning arm"
@@ -102,12 +105,13 @@ def read_evidence(path: Path) -> Evidence:
         "exploratory": str(exploratory) if exploratory else None,
         "place": file.parent.name if file.name == "record.json" and file.parent.name else file.name,
     }
+    _check_sides(primary, record, file)
     return _evidence(primary, file, own)
 
 
 def _read(file: Path):
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
+        return json.loads(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise UserError(f"no record at '{file}'; a finished run leaves record.json") from None
     except (ValueError, RecursionError) as error:
@@ -116,6 +120,26 @@ def _read(file: Path):
         if error.errno in (*PATH_ERRORS, *DISK_ERRORS):
             raise UserError(f"can't read '{file}': {error.strerror}") from None
         raise
+
+
+def _check_sides(primary: dict, record: dict, file: Path) -> None:
+    """Only tuning against prompting says which of the two is better."""
+    contenders = record.get("contenders")
+    families = {
+        c.get("name"): c.get("family")
+        for c in (contenders if isinstance(contenders, list) else [])
+        if isinstance(c, dict) and isinstance(c.get("name"), str)
+    }
+    arms = [str(primary.get(arm)) for arm in ("baseline", "challenger")]
+    found = tuple(
+        primary.get(f"{key}_family") or families.get(arm)
+        for key, arm in zip(("baseline", "challenger"), arms, strict=True)
+    )
+    if found != SIDES:
+        raise UserError(
+            f"'{file}': its primary comparison is of {arms[1]} against {arms[0]}, which isn't of "
+            "tuning against prompting by what the record says of them"
+        )
 
 
 def _withheld(record: dict) -> str | None:
@@ -140,16 +164,33 @@ def _evidence(found: dict, file: Path, own: dict[str, str | None]) -> Evidence:
     wrong += [n for n in ("model", "baseline_model") if not isinstance(found.get(n), str | None)]
     if wrong:
         raise UserError(f"'{file}': its primary comparison has no right {', '.join(wrong)}")
-    if (found["low"] is None) != (found["high"] is None) or (
-        found["low"] is not None and found["low"] > found["high"]
-    ):
-        raise UserError(f"'{file}': its primary comparison's interval has no right limits")
+    for fault, holds in _CHECKS.items():
+        if not holds(found):
+            raise UserError(f"'{file}': in its primary comparison {fault}")
     names = {field.name for field in fields(Evidence)} - own.keys()
     return Evidence(**{name: found.get(name) for name in names}, **own)
 
 
+_CHECKS = {
+    "the interval has no right limits": lambda c: (
+        (c["low"] is None) == (c["high"] is None)
+        and (c["low"] is None or -1 <= c["low"] < c["high"] <= 1)
+    ),
+    "the interval lies apart from the difference": lambda c: (
+        c["low"] is None or 2 * c["low"] - c["high"] <= c["difference"] <= 2 * c["high"] - c["low"]
+    ),
+    "the difference is no difference of two shares": lambda c: -1 <= c["difference"] <= 1,
+    "the margin doesn't lie between 0 and 1": lambda c: 0 < c["margin"] < 1,
+    "n and groups are no counts of rows": lambda c: (
+        isinstance(c["n"], int) and isinstance(c["groups"], int) and 1 <= c["groups"] <= c["n"]
+    ),
+}
+"""What a comparison must hold, by what is wrong where it doesn't."""
+
+
 def _is_number(value) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    usable = isinstance(value, int | float) and not isinstance(value, bool)
+    return usable and -1e15 < value < 1e15
 
 
 def weigh(evidence: Evidence, scenario: Scenario) -> Weighed:

@@ -35,6 +35,21 @@ def tuning_gib(method: str, billions: float) -> tuple[float, float]:
     return tuple((a + (b - a) * share) / 2**30 for a, b in pairs)
 
 
+SERVED_BYTES = 0.55  # of a weight in 4 bits, with what isn't quantised
+NO_GPU_NEEDED_BILLIONS = 2.0
+"""Up to this size a processor serves a model as well, slowly."""
+
+
+def cannot_serve(memory_gib: float | None, billions: float | None) -> str | None:
+    """Why not even the weights fit, in 4 bits; None where they do, or something isn't known."""
+    if memory_gib is None or billions is None or billions <= NO_GPU_NEEDED_BILLIONS:
+        return None
+    needed = billions * 1e9 * SERVED_BYTES / 2**30
+    if needed <= memory_gib:
+        return None
+    return f"{billions:g}B takes {needed:.1f} GiB in 4 bits, and {memory_gib:g} GiB are at hand"
+
+
 def too_large(memory_gib: float | None, billions: float | None) -> dict[str, str]:
     """The ways of tuning whose least forecast is above the memory, with the sum; none if unknown."""
     if memory_gib is None or billions is None:

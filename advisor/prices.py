@@ -33,7 +33,7 @@ PACKAGE = "genai-prices"
 # checking of its own; a version that a reader brings himself is told with its name alone.
 PACKAGE_VERSION, PACKAGE_AS_OF = "0.2.3", date(2026, 11, 24)
 OLD_AFTER = timedelta(days=90)
-MOST = 1e9  # dollars
+LEAST, MOST = 1e-9, 1e9  # dollars
 TOKENS = 10**6  # prices are for a million
 OFFERS = ("community", "spot", "on-demand", "hyperscaler")
 _OTHER_CURRENCY = re.compile(
@@ -243,7 +243,10 @@ def read(text: str, place: str, today: date) -> dict[str, list]:
         for number, entry in enumerate(entries, start=1):
             name = entry.get("gpu") or entry.get("model")
             where = f"{place}: {kind} {number}" + (f" ('{name}')" if name else "")
-            found[kind].append(_entry(kind, entry, where, today))
+            made = _entry(kind, entry, where, today)
+            if kind == "hosted" and any(made.model == other.model for other in found[kind]):
+                raise UserError(f"{where} stands twice; keep one of its prices")
+            found[kind].append(made)
     return found
 
 
@@ -255,10 +258,8 @@ def _entry(kind: str, entry: dict, where: str, today: date):
         if key.lower() == "currency":
             raise UserError(f"{where}: prices are in US dollars, as their keys say; convert it where "
                             f"it is in {value}, and remove 'currency'")  # fmt: skip
-        if "usd_per" in key and isinstance(value, int | float) and value > MOST:
-            raise UserError(
-                f"{where}: {key} is {value:g}; more than {MOST:g} is no price, so mend it"
-            )
+        if "usd_per" in key:
+            _check_price(f"{where}: {key}", value)
         if found := _OTHER_CURRENCY.search(key.lower()):
             raise UserError(f"{where}: '{key}' is in {found[1].upper()}, and prices are in US dollars; "
                             f"convert it, and give {' or '.join(units[:2])}")  # fmt: skip
@@ -274,6 +275,14 @@ def _entry(kind: str, entry: dict, where: str, today: date):
     except ValidationError as error:
         raise UserError(f"{where}: {'; '.join(faults(error, KINDS[kind]))}") from None
     return _gpu_checked(made, where) if kind == "gpu" else made
+
+
+def _check_price(what: str, value) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise UserError(f"{what} is {value!r}; a price is a number of dollars")
+    if value > MOST or 0 < value < LEAST:
+        raise UserError(f"{what} is {value:g}; a price lies between {LEAST:g} and {MOST:g}, or is 0, "
+                        "so mend it")  # fmt: skip
 
 
 def _gpu_checked(entry: GpuPrice, where: str) -> GpuPrice:

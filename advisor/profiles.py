@@ -40,9 +40,18 @@ def _from_file(path: Path) -> Scenario:
         raw = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} isn't TOML: {error}") from None
+    for key in raw:
+        if key != "profile" and key.lower() == "profile":
+            raise UserError(f"{path}: [{key}] is written [profile]")
     if not {"title", "summary", "profile", "task", "decision"} & raw.keys():
         raw = {"profile": raw}
     return checked({"title": name, **raw}, text, name, str(path), path.parent)
+
+
+def holds_more_than_facts(path: Path) -> bool:
+    """Whether a file has tables or a summary that writing its facts again would lose."""
+    raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    return bool({"summary", "task", "decision"} & raw.keys())
 
 
 def with_settings(profile: Profile, settings: Mapping[str, str]) -> Profile:

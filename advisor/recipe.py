@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from advisor.evidence import size_in_name
 from scenarios.schema import Profile
 
 LORA = "Hu et al. 2021 (LoRA), arXiv:2106.09685"
@@ -56,6 +57,8 @@ def recipe(profile: Profile, method: str) -> Iterator[Advice]:
 
 
 def _base(profile: Profile) -> Advice:
+    if named := size_in_name(profile.own_model):
+        return Advice(BASE, named, f"the model that is named, {profile.own_model}", "the profile")
     largest = profile.largest_own_model_billion_parameters
     hard = profile.task_type in _HARD or profile.task_type in ("knowledge", "generation", "style")
     wanted = USUAL_BASE_BILLIONS if hard else 3.0

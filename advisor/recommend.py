@@ -13,11 +13,13 @@ from pydantic import ValidationError
 from advisor import cost
 from advisor.budget import BUDGETS, SEARCHED, Along, over_budget
 from advisor.cost import NO_MATTER_OF_COST, Money
+from advisor.costing import own_model
 from advisor.evidence import Weighed, updated
 from advisor.factors import Factors
 from advisor.memory import METHODS, tuning_gib
+from advisor.models import shape_of
 from advisor.quality import Probability, p_tuning_better
-from advisor.recipe import BASE, USUAL_BASE_BILLIONS, Advice, recipe
+from advisor.recipe import Advice, recipe
 from advisor.rules import CHOICES, RULES, TUNING, Vote, bars
 from scenarios.schema import Profile, Scenario
 
@@ -32,6 +34,8 @@ MONEY = (
 )  # fmt: skip
 """Facts with defaults of their own: unknown, they widen no doubt."""
 WEIGHED = tuple(name for name in Profile.model_fields if name not in MONEY)
+LESS_IS_HARDER = (*BUDGETS, "latency_target_p95_ms", "horizon_months", "gpu_memory_gib")
+"""Limits: of one that isn't known, the loosest that changes the choice is the nearest."""
 _DOUBT = 0.5  # a lead of less says nothing, even where every fact is known
 _DOUBT_OF_ALL_UNKNOWN = 2.0  # ... and with no fact known
 _ALONE = math.inf  # the lead of a family whose rival is ruled out
@@ -148,7 +152,7 @@ def recommend(scenario: Scenario, evidence: Weighed | None = None) -> Recommenda
         recipe=advised,
         next_experiment=next_experiment(scenario),
         evidence=evidence,
-        forecasts=forecasts(profile, advised),
+        forecasts=forecasts(profile),
     )
 
 
@@ -224,11 +228,12 @@ def next_experiment(scenario: Scenario) -> str:
 
 @dataclass(frozen=True)
 class Forecasts:
-    """What each way takes: GiB to tune a model of some size, and dollars once and a month.
+    """What each way takes: GiB to tune the model of one's own, and dollars once and a month.
 
     `money` is empty where the load isn't known. Hours of staff aren't counted; `advisor cost` does.
     """
 
+    own_model: str
     billion_parameters: float
     tuning_memory_gib: dict[str, tuple[float, float]]
     money: dict[str, Money]
@@ -236,6 +241,7 @@ class Forecasts:
     def to_json(self) -> dict:
         """The shape that scripts read."""
         return {
+            "own_model": self.own_model,
             "billion_parameters": self.billion_parameters,
             "tuning_memory_gib": {
                 method: {"low": low, "high": high}
@@ -245,14 +251,15 @@ class Forecasts:
         }
 
 
-def forecasts(profile: Profile, advised: tuple[Advice, ...]) -> Forecasts:
-    """Memory for the model that is advised, or the largest at hand; money where the load is known.
+def forecasts(profile: Profile) -> Forecasts:
+    """Memory and money of the own model that is named, or that stands for one of the size at hand.
 
     Raises `UserError` for a hosted or own model that isn't known.
     """
-    size = next((a.value for a in advised if a.setting == BASE), None)
-    size = size or profile.largest_own_model_billion_parameters or USUAL_BASE_BILLIONS
+    model = own_model(profile)
+    size = shape_of(model).total_parameters / 1e9
     return Forecasts(
+        own_model=model,
         billion_parameters=size,
         tuning_memory_gib={method: tuning_gib(method, size) for method in METHODS},
         money={} if profile.requests_per_month is None else cost.quick(profile),
@@ -343,11 +350,16 @@ def _over_at(profile: Profile, factor: str, values: list, over: dict[str, str]):
 
 
 def nearest_first(factor: str, current) -> list:
-    """Other values of a factor: words in their order, numbers as 1, 2, 5, 10 ... by ratio."""
+    """Other values of a factor: words in their order, numbers as 1, 2, 5, 10 ... by ratio.
+
+    Of an unknown number from 1 on, and of an unknown limit from the loosest.
+    """
     found = words(factor)
     if found:
         here = found.index(current) if current in found else 0
         return sorted((w for w in found if w != current), key=lambda w: abs(found.index(w) - here))
+    if current is None and factor in LESS_IS_HARDER:
+        return sorted(_steps(factor), reverse=True)
     start = current or 1
     return sorted((v for v in _steps(factor) if v != current), key=lambda v: _distance(v, start))
 

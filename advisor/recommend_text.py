@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterable
 
 from advisor.recommend import Recommendation
 from advisor.rules import CHOICES
-from scenarios.terminal import plain
+from scenarios.terminal import one_line
 
 WORDS = {
     "prompt": "Prompt a model",
@@ -29,12 +30,12 @@ _WIDTH = 96
 def text(found: Recommendation) -> str:
     """The recommendation for a terminal."""
     lines = [
-        plain(found.scenario.title),
+        one_line(found.scenario.title),
         "",
         f"{WORDS[found.choice]} ({found.confidence} confidence)",
         *(f"  together with {other}" for other in found.combine_with),
         f"  runs {PLACES[found.placement]}",
-        f"  {'leader' if found.choice == 'undecided' else 'runner-up'}: {found.runner_up}",
+        f"  {'leader' if found.choice == 'undecided' else 'runner-up'}: {_named(found, found.runner_up)}",
         f"  {lead(found)}",
         "",
         "Why:",
@@ -91,6 +92,10 @@ def markdown(found: Recommendation) -> str:
     return "\n".join([*lines, "", settle(found)])
 
 
+def _named(found: Recommendation, option: str) -> str:
+    return f"{option} (ruled out)" if option in found.decided.ruled_out else option
+
+
 def lead(found: Recommendation) -> str:
     """How far the sides lie apart, beside the doubt."""
     decided = found.decided
@@ -134,21 +139,36 @@ def evidence(found: Recommendation) -> str:
 def costs(found: Recommendation) -> list[str]:
     """What the choice and its alternative take in memory and money."""
     ahead = found.forecasts
-    shown_choices = [o for o in (found.choice, found.runner_up) if o != "undecided"]
+    barred = found.decided.ruled_out
+    shown_choices = [
+        o for o in (found.choice, found.runner_up) if o != "undecided" and o not in barred
+    ]
     lines = []
     for choice in shown_choices:
         parts = []
         if choice in ahead.tuning_memory_gib:
             low, high = ahead.tuning_memory_gib[choice]
-            parts.append(f"{low:.0f} to {high:.0f} GiB to tune {ahead.billion_parameters:g}B")
+            parts.append(f"{low:.0f} to {high:.0f} GiB to tune {ahead.own_model}")
         if choice in ahead.money:
             once, monthly = ahead.money[choice].one_off_usd, ahead.money[choice].monthly_usd
-            parts.append(f"{_usd(once)} once, {_usd(monthly)} a month, without hours of staff")
+            parts.append(
+                f"{_usd(once)} once, {_usd(monthly)} a month with retraining, hours of staff apart"
+            )
         if parts:
             lines.append(f"{choice}: {'; '.join(parts)}")
-    if not ahead.money:
+    if found.scenario.profile.requests_per_month is None:
         lines.append("give requests_per_month for what it costs, or see `advisor cost`")
+    elif any(choice not in ahead.money for choice in shown_choices):
+        lines.append("what can't be priced has no sum here; `advisor cost` says why")
+    elif len(shown_choices) == 2:
+        one, other = (ahead.money[choice].monthly_usd.value for choice in shown_choices)
+        if one > _FAR_DEARER * other > 0:
+            lines.append(f"{shown_choices[0]} costs {one / other:,.0f} times as much a month: what is bought "
+                         "is quality, not money")  # fmt: skip
     return lines
+
+
+_FAR_DEARER = 3.0
 
 
 def _usd(spent) -> str:
@@ -182,9 +202,9 @@ def reasons(found: Recommendation) -> list[tuple[float, list[str], str, str]]:
 def _reasons(found: Recommendation) -> list[str]:
     lines = []
     for weight, options, because, source in reasons(found):
-        lines.append(f"  {weight:+g} {', '.join(options)}: {plain(because)}")
+        lines.append(f"  {weight:+g} {', '.join(options)}: {one_line(because)}")
         lines += textwrap.wrap(
-            f"[{plain(source)}]", _WIDTH, initial_indent="     ", subsequent_indent="      "
+            f"[{one_line(source)}]", _WIDTH, initial_indent="     ", subsequent_indent="      "
         )
     return lines
 
@@ -213,10 +233,10 @@ def sentence(words: str) -> str:
 
 def escaped(words: object) -> str:
     """Text without Markdown's marks and HTML, on one line."""
-    line = " ".join(plain(str(words)).split())
-    for mark in "\\`*_[]<>|#":
+    line = one_line(str(words))
+    for mark in "\\`*_[]<>|#~":
         line = line.replace(mark, f"\\{mark}")
-    return line
+    return re.sub(r"^(\d{0,9})([-+.)=])(?=\s|$|[-=]+$)", r"\1\\\2", line)  # a list, rule or heading
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> list[str]:

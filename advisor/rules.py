@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from advisor import quality
 from advisor.budget import over_budget
 from advisor.factors import Factors
-from advisor.memory import too_large
+from advisor.memory import cannot_serve, too_large
 
 CHOICES = ("prompt", "retrieval", "decision-api", "lora", "qlora", "full")
 TUNING = ("lora", "qlora", "full")
@@ -310,6 +310,10 @@ def bars(factors: Factors, over: dict[str, str] | None = None) -> dict[str, str]
         found |= dict.fromkeys(TUNING, "no open base model's licence allows this use")
     if profile.data_may_leave is False:  # rented machines are another house's
         sizes = too_large(profile.gpu_memory_gib, profile.largest_own_model_billion_parameters)
+        if unable := cannot_serve(
+            profile.gpu_memory_gib, profile.largest_own_model_billion_parameters
+        ):
+            sizes = dict.fromkeys(CHOICES, unable)
         found = {
             option: f"{why}, and the data may not leave" for option, why in sizes.items()
         } | found

@@ -23,7 +23,7 @@ TaskType = Literal[
 ]
 Whole = Annotated[int, Field(ge=0, le=10**15)]
 Amount = Annotated[float, Field(ge=0, le=10**9, allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(ge=1e-6, le=10**9, allow_inf_nan=False)]
 
 
 class Strict(BaseModel):
@@ -139,7 +139,7 @@ class Profile(Strict):
     replicas: Annotated[int, Field(ge=1, le=1000)] | None = _fact(
         "How many copies must run at least, for availability?"
     )
-    utilisation: Annotated[float, Field(gt=0, le=1)] | None = _fact(
+    utilisation: Annotated[float, Field(ge=0.001, le=1)] | None = _fact(
         "Which share of its throughput may a busy server be planned at (0 to 1)?"
     )
     gpu_offer: Literal["community", "spot", "on-demand", "hyperscaler"] | None = _fact(
@@ -365,7 +365,9 @@ def faults(error: ValidationError, model: type[BaseModel], text: str = "") -> li
             why = fault["msg"].removeprefix("Value error, ")
             value = fault["input"]
             if isinstance(value, str | int | float | bool):
-                why = f"{why[0].lower()}{why[1:]}, not {value!r}"
+                told = repr(value)
+                told = told if len(told) <= 80 else f"{told[:60]}... ({len(told):,} characters)"
+                why = f"{why[0].lower()}{why[1:]}, not {told}"
         line = _line_of(text, fault["loc"])
         lines.append(f"line {line}, {path}: {why}" if line else f"{path}: {why}")
     return lines

@@ -12,7 +12,7 @@ import click
 from scenarios.cache import DISK_ERRORS, PATH_ERRORS
 from scenarios.errors import Stopped, UserError, unknown
 
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 DONE, GATE_MISSED, USER_AT_FAULT, BUG, INTERRUPTED = 0, 1, 2, 70, 130
 
 
@@ -71,6 +71,11 @@ def _complain(text: str) -> int:
 def plain(text: str) -> str:
     """Text without control characters, which a terminal would obey: what comes from data is shown."""
     return _CONTROL.sub("\ufffd", text)
+
+
+def one_line(text: str) -> str:
+    """Text on one line without control characters, so that it can't pass for lines of ours."""
+    return " ".join(plain(text).split())
 
 
 def print_json(value: object) -> None:

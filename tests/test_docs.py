@@ -58,17 +58,21 @@ def test_links_between_the_documents_lead_somewhere(document):
             assert (document.parent / target).exists(), target
 
 
+def row_of(entry):
+    """A contender's line in a table of results."""
+    accuracy = entry["accuracy"]
+    return (
+        f"| {entry['name']} | {accuracy['value']:.3f} ({accuracy['low']:.3f}-"
+        f"{accuracy['high']:.3f}) | {entry['p50_latency_ms']:.1f} ms | "
+        f"{entry['train_seconds']:.0f} s | {entry['peak_resident_bytes'] / 2**20:,.0f} MiB |"
+    )
+
+
 def test_the_readmes_table_is_that_of_the_kept_record():
     record = json.loads((ROOT / "docs" / "measurements" / RECORD).read_text())
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for entry in record["contenders"]:
-        accuracy = entry["accuracy"]
-        row = (
-            f"| {entry['name']} | {accuracy['value']:.3f} ({accuracy['low']:.3f}-"
-            f"{accuracy['high']:.3f}) | {entry['p50_latency_ms']:.1f} ms | "
-            f"{entry['train_seconds']:.0f} s | {entry['peak_resident_bytes'] / 2**20:,.0f} MiB |"
-        )
-        assert row in readme, row
+        assert row_of(entry) in readme, entry["name"]
     assert record["verdict"]["overall"]["sentence"] in readme.replace("\n> ", " ").replace(
         "\n", " "
     )
@@ -118,3 +122,12 @@ def test_the_scenarios_costs_in_the_documents_are_those_of_the_product_on_that_d
             for key, span in money.items():
                 found = again["scenarios"][name]["options"][option][key]
                 assert found == pytest.approx(span, rel=1e-3), (name, option, key)
+
+
+def test_the_races_table_and_verdict_are_those_of_its_record():
+    record = json.loads((ROOT / "docs" / "measurements" / "2026-11-24-race-cpu.json").read_text())
+    text = (ROOT / "docs" / "race.md").read_text(encoding="utf-8")
+    for entry in record["contenders"]:
+        assert row_of(entry) in text, entry["name"]
+    assert f"> {record['verdict']['overall']['sentence']}" in text
+    assert f"> {record['verdict']['scope']}" in text

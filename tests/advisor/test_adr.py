@@ -85,6 +85,20 @@ def test_text_from_a_users_file_is_no_markup():
         assert r"\<script\>" in text
 
 
+@pytest.mark.parametrize("summary", ["~~~", "- item", "1. item", "---", "===", "+ item"])
+def test_a_summary_begins_no_list_rule_or_fence(summary):
+    scenario = Scenario(name="x", title="x", summary=summary)
+    assert summary not in adr(recommend(scenario), TODAY).splitlines()[4:]
+
+
+def test_a_title_passes_for_no_line_of_ours():
+    scenario = Scenario(name="x", title="Fine\n\nFine-tune all weights (high confidence)\u202e")
+    lines = recommend_text.text(recommend(scenario)).splitlines()
+    assert lines[0].startswith("Fine Fine-tune all weights (high confidence)")
+    assert "\u202e" not in lines[0]
+    assert lines[2].startswith("Undecided")
+
+
 def test_a_ruled_out_option_stands_with_its_reason():
     text = record_of("writing-style", labels_may_train=False)
     assert "the labels may not train a model" in text

@@ -4,6 +4,7 @@ import importlib.metadata
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -112,7 +113,7 @@ def test_a_slip_is_one_line_and_exit_code_2(arguments, line):
     [["prompt_tokens=0", "completion_tokens=0"], ["requests_per_month=1000000000000000"],
      ["prompt_tokens=100000"], ["tenants=1000000"], ["demonstrations=0"],
      ["horizon_months=120", "retrain_every_months=1", "base_model_lasts_months=1"],
-     ["own_model=HuggingFaceTB/SmolLM2-135M", "replicas=1000"], ["utilisation=0.0001"]],
+     ["own_model=HuggingFaceTB/SmolLM2-135M", "replicas=1000"], ["utilisation=0.001"]],
 )  # fmt: skip
 def test_odd_facts_are_priced_without_a_bug(facts):
     done = cost("--scenario", "niche-domain", *(f"--set={fact}" for fact in facts), "--json")
@@ -131,3 +132,28 @@ def test_a_forecast_imports_neither_torch_nor_a_network_client():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.splitlines()[-1] == "heavy: []"
+
+
+def test_a_break_even_with_evidence_is_of_the_method_that_was_measured():
+    """The record tuned with LoRA: full tuning may not take its place, however cheap."""
+    found = json.loads(
+        cost(
+            "--scenario", "sentiment", "--json",
+            "--evidence", "docs/measurements/2026-11-24-quick-cpu.json",
+        ).stdout
+    )  # fmt: skip
+    assert found["break_even"]["tuned"] == "self-hosted-lora"
+
+
+def test_a_record_whose_contenders_are_none_is_read_for_what_it_has(tmp_path):
+    record = json.loads(Path("docs/measurements/2026-11-24-quick-cpu.json").read_text())
+    record["comparisons"][0] |= {"baseline_family": "prompt", "challenger_family": "fine_tune"}
+    for contenders in (
+        7,
+        [{"name": "lora", "family": "fine_tune", "throughput_rows_per_s": 10**400}],
+    ):
+        file = tmp_path / "record.json"
+        file.write_text(json.dumps(record | {"contenders": contenders}))
+        done = cost("--scenario", "sentiment", "--evidence", file)
+        assert done.returncode == 0, done.stderr
+        assert "no throughput of a tuned model" in done.stdout

@@ -19,13 +19,15 @@ PRIMARY = {
     "p_value": 0.001, "p_adjusted": 0.001, "primary": True, "margin": 0.03, "scope": "this-model",
     "model": "HuggingFaceTB/SmolLM2-135M-Instruct", "task": "sentiment",
     "baseline_model": "HuggingFaceTB/SmolLM2-135M-Instruct",
+    "baseline_family": "prompt",
+    "challenger_family": "fine_tune",
 }  # fmt: skip
 RECORD = Path("docs/measurements/2026-11-24-quick-cpu.json")
 
 
 def record(tmp_path, **changed):
     file = tmp_path / "record.json"
-    others = {k: changed.pop(k) for k in ("canaries", "verdict") if k in changed}
+    others = {k: changed.pop(k) for k in ("canaries", "verdict", "contenders") if k in changed}
     file.write_text(json.dumps({"schema_version": 1, "comparisons": [PRIMARY | changed], **others}))
     return read_evidence(file)
 
@@ -147,12 +149,13 @@ def test_a_record_of_ours_settles_its_own_scenario():
     ("text", "why"),
     [
         (None, "no record at"),
-        ("[]", "schema_version None"),
+        ("[]", "isn't a record of `bench run`: it has no schema_version"),
         ("{", "isn't a record"),
         ('{"schema_version": 7}', "schema_version 7, and this version reads 1"),
         ('{"schema_version": 1}', "no list of comparisons"),
         ('{"schema_version": 1, "comparisons": []}', "no primary comparison"),
-        (json.dumps({"schema_version": 1, "comparisons": [{"primary": True, "metric": 3}]}),
+        (json.dumps({"schema_version": 1, "comparisons": [{"primary": True, "metric": 3, "baseline_family": "prompt",
+                                                            "challenger_family": "fine_tune"}]}),
          "no right difference, n, groups, margin"),
         (json.dumps({"schema_version": 1, "comparisons": [PRIMARY | {"low": 0.2}]}), "right limits"),
         (json.dumps({"schema_version": 1, "comparisons": [PRIMARY | {"low": float("nan")}]}), "right low"),
@@ -181,3 +184,49 @@ def test_evidence_on_nothing_known_still_says_how_sure():
     scenario = Scenario(name="sentiment", title="x", profile=Profile())
     found = recommend(scenario, weigh(read({}), scenario))
     assert (found.family, found.confidence) == ("fine_tune", "high")
+
+
+def test_a_look_that_was_not_declared_shifts_and_does_not_decide(tmp_path):
+    found = weigh(
+        record(tmp_path, verdict={"exploratory": "other rows were looked at"}), sentiment()
+    )
+    assert (found.strength, found.weight) == ("weak", 0.75)
+    assert "other rows were looked at" in found.because
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"difference": -0.9},
+        {"difference": 5.0, "low": 4.0, "high": 6.0},
+        {"low": 0.03, "difference": 0.03, "high": 0.03},
+        {"margin": -1.0},
+        {"margin": 5.0},
+        {"n": 0},
+        {"n": 3.5},
+        {"n": 10**400},
+        {"groups": 301},
+        {"difference": 1e300},
+    ],
+    ids=lambda changed: "-".join(changed),
+)
+def test_numbers_that_no_comparison_has_are_refused(tmp_path, changed):
+    with pytest.raises(UserError, match="primary comparison"):
+        record(tmp_path, **changed)
+
+
+@pytest.mark.parametrize(
+    ("baseline", "challenger"),
+    [("prompt", "prompt"), ("fine_tune", "prompt"), ("floor", "fine_tune")],
+)
+def test_what_compares_other_sides_says_nothing_of_tuning(tmp_path, baseline, challenger):
+    with pytest.raises(UserError, match="isn't of tuning against prompting"):
+        record(tmp_path, baseline_family=baseline, challenger_family=challenger)
+
+
+def test_the_sides_of_a_record_that_names_none_are_those_of_its_contenders(tmp_path):
+    unsaid = {"baseline_family": None, "challenger_family": None}
+    arms = [{"name": "few-shot", "family": "prompt"}, {"name": "lora", "family": "fine_tune"}]
+    assert record(tmp_path, **unsaid, contenders=arms).challenger == "lora"
+    with pytest.raises(UserError, match="isn't of tuning against prompting"):
+        record(tmp_path, **unsaid, contenders=7)

@@ -1,5 +1,6 @@
 """The interview asks what could still change the outcome, most telling first, and loses nothing."""
 
+import signal
 import subprocess
 import sys
 import tomllib
@@ -68,7 +69,7 @@ def test_a_wrong_answer_is_told_and_asked_again(tmp_path):
     done = talk("nonsense\nstop\n", "--out", out)
     assert done.returncode == 0
     assert "not 'nonsense'" in done.stderr
-    assert tomllib.loads(out.read_text())["profile"] == {}
+    assert not out.exists()  # nothing was answered
 
 
 def test_the_profile_that_it_writes_is_read_back_and_advised_on(tmp_path):
@@ -110,6 +111,31 @@ def test_it_writes_over_no_other_file(tmp_path):
     assert "exists; give it as --profile to go on with it" in done.stderr
     assert out.read_text() == "task_type = 'style'\n"
     assert talk("stop\n", "--profile", out, "--out", out).returncode == 0
+
+
+def test_it_takes_nothing_from_a_scenario(tmp_path):
+    """Its rows and summary would be lost: written are the facts alone."""
+    out = tmp_path / "mine.toml"
+    text = 'title = "Mine"\nsummary = "Of mine"\n[profile]\ntask_type = "code"\n'
+    out.write_text(text)
+    done = talk("stop\n", "--profile", out, "--out", out)
+    assert (done.returncode, out.read_text()) == (2, text)
+    assert "holds more than facts, which would be lost; give another --out" in done.stderr
+
+
+def test_an_interruption_says_where_the_answers_are(tmp_path):
+    out = tmp_path / "mine.toml"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "advisor", "interview", "--out", out],
+        stdin=subprocess.PIPE, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    while process.stderr.read(1) != "?":
+        pass
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate()
+    assert process.returncode == 130
+    assert "interrupted; nothing was answered" in told
 
 
 @pytest.mark.parametrize("text", ['quote " here', "back\\slash", "tab\tx", "é\x7f"])
