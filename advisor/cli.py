@@ -87,6 +87,9 @@ evidence_option = click.option(
 @json_option
 def recommend(name, file, settings, evidence, form, as_json):
     """Advise on a scenario: the choice, the votes behind it, and what would flip it."""
+    import gc
+
+    gc.disable()  # all that is made here is kept to the end, and looking for waste takes a tenth
     from advisor import profiles, recommend_text
     from advisor.evidence import read_evidence, weigh
     from advisor.recommend import recommend as decide

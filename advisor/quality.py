@@ -91,11 +91,10 @@ def p_tuning_better(profile: Profile, weights: Weights | None = None) -> Probabi
     values, spreads = traits(profile), unknown_spreads(profile)
     x = [values[name] for name in weights.traits]
     score = sum(a * b for a, b in zip(x, weights.values, strict=True))
-    variance = sum(
-        x[i] * x[j] * weights.covariance[i][j] for i in range(len(x)) for j in range(len(x))
-    )
-    for name, weight in zip(weights.traits, weights.values, strict=True):
-        variance += (spreads.get(name, 0.0) * weight) ** 2
+    there = [place for place, value in enumerate(x) if value]
+    variance = sum(x[i] * x[j] * weights.covariance[i][j] for i in there for j in there)
+    by_name = dict(zip(weights.traits, weights.values, strict=True))
+    variance += sum((spread * by_name.get(name, 0.0)) ** 2 for name, spread in spreads.items())
     half = 1.959964 * math.sqrt(variance)
     return Probability(*(_logistic(score + shift) for shift in (0.0, -half, half)))
 

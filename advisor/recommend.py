@@ -34,6 +34,10 @@ MONEY = (
 )  # fmt: skip
 """Facts with defaults of their own: unknown, they widen no doubt."""
 WEIGHED = tuple(name for name in Profile.model_fields if name not in MONEY)
+TERMS = (
+    "base_licence_fits",
+    "labels_may_train",
+)  # what they rule out, they rule out whatever it costs
 LESS_IS_HARDER = (*BUDGETS, "latency_target_p95_ms", "horizon_months", "gpu_memory_gib")
 """Limits: of one that isn't known, the loosest that changes the choice is the nearest."""
 _DOUBT = 0.5  # a lead of less says nothing, even where every fact is known
@@ -344,7 +348,7 @@ def _over_at(profile: Profile, factor: str, values: list, over: dict[str, str]):
         return lambda value: over
     if factor in SEARCHED:
         return Along(profile, factor, values)
-    if factor in BUDGETS or (words(factor) and factor not in NO_MATTER_OF_COST):
+    if factor in BUDGETS or (words(factor) and factor not in (*NO_MATTER_OF_COST, *TERMS)):
         return lambda value: over_budget(profile.model_copy(update={factor: value}))
     return lambda value: over
 
