@@ -128,7 +128,7 @@ def test_an_interruption_says_where_the_answers_are(tmp_path):
     process = subprocess.Popen(
         [sys.executable, "-m", "advisor", "interview", "--out", out],
         stdin=subprocess.PIPE, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     while process.stderr.read(1) != "?":
         pass

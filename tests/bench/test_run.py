@@ -190,7 +190,8 @@ def test_another_plan_in_the_folder_is_refused_with_what_differs(finished, tiny_
 
 
 def start(folder, tiny_model, **more):
-    """A run as a process in a session of its own."""
+    """A run as a process in a session of its own, which Ctrl-C reaches though these tests may ignore it."""
+    more.setdefault("preexec_fn", lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     return subprocess.Popen(
         [sys.executable, "-m", "bench", "run", str(folder / "small.toml"), "--quick", "--model",
          str(tiny_model), "--only", "zero-shot,lora", "--out", str(folder / "out")],
