@@ -152,6 +152,15 @@ def test_no_option_above_a_budget_is_chosen_and_the_sums_are_told():
     assert set(broke.decided.ruled_out) == set(CHOICES)
 
 
+@pytest.mark.parametrize("budget", ["one_off_budget_usd", "monthly_budget_usd"])
+def test_a_budget_bars_what_is_a_cent_above_it_and_nothing_that_is_on_it(budget):
+    profile = scenarios.load("limited-budget").profile
+    spent = cost.expected(profile)["prompt"][budget == "monthly_budget_usd"]
+    for allowed, barred in ((spent, False), (spent - 0.01, True)):
+        changed = profile.model_copy(update={budget: allowed})
+        assert ("prompt" in decide(changed).ruled_out) == barred
+
+
 @pytest.mark.parametrize("profile", list(random_profiles(60, seed=4)), ids=lambda profile: "")
 def test_of_any_profile_what_is_chosen_is_within_the_budgets(profile):
     choice = decide(profile).choice
