@@ -67,9 +67,12 @@ def _numbers(context, parameter, value):
     if not value:
         return ()
     try:
-        return tuple(int(number) for number in value.split(","))
+        numbers = tuple(int(number) for number in value.split(","))
     except ValueError:
         raise click.BadParameter(f"'{value}' isn't 0,1,2", context, parameter) from None
+    if not all(0 <= number < 2**32 for number in numbers):
+        raise click.BadParameter("a seed lies between 0 and 4294967295", context, parameter)
+    return numbers
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
@@ -253,7 +256,7 @@ def run(as_json, out, strict, usd_per_hour, **options):
     except running.Interrupted as stopped:
         raise Stopped(f"{stopped}; `{_again(stopped.folder)}` goes on") from None
     report = write_report(folder)
-    missed = strict and any(entry["status"] != "done" for entry in record["contenders"])
+    missed = strict and any(trial["outcome"]["status"] != "done" for trial in record["trials"])
     code = terminal.GATE_MISSED if missed else terminal.DONE
     if as_json:
         terminal.print_json(_summary(folder, report, record))

@@ -111,6 +111,11 @@ def make_plan(
     splits = [splits] if isinstance(splits, Split) else list(splits)
     at_hand = min(len(split.train) for split in splits)
     n_train = min(mode.train_rows or at_hand, at_hand)
+    if n_train < len(scenario.task.labels):
+        raise UserError(
+            f"{n_train} training rows are fewer than the {len(scenario.task.labels)} labels; raise "
+            "--train-rows, or bring more rows"
+        )
     trials: list[Trial] = []
     for name in contender_names(only, mode.name, scenario.task.type):
         kind, _, own_model = name.partition("@")

@@ -426,6 +426,8 @@ def _difference_of_shares(metric, arms, gold, groups, task, plan: Plan, level: f
     if seeded and min(seeded) >= statistics.FEWEST_SEEDS:
         difference = statistics.difference_of_methods(*by_seed, groups, level)
         p_value = statistics.methods_p_value(*by_seed, groups)
+        half = (difference.high - difference.low) / 2 if difference.low is not None else None
+        more["visible"] = half and statistics.smallest_visible_by_width(half, level)
         return _told(difference, p_value, "t", split=split, scope="this-method", **more)
     difference = statistics.paired_difference(*rows, groups, level)
     p_value, test = statistics.paired_p_value(*rows, groups, plan.seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from bench.plan import Plan
@@ -31,14 +32,14 @@ def make_verdict(
     primary = next((c for c in comparisons if c["primary"]), None)
     by_name = {contender["name"]: contender for contender in contenders}
     exploratory = _undeclared(plan, earlier)
-    scope = _scope(plan, primary, n)
+    scope = _scope(plan, primary, by_name, n)
     if primary is None:
         quality = _quality(primary, plan)
         missing = _part("not_applicable", "There are no two arms to compare.", None)
         return {"quality": quality, "latency": missing, "cost": missing, "overall": quality,
                 "scope": scope, "exploratory": exploratory}  # fmt: skip
     arms = by_name[primary["baseline"]], by_name[primary["challenger"]]
-    quality = _withheld(failed) or _with_bar(_quality(primary, plan), primary, arms, scenario)
+    quality = _withheld(failed) or _with_bar(_quality(primary, plan), primary, arms, scenario, plan)
     if exploratory and quality["answer"] != "not_applicable":
         quality["sentence"] = f"Exploratory, since {exploratory}. {quality['sentence']}"
     latency = _latency(*arms, scenario.decision.latency_target_p95_ms)
@@ -57,14 +58,24 @@ def _part(answer: str, sentence: str, would_settle: str | None) -> dict:
     return {"answer": answer, "sentence": sentence, "would_settle": would_settle}
 
 
+def percent_of(level: float) -> str:
+    """A level in percent, never rounded up to certainty: 99.9988 % is told as 99.99."""
+    return f"{math.floor(level * 1e4 + 1e-6) / 100:g}"
+
+
 def _points(share: float) -> str:
     return f"{abs(share) * 100:.1f} points"
 
 
 def _undeclared(plan: Plan, earlier: Sequence[str]) -> str | None:
     """Why a look at the rows wasn't declared, where earlier ones are known."""
-    if plan.look["looks"] > 1 or not earlier:
+    if len(earlier) < plan.look["looks"]:
         return None
+    if plan.look["looks"] > 1:
+        return (
+            f"{len(earlier)} looks at other rows of this scenario came before this one "
+            f"({', '.join(earlier)}) and [decision] declares {plan.look['looks']}"
+        )
     return (
         f"other rows of this scenario were looked at before ({', '.join(earlier)}) and [decision] "
         "declares one look"
@@ -92,7 +103,7 @@ def _quality(primary: dict | None, plan: Plan) -> dict:
                      "other test rows")  # fmt: skip
     interval = (
         f"{names}: {primary['metric']} {primary['difference'] * 100:+.1f} points, "
-        f"{primary.get('level', 0.95) * 100:.3g} % interval {low * 100:+.1f} to {high * 100:+.1f}, "
+        f"{percent_of(primary.get('level', 0.95))} % interval {low * 100:+.1f} to {high * 100:+.1f}, "
         f"on {primary['n']} rows"
     )
     if low > margin:
@@ -113,6 +124,9 @@ def _quality(primary: dict | None, plan: Plan) -> dict:
 def _rows_that_settle(primary: dict, plan: Plan) -> str:
     """How many rows, from the margin and how much the arms disagree, never from the gain seen."""
     n, margin = primary["n"], primary["margin"]
+    if primary.get("scope") == "this-method":
+        return ("more seeds and more test rows; which of the two, the split of the variance in the report "
+                "says")  # fmt: skip
     if primary["discordant_share"] is None:
         rows = rows_to_narrow(n, (primary["high"] - primary["low"]) / 2, margin)
         found = (
@@ -137,8 +151,13 @@ def _rows_that_settle(primary: dict, plan: Plan) -> str:
     return found
 
 
-def _with_bar(quality: dict, primary: dict, arms: tuple[dict, dict], scenario: Scenario) -> dict:
-    """The quality with what the bar of [decision] says: an arm below it is of no use."""
+def _with_bar(
+    quality: dict, primary: dict, arms: tuple[dict, dict], scenario: Scenario, plan: Plan
+) -> dict:
+    """The quality with what the bar of [decision] says: an arm below it is of no use.
+
+    The bar may decide what the comparison can't, and overrule it, where only one arm reaches it.
+    """
     bar = scenario.decision.quality_bar
     if bar is None:
         return quality
@@ -148,6 +167,15 @@ def _with_bar(quality: dict, primary: dict, arms: tuple[dict, dict], scenario: S
         states[side] = _against_bar(found, bar)
         told.append(f"{arm['name']} {states[side]} it")
     sentence = f"{quality['sentence']} Against the bar of {bar * 100:g} %: {', '.join(told)}."
+    if plan.look["looks"] > 1 or primary.get("scope") == "this-method":
+        why = (
+            "no part of the error of the looks"
+            if plan.look["looks"] > 1
+            else "no chance but the rows'"
+        )
+        return quality | {
+            "sentence": f"{sentence} That decides nothing here, since it counts {why}."
+        }
     reaching = [side for side, state in states.items() if state == "reaches"]
     if set(states.values()) == {"misses"}:
         return _part("not_applicable", f"{sentence} Neither arm is of use.",
@@ -253,7 +281,7 @@ def _overall(quality: dict, latency: dict) -> dict:
     return _part(answer, quality["sentence"], quality["would_settle"])
 
 
-def _scope(plan: Plan, primary: dict | None, n: int) -> str:
+def _scope(plan: Plan, primary: dict | None, by_name: dict[str, dict], n: int) -> str:
     """Which models and rows this speaks of, so that nobody reads more into it."""
     title = plan.scenario["title"]
     if primary is None:
@@ -262,7 +290,10 @@ def _scope(plan: Plan, primary: dict | None, n: int) -> str:
     arms = f"{tuned}, prompted and tuned," if prompted == tuned else (
         f"{prompted} prompted and {tuned} tuned"
     )  # fmt: skip
-    seeds = len({t.seed for t in plan.trials if t.name == primary["challenger"]})
+    planned = len({t.seed for t in plan.trials if t.name == primary["challenger"]})
+    seeds = min(
+        planned, by_name[primary["challenger"]].get("seeds", planned)
+    )  # those that ended well
     of = "the methods" if primary.get("scope") == "this-method" else "these prompts and weights"
     return (
         f"This speaks of {arms} on {n} test rows of '{title}' in "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bench.verdict import percent_of
 from reports import numbers
 from reports.blocks import Block, Paragraph, Table
 
@@ -30,7 +31,7 @@ def blocks(record: dict) -> list[Block]:
     caption = (
         f"Difference in {first['metric']}, points, on {first['n']} rows in {first['groups']} groups"
     )
-    level = f"{first['level'] * 100:.3g} % interval"
+    level = f"{percent_of(first['level'])} % interval"
     columns = ("comparison", "role", "difference", level, "p", "method")
     chosen = record["plan"]["primary"]
     said: list[Block] = [Table(caption, columns, rows, frozenset((2, 3, 4)))]

@@ -47,7 +47,11 @@ def blocks(record: dict) -> list[Block]:
 
 
 def _seeds_of(record: dict) -> list[int]:
-    pairs = {(trial["name"], trial["seed"]) for trial in record["plan"]["trials"]}
+    pairs = {
+        (trial["name"], trial["seed"])
+        for trial in record["trials"]
+        if trial["outcome"]["status"] == "done"
+    }
     names = [name for name, _ in pairs]
     return [names.count(name) for name in set(names)]
 

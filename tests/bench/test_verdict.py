@@ -4,7 +4,7 @@ import pytest
 
 import scenarios
 from bench.plan import MODES, make_plan
-from bench.verdict import make_verdict
+from bench.verdict import make_verdict, percent_of
 from scenarios.rows import Example, Split
 
 SPLIT = Split((Example("1", "x", "negative", "1"),) * 9, (), (), "d", {})
@@ -179,3 +179,15 @@ def test_the_scope_gives_the_command_that_would_test_another_model():
     assert "run few-shot@MODEL to test one" in scope
     assert "`bench run sentiment --only few-shot@MODEL,lora`" in scope
     assert "of these prompts and weights" in scope
+
+
+@pytest.mark.parametrize(
+    ("level", "told"), [(0.95, "95"), (0.9936, "99.36"), (0.999988, "99.99"), (0.9999999, "99.99")]
+)
+def test_no_interval_is_told_as_certain(level, told):
+    assert percent_of(level) == told
+
+
+def test_a_look_beyond_those_that_were_declared_is_exploratory():
+    runs = ["small-1 (40 test rows)", "small-2 (60 test rows)"]
+    assert "declares 2" in verdict(0.1, 0.2, earlier=runs, looks=2)["exploratory"]
