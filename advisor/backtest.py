@@ -15,6 +15,7 @@ import numpy as np
 
 from advisor.cases import Case
 from advisor.quality import PRIOR, Weights, p_tuning_better, shipped_weights, traits
+from scenarios.estimates import Estimate
 
 SCHEMA_VERSION = 1
 PRIOR_STRENGTH = 10.0
@@ -22,26 +23,12 @@ PRIOR_STRENGTH = 10.0
 100 the smallest whose source-balanced Brier score, one source left out, is within 0.001 of the best."""
 RESAMPLES, SEED, LEVEL = 10_000, 0, 0.95
 BINS = ((0.0, 1 / 3), (1 / 3, 2 / 3), (2 / 3, 1.0))
-SHARE_TUNED_BY_ADAPTERS = "LoRA|IA"
 CAVEATS = (
     "The traits and their prior weights were written after reading these cases, so the shipped "
     "cases' figures are optimistic even with each source left out; a file of other sources is the "
     "test.",
     "Only about a quarter of the cases are LoRA or QLoRA, so LoRA against full tuning isn't tested.",
 )
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A value with its interval; `low` and `high` are None where none can be given."""
-
-    value: float
-    low: float | None
-    high: float | None
-    level: float
-    n: int
-    method: str
-    reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -64,16 +51,17 @@ class Backtest:
         return {"schema_version": SCHEMA_VERSION, **asdict(self), "caveats": list(CAVEATS)}
 
 
-def backtest(cases: Sequence[Case], shipped: bool) -> Backtest:
+def backtest(cases: Sequence[Case], shipped: bool, strength: float = PRIOR_STRENGTH) -> Backtest:
     """Agreement, Brier score and reliability of `p_tuning_better`, with simple rules beside it.
 
-    `shipped` cases are those that the weights were drawn to: each source is left out in turn.
+    `shipped` cases are those that the weights were drawn to: each source is left out in turn,
+    with weights of this strength of the prior.
     """
     sources = np.array([case.source for case in cases])
     outcome = np.array([case.outcome for case in cases])
     if shipped:
         protocol = "each source predicted by weights chosen without it"
-        chances = _left_out(cases, lambda rest: _predictor(fit(rest)))
+        chances = _left_out(cases, lambda rest: _predictor(fit(rest, strength)))
     else:
         protocol = "shipped weights, not refitted"
         chances = np.array([_predictor(shipped_weights())(case) for case in cases])

@@ -14,6 +14,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from scenarios.estimates import Estimate
+
 LEVEL = 0.95
 RESAMPLES = 5000
 POWER = 0.8
@@ -22,19 +24,6 @@ FEWEST_TELLING_GROUPS = 5
 """Groups with an error (or, of two arms, with a row on which they differ) that a bootstrap needs:
 with fewer, most resamples know nothing of what the interval is to be about."""
 FEWEST_SEEDS = 5
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A value and its interval; `low` and `high` are None where none can be given, with `reason`."""
-
-    value: float
-    low: float | None
-    high: float | None
-    level: float
-    n: int
-    method: str
-    reason: str | None = None
 
 
 def wilson(right: float, n: float, level: float = LEVEL) -> tuple[float, float]:

@@ -19,17 +19,14 @@ CATALOG = Path(__file__).parent.parent / "advisor" / "catalog" / "quality_weight
 def main() -> None:
     """Prints the table, writes the weights."""
     cases = shipped_cases()
-    chosen = backtest.PRIOR_STRENGTH
     print("strength  agreement  source-balanced  Brier  source-balanced Brier")
     for strength in (1.0, 3.0, 10.0, 30.0, 100.0):
-        backtest.PRIOR_STRENGTH = strength
-        backtest.fit.__defaults__ = (strength,)
-        found = backtest.backtest(cases, shipped=True)
+        found = backtest.backtest(cases, shipped=True, strength=strength)
         print(f"{strength:8g}  {found.agreement:9.3f}  {found.source_balanced_agreement.value:15.3f}"
               f"  {found.brier:5.3f}  {found.source_balanced_brier:.3f}")  # fmt: skip
-    weights = backtest.fit(cases, chosen)
+    weights = backtest.fit(cases)
     found = {
-        "about": f"penalised logistic regression on {len(cases)} cases, prior precision {chosen:g}; "
+        "about": f"penalised logistic regression on {len(cases)} cases, prior precision {backtest.PRIOR_STRENGTH:g}; "
         "written by benchmarks/fit_quality.py",
         "traits": weights.traits,
         "values": [round(value, 4) for value in weights.values],
