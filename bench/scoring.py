@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import torch
 from transformers import AttentionInterface
 
+from bench.lean import Lean, States
 from bench.packing import shares_prefix
 
 _NAME = "tune_or_prompt_shared_prefix"
@@ -47,7 +48,8 @@ class LabelScorer:
         self.answers = [list(answer) for answer in answers]
         self.batch_tokens = batch_tokens
         self.fast = shares_prefix(lm.config)
-        self._shared: list[tuple[torch.Tensor, torch.Tensor]] | None = None
+        self._shared: States | None = None
+        self._lean: Lean | None = None
 
     def score(
         self, rows: Sequence[Sequence[int]], done: Set[int] = frozenset()
@@ -98,24 +100,36 @@ class LabelScorer:
                 at += len(branch)
         lengths = torch.tensor([len(row) for row in rows])
         mask = _branch_mask(lengths, width, [len(b) for b in branches]) if tail else None
-        hidden = self._hidden(
-            ids.to(device),
-            (positions + len(self.prefix)).to(device),
-            self._prefix_states(),
-            mask.to(device) if mask is not None else None,
+        # The places that are read: each row's last token, and each branch token after the label's first.
+        keep = torch.cat(
+            [lengths[:, None] - 1, torch.arange(width, ids.shape[1]).repeat(len(rows), 1)], 1
         )
-        last = hidden[torch.arange(len(rows)), lengths - 1]
-        scores = self._log_probabilities(last, [answer[0] for answer in self.answers])
-        at = width
+        states = self._prefix_states()
+        positions += len(self.prefix)
+        if self._lean:
+            places = keep + torch.arange(len(rows))[:, None] * ids.shape[1]
+            hidden = self._lean.behind(states, ids, positions, places.flatten(), mask)
+            hidden = hidden.view(*keep.shape, -1)
+        else:
+            whole = self._hidden(
+                ids.to(device), positions.to(device), states, mask.to(device) if tail else None
+            )
+            hidden = whole.gather(1, keep.to(device)[..., None].expand(-1, -1, whole.shape[-1]))
+        scores = self._log_probabilities(hidden[:, 0], [answer[0] for answer in self.answers])
+        at = 1
         for label, answer in enumerate(self.answers):
             for token in answer[1:]:
                 scores[:, label] += self._log_probabilities(hidden[:, at], [token])[:, 0]
                 at += 1
         return scores
 
-    def _prefix_states(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        """Each layer's keys and values of the prefix, shape (1, heads, tokens, width) each."""
+    def _prefix_states(self) -> States:
+        """Each layer's keys and values of the prefix."""
         if self._shared is None:
+            self._lean = Lean.of(self.lm)
+            if self._lean:
+                self._shared = self._lean.prefix(self.prefix)
+                return self._shared
             ids = torch.tensor([self.prefix], device=self.lm.device)
             output = self.lm.get_decoder()(input_ids=ids, use_cache=True)
             self._shared = [(layer.keys, layer.values) for layer in output.past_key_values.layers]

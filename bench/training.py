@@ -16,6 +16,7 @@ import torch
 
 from bench.contender import Failed
 from bench.kept import Kept
+from bench.lean import Lean
 from bench.meter import synchronise
 from bench.models import LoadedModel
 from bench.packing import packed_hidden, shares_prefix
@@ -399,22 +400,30 @@ def answer_loss(lm, prefix: list[int], rows: Sequence[Row]) -> torch.Tensor:
 
     Rows are padded on the right, where a causal model's real tokens never look.
     """
-    shared = shares_prefix(lm.config)
     inputs = [row.tokens + row.answer[:-1] for row in rows]
-    if shared:
-        hidden = packed_hidden(lm, prefix, inputs)
+    at_row = torch.tensor([i for i, row in enumerate(rows) for _ in row.answer])
+    at_token = torch.tensor(
+        [len(row.tokens) - 1 + k for row in rows for k in range(len(row.answer))]
+    )
+    lean = Lean.of(lm)
+    if lean:
+        hidden = lean.packed(prefix, inputs, at_row * max(map(len, inputs)) + at_token)
     else:
-        whole = torch.zeros(len(rows), len(prefix) + max(map(len, inputs)), dtype=torch.long)
-        for i, tokens in enumerate(inputs):
-            whole[i, : len(prefix) + len(tokens)] = torch.tensor(prefix + tokens)
-        decoder = lm.get_decoder()
-        hidden = decoder(input_ids=whole.to(lm.device), use_cache=False).last_hidden_state
-        hidden = hidden[:, len(prefix) :]
-    at_row = [i for i, row in enumerate(rows) for _ in row.answer]
-    at_token = [len(row.tokens) - 1 + k for row in rows for k in range(len(row.answer))]
-    logits = lm.get_output_embeddings()(hidden[at_row, at_token])
+        hidden = _hidden(lm, prefix, inputs)[at_row, at_token]
+    logits = lm.get_output_embeddings()(hidden)
     targets = torch.tensor([token for row in rows for token in row.answer], device=logits.device)
     return torch.nn.functional.cross_entropy(logits.float(), targets, reduction="sum")
+
+
+def _hidden(lm, prefix: list[int], rows: list[list[int]]) -> torch.Tensor:
+    """The library's last hidden states of the rows' own tokens, shape (rows, longest row, width)."""
+    if shares_prefix(lm.config):
+        return packed_hidden(lm, prefix, rows)
+    whole = torch.zeros(len(rows), len(prefix) + max(map(len, rows)), dtype=torch.long)
+    for i, tokens in enumerate(rows):
+        whole[i, : len(prefix) + len(tokens)] = torch.tensor(prefix + tokens)
+    hidden = lm.get_decoder()(input_ids=whole.to(lm.device), use_cache=False).last_hidden_state
+    return hidden[:, len(prefix) :]
 
 
 def mean_log_likelihood(lm, prefix: list[int], rows: Sequence[Row]) -> float:

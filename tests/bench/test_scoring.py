@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from bench import scoring
 from bench.packing import SHARED_PREFIX_MODELS, shares_prefix
 from bench.scoring import LabelScorer
 from tests.conftest import make_lm
@@ -32,12 +33,14 @@ def scores(lm, answers, fast, rows=ROWS):
 
 @pytest.mark.parametrize("answers", [ONE_TOKEN, SEVERAL_TOKENS], ids=["one token", "several"])
 @pytest.mark.parametrize("kind", sorted(SHARED_PREFIX_MODELS))
-def test_both_ways_agree_with_a_plain_pass_for_every_family(kind, answers):
+def test_all_ways_agree_with_a_plain_pass_for_every_family(kind, answers, monkeypatch):
     lm = make_lm(kind)
     assert shares_prefix(lm.config)
-    expected = [[by_hand(lm, row, answer) for answer in answers] for row in ROWS]
-    for fast in (True, False):
-        assert np.array(scores(lm, answers, fast)) == pytest.approx(np.array(expected), abs=1e-4)
+    expected = np.array([[by_hand(lm, row, answer) for answer in answers] for row in ROWS])
+    assert np.array(scores(lm, answers, fast=True)) == pytest.approx(expected, abs=1e-4)
+    assert np.array(scores(lm, answers, fast=False)) == pytest.approx(expected, abs=1e-4)
+    monkeypatch.setattr(scoring.Lean, "of", lambda lm: None)  # as on a GPU
+    assert np.array(scores(lm, answers, fast=True)) == pytest.approx(expected, abs=1e-4)
 
 
 def test_a_family_that_is_not_listed_takes_the_plain_way():
@@ -53,18 +56,25 @@ def test_a_model_with_a_sliding_window_takes_the_plain_way():
     assert not LabelScorer(lm, PREFIX, ONE_TOKEN).fast
 
 
-def test_the_prefix_is_read_once_for_all_rows():
+@pytest.mark.parametrize("lean", [True, False])
+def test_the_prefix_is_read_once_for_all_rows(lean, monkeypatch):
     lm = make_lm()
-    widths = []
-    lm.get_decoder().register_forward_pre_hook(
-        lambda module, args, kwargs: widths.append(kwargs["input_ids"].shape[1]), with_kwargs=True
+    if not lean:
+        monkeypatch.setattr(scoring.Lean, "of", lambda lm: None)
+    first = []
+    lm.get_decoder().rotary_emb.register_forward_pre_hook(
+        lambda module, args, kwargs: first.append(
+            (kwargs["position_ids"] if kwargs else args[1]).min().item()
+        ),
+        with_kwargs=True,
     )
     scores(lm, ONE_TOKEN, fast=True)
-    assert widths[0] == len(PREFIX)
-    assert max(widths[1:]) == max(map(len, ROWS))
+    assert first[0] == 0
+    assert set(first[1:]) == {len(PREFIX)}
 
 
-def test_the_models_own_attention_is_back_after_scoring():
+def test_the_models_own_attention_is_back_after_scoring(monkeypatch):
+    monkeypatch.setattr(scoring.Lean, "of", lambda lm: None)
     lm = make_lm()
     before = lm.config._attn_implementation
     scores(lm, ONE_TOKEN, fast=True)

@@ -1,0 +1,513 @@
+"""A plain decoder's pass on the CPU, over the model's own weights, without what its modules cost.
+
+The same sums as the library's modules (Llama's shape: RMSNorm, rotary positions, grouped queries,
+gated SiLU), in fewer and larger operations: queries, keys and values are one product, as are gate
+and up; adapters of one input are one product; tokens stand in one flat list; the last layer goes on
+with the tokens that are read. Gradients reach the adapters and the shared prefix, never the frozen
+weights. Each family that takes this way is held against the library's own pass by a test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch.nn import functional
+
+from bench.packing import shares_prefix
+
+_flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+
+States = list[tuple[torch.Tensor, torch.Tensor]]
+"""Each layer's keys and values of a prefix, shape (1, heads, tokens, width) each."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a flat list of tokens is read: `start` tokens of a prefix, then `rows` of `width` each.
+
+    A row sees the prefix, or `States` that were computed before, and itself.
+    """
+
+    start: int
+    rows: int = 0
+    width: int = 0
+
+    @property
+    def end(self) -> int:
+        """The number of tokens."""
+        return self.start + self.rows * self.width
+
+
+class Lean:
+    """A causal model's decoder. Build it by `of`, anew whenever adapters may have changed."""
+
+    @classmethod
+    def of(cls, lm: torch.nn.Module) -> Lean | None:
+        """None where the library's own pass has to do: another device, family, or kind of layer."""
+        if lm.device.type != "cpu" or not shares_prefix(lm.config):
+            return None
+        if (
+            lm.config.hidden_act != "silu"
+            or type(lm.get_input_embeddings()) is not torch.nn.Embedding
+        ):
+            return None
+        with torch.inference_mode(False), torch.no_grad():
+            layers = [_Layer.of(layer, lm.training) for layer in lm.get_decoder().layers]
+        if None in layers or (torch.is_grad_enabled() and any(layer.learns for layer in layers)):
+            return None
+        return cls(lm, layers)
+
+    def __init__(self, lm: torch.nn.Module, layers: list[_Layer]):
+        self._embedding = lm.get_input_embeddings().weight
+        self._decoder, self._layers = lm.get_decoder(), layers
+
+    def prefix(self, tokens: Sequence[int]) -> States:
+        """The states that rows behind these tokens attend to."""
+        ids = torch.tensor(list(tokens))
+        states: States = []
+        layout = Layout(len(ids))
+
+        def attend(_, qkv, cos, sin, shape):
+            rotated = _rotated(qkv, cos, sin, shape)
+            _, key, value = shape.apart(rotated)
+            states.append((_as_one(key).contiguous(), _as_one(value).contiguous()))
+            return _attended(rotated, shape, layout)[0]
+
+        self._pass(ids, torch.arange(len(ids)), attend, torch.zeros(1, dtype=torch.long))
+        return states
+
+    def behind(
+        self,
+        states: States,
+        ids: torch.Tensor,
+        positions: torch.Tensor,
+        keep: torch.Tensor,
+        mask: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Last hidden states of the flat places `keep` of `ids`, shape (kept, width).
+
+        `ids` and `positions` have the shape (rows, tokens). `mask` says what a row's tokens see of
+        their row, broadcast to (rows, heads, tokens, tokens); without it, what came before.
+        """
+        layout = Layout(0, *ids.shape)
+        bias = None
+        if mask is not None:
+            bias = torch.zeros(mask.shape, dtype=self._embedding.dtype)
+            bias.masked_fill_(~mask, float("-inf"))
+
+        def attend(index, qkv, cos, sin, shape):
+            rotated = _rotated(qkv, cos, sin, shape)
+            return _attended(rotated, shape, layout, states[index] if states else None, bias)[0]
+
+        return self._pass(ids.flatten(), positions.flatten(), attend, keep)
+
+    def packed(
+        self, prefix: Sequence[int], rows: Sequence[Sequence[int]], keep: torch.Tensor
+    ) -> torch.Tensor:
+        """As `bench.packing.packed_hidden`, with gradients; `keep` counts places as behind the prefix.
+
+        Returns the shape (kept, width).
+        """
+        width, start = max(map(len, rows)), len(prefix)
+        ids = torch.zeros(len(rows), width, dtype=torch.long)
+        for i, row in enumerate(rows):
+            ids[i, : len(row)] = torch.tensor(row)
+        behind = start + torch.arange(width).repeat(len(rows))
+        layout = Layout(start, len(rows), width)
+
+        def attend(_, qkv, cos, sin, shape):
+            return _Attention.apply(qkv, cos, sin, shape, layout)
+
+        sequence = torch.cat([torch.tensor(list(prefix), dtype=torch.long), ids.flatten()])
+        return self._pass(sequence, torch.cat([torch.arange(start), behind]), attend, start + keep)
+
+    def _pass(self, ids, positions, attend: Callable, keep: torch.Tensor) -> torch.Tensor:
+        x = functional.embedding(ids, self._embedding)
+        cos, sin = self._decoder.rotary_emb(x[None], positions[None])
+        half = cos.shape[-1] // 2
+        cos, sin = (angle[0, :, None, :half].contiguous() for angle in (cos, sin))
+        for index, layer in enumerate(self._layers):
+            last = index == len(self._layers) - 1
+            x = layer(x, lambda qkv, i=index, s=layer.shape: attend(i, qkv, cos, sin, s),
+                      keep if last else None)  # fmt: skip
+        return _normed(x, self._decoder.norm)
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """A layer's heads: of queries, of keys, a head's width, the scores' scale, rotated or not."""
+
+    heads: int
+    key_heads: int
+    width: int
+    scale: float
+    rotates: bool
+
+    def apart(self, states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Queries, keys and values of (tokens, all heads, width)."""
+        return states.split([self.heads, self.key_heads, self.key_heads], dim=1)
+
+
+class _Layer:
+    """A decoder layer."""
+
+    @classmethod
+    def of(cls, layer, training: bool) -> _Layer | None:
+        attention, mlp = layer.self_attn, layer.mlp
+        linears = [
+            _Linears.of(modules, training)
+            for modules in (
+                [attention.q_proj, attention.k_proj, attention.v_proj],
+                [attention.o_proj],
+                [mlp.gate_proj, mlp.up_proj],
+                [mlp.down_proj],
+            )
+        ]
+        return None if None in linears else cls(layer, *linears)
+
+    def __init__(self, layer, qkv: _Linears, out: _Linears, gate_up: _Linears, down: _Linears):
+        self._qkv, self._out, self._gate_up, self._down = qkv, out, gate_up, down
+        attention = layer.self_attn
+        self._before, self._between = layer.input_layernorm, layer.post_attention_layernorm
+        self._of_queries = getattr(attention, "q_norm", None)
+        self._of_keys = getattr(attention, "k_norm", None)
+        width = attention.head_dim
+        queries, keys, _ = qkv.sizes
+        rotates = bool(getattr(attention, "use_rope", True))
+        self.shape = _Shape(queries // width, keys // width, width, attention.scaling, rotates)
+
+    @property
+    def learns(self) -> bool:
+        """Whether the layer's own weights are trained, which this pass can't do."""
+        return any(part.learns for part in (self._qkv, self._out, self._gate_up, self._down))
+
+    def __call__(self, x: torch.Tensor, attend: Callable, keep: torch.Tensor | None):
+        qkv = self._qkv(_normed(x, self._before)).view(len(x), -1, self.shape.width)
+        if self._of_queries is not None:
+            queries, keys, values = self.shape.apart(qkv)
+            queries, keys = _normed(queries, self._of_queries), _normed(keys, self._of_keys)
+            qkv = torch.cat([queries, keys, values], dim=1)
+        attended = attend(qkv).view(len(x), -1)
+        if keep is not None:
+            x, attended = x[keep], attended[keep]
+        x = x + self._out(attended)
+        return x + self._down(_Gated.apply(self._gate_up(_normed(x, self._between))))
+
+
+@dataclass(frozen=True)
+class _Adapter:
+    """LoRA's two factors on the outputs from `begin` to `end` of some linears."""
+
+    begin: int
+    end: int
+    down: torch.nn.Parameter
+    up: torch.nn.Parameter
+    scale: float
+
+
+class _Linears:
+    """Linear layers over one input as a single product; `sizes` are their outputs'."""
+
+    @classmethod
+    def of(cls, modules: list, training: bool) -> _Linears | None:
+        bases, adapters, begin, rates = [], [], 0, set()
+        for module in modules:
+            base = module
+            if type(module) is not torch.nn.Linear:
+                if not _is_plain_lora(module):
+                    return None
+                base = module.get_base_layer()
+                for name in () if module.disable_adapters else module.active_adapters:
+                    dropout = module.lora_dropout[name]
+                    rates.add(getattr(dropout, "p", 0.0) if training else 0.0)
+                    adapters.append(
+                        _Adapter(begin, begin + base.out_features, module.lora_A[name].weight,
+                                 module.lora_B[name].weight, module.scaling[name])
+                    )  # fmt: skip
+            if type(base) is not torch.nn.Linear:
+                return None
+            bases.append(base)
+            begin += base.out_features
+        if len(rates) > 1 or len({base.bias is None for base in bases}) > 1:
+            return None
+        return cls(bases, adapters, max(rates, default=0.0))
+
+    def __init__(self, bases: list[torch.nn.Linear], adapters: list[_Adapter], dropout: float):
+        self.sizes = [base.out_features for base in bases]
+        self.learns = any(base.weight.requires_grad for base in bases)
+        self._weight = _side_by_side(bases)
+        self._bias = None if bases[0].bias is None else torch.cat([base.bias for base in bases])
+        self._adapters, self._dropout = adapters, dropout
+        self._kept: tuple[torch.Tensor, torch.Tensor] | None = None
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        if not self._adapters:
+            return functional.linear(x, self._weight, self._bias)
+        dropped = functional.dropout(x, self._dropout) if self._dropout else None
+        return _Adapted.apply(x, dropped, self._weight, self._bias, *self._factors())
+
+    def _factors(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """All adapters' factors as one, the scales within: (rank, inputs) and (outputs, rank)."""
+        if torch.is_grad_enabled():
+            return self._joined()
+        if self._kept is None:
+            self._kept = self._joined()
+        return self._kept
+
+    def _joined(self) -> tuple[torch.Tensor, torch.Tensor]:
+        down = torch.cat([adapter.down for adapter in self._adapters])
+        up = torch.zeros(sum(self.sizes), len(down), dtype=down.dtype)
+        first = 0
+        for adapter in self._adapters:
+            rank = len(adapter.down)
+            up[adapter.begin : adapter.end, first : first + rank] = adapter.up * adapter.scale
+            first += rank
+        return down.to(self._weight.dtype), up.to(self._weight.dtype)
+
+
+def _is_plain_lora(module) -> bool:
+    """Whether a layer is PEFT's LoRA on a linear layer, unmerged, without a variant or a bias."""
+    from peft.tuners.lora.layer import Linear
+
+    return type(module) is Linear and not (
+        module.merged
+        or getattr(module, "lora_variant", None)
+        or any(getattr(module, "lora_bias", {}).values())
+        or getattr(module, "fan_in_fan_out", False)
+    )
+
+
+def _side_by_side(bases: list[torch.nn.Linear]) -> torch.Tensor:
+    """The weights one under the other, (all outputs, inputs), sharing their memory from now on."""
+    weights = [base.weight for base in bases]
+    if len(weights) == 1:
+        return weights[0].detach()
+    rows, columns = sum(map(len, weights)), weights[0].shape[1]
+    joined = all(
+        after.untyped_storage().data_ptr() == before.untyped_storage().data_ptr()
+        and after.storage_offset() == before.storage_offset() + before.numel()
+        and before.is_contiguous() and after.is_contiguous()
+        for before, after in pairwise(weights)
+    )  # fmt: skip
+    if joined:
+        return weights[0].detach().as_strided((rows, columns), (columns, 1))
+    together = torch.cat([weight.detach() for weight in weights])
+    for weight, part in zip(weights, together.split(list(map(len, weights))), strict=True):
+        weight.data = part
+    return together
+
+
+class _Adapted(torch.autograd.Function):
+    """x W' + b + d down' up', d being x or what dropout left of it; W and b are frozen."""
+
+    @staticmethod
+    def forward(ctx, x, dropped, weight, bias, down, up):
+        seen = x if dropped is None else dropped
+        inner = seen @ down.T
+        ctx.save_for_backward(seen, inner, weight, down, up)
+        ctx.drops = dropped is not None
+        return functional.linear(x, weight, bias).addmm_(inner, up.T)
+
+    @staticmethod
+    def backward(ctx, grad):
+        seen, inner, weight, down, up = ctx.saved_tensors
+        of_inner = grad @ up
+        of_x = of_dropped = None
+        if ctx.needs_input_grad[0]:
+            of_x = grad @ weight
+            if not ctx.drops:
+                of_x.addmm_(of_inner, down)
+        if ctx.drops and ctx.needs_input_grad[1]:
+            of_dropped = of_inner @ down
+        return of_x, of_dropped, None, None, of_inner.T @ seen, grad.T @ inner
+
+
+def _normed(x: torch.Tensor, norm) -> torch.Tensor:
+    return _Norm.apply(x, norm.weight.detach(), norm.variance_epsilon)
+
+
+class _Norm(torch.autograd.Function):
+    """RMSNorm over the last dimension, in float32, as the library's; the weight is frozen."""
+
+    @staticmethod
+    def forward(ctx, x, weight, epsilon):
+        wide = x.float()
+        scale = torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + epsilon)
+        ctx.save_for_backward(x, weight, scale)
+        return (wide * scale).to(x.dtype).mul_(weight)
+
+    @staticmethod
+    def backward(ctx, grad):
+        x, weight, scale = ctx.saved_tensors
+        unit = x * scale  # float32 by the scale
+        of_unit = (grad * weight).float()
+        along = (of_unit * unit).mean(-1, keepdim=True)
+        return of_unit.sub_(unit.mul_(along)).mul_(scale).to(x.dtype), None, None
+
+
+class _Gated(torch.autograd.Function):
+    """silu(gate) x up, of (tokens, 2 x width) with the gate before."""
+
+    @staticmethod
+    def forward(ctx, gate_up):
+        ctx.save_for_backward(gate_up)
+        gate, up = gate_up.chunk(2, dim=-1)
+        return functional.silu(gate).mul_(up)
+
+    @staticmethod
+    def backward(ctx, grad):
+        (gate_up,) = ctx.saved_tensors
+        gate, up = gate_up.chunk(2, dim=-1)
+        found = torch.empty_like(gate_up)
+        of_gate, of_up = found.chunk(2, dim=-1)
+        torch.mul(functional.silu(gate), grad, out=of_up)
+        of_gate.copy_(torch.ops.aten.silu_backward(grad * up, gate))
+        return found
+
+
+def _rotated(qkv: torch.Tensor, cos, sin, shape: _Shape, back: bool = False) -> torch.Tensor:
+    """Queries and keys at their positions' angles (tokens, 1, half a width), and values as they are."""
+    found = torch.empty_like(qkv)
+    turned = shape.heads + shape.key_heads if shape.rotates else 0
+    half = qkv.shape[-1] // 2
+    one, other = qkv[:, :turned, :half], qkv[:, :turned, half:]
+    of_one, of_other = found[:, :turned, :half], found[:, :turned, half:]
+    sign = -1 if back else 1
+    torch.mul(one, cos, out=of_one).addcmul_(other, sin, value=-sign)
+    torch.mul(other, cos, out=of_other).addcmul_(one, sin, value=sign)
+    found[:, turned:] = qkv[:, turned:]
+    return found
+
+
+def _as_one(states: torch.Tensor) -> torch.Tensor:
+    """(tokens, heads, width) as the attention of one row takes it."""
+    return states.transpose(0, 1)[None]
+
+
+def _as_rows(states: torch.Tensor, layout: Layout) -> torch.Tensor:
+    """(tokens, heads, width) as the attention of rows takes it: (rows, heads, tokens, width)."""
+    return states.unflatten(0, (layout.rows, layout.width)).transpose(1, 2)
+
+
+def _flat(states: torch.Tensor) -> torch.Tensor:
+    """(rows, heads, tokens, ...) as (all tokens, heads, ...)."""
+    return states.transpose(1, 2).flatten(0, 1)
+
+
+def _attended(rotated, shape: _Shape, layout: Layout, shared=None, bias=None):
+    """Attention as `Layout` says: (tokens, heads, width), and the log-sum-exps (tokens, heads).
+
+    What a row sees of the prefix and of itself is attended to apart and merged by the
+    log-sum-exps, so that no row copies the prefix (Juravsky et al. 2024, Hydragen).
+    """
+    parts = shape.apart(rotated)
+    out = torch.empty_like(parts[0], memory_format=torch.contiguous_format)
+    weight = torch.empty(out.shape[:2])
+    start, rows = layout.start, len(out) - layout.start
+    if start:
+        query, key, value = (_as_one(part[:start]) for part in parts)
+        shared = key, value
+        found, sums = _flash(query, key, value, 0.0, True, scale=shape.scale)
+        out[:start], weight[:start] = _flat(found), _flat(sums)
+    if rows:
+        query, key, value = (_as_rows(part[start:], layout) for part in parts)
+        own, of_own = map(_flat, _flash(
+            query, key, value, 0.0, bias is None, attn_mask=bias, scale=shape.scale
+        ))  # fmt: skip
+        if shared is None:
+            out[start:], weight[start:] = own, of_own
+            return out, weight
+        query = _as_one(parts[0][start:])
+        before, of_before = map(_flat, _flash(query, *shared, 0.0, False, scale=shape.scale))
+        share = torch.sigmoid(of_before - of_own)[..., None].to(own.dtype)
+        torch.lerp(own, before, share, out=out[start:])
+        torch.logaddexp(of_before, of_own, out=weight[start:])
+    return out, weight
+
+
+class _Attention(torch.autograd.Function):
+    """Rotation and attention of a packed sequence, with the exact gradient.
+
+    The sequences are short, so that plain products over copied keys beat the library's blocked
+    gradient by far; the prefix's gradient is the sum over the rows.
+    """
+
+    @staticmethod
+    def forward(ctx, qkv, cos, sin, shape, layout):
+        rotated = _rotated(qkv, cos, sin, shape)
+        out = torch.empty(len(qkv), shape.heads, shape.width, dtype=qkv.dtype)
+        shares = [_plainly(rotated, out, shape, part) for part in _parts(layout)]
+        ctx.save_for_backward(rotated, cos, sin, *shares)
+        ctx.shape, ctx.layout = shape, layout
+        return out
+
+    @staticmethod
+    def backward(ctx, grad):
+        rotated, cos, sin, *shares = ctx.saved_tensors
+        found = torch.zeros_like(rotated)
+        for share, part in zip(shares, _parts(ctx.layout), strict=True):
+            _plainly_back(grad, share, rotated, found, ctx.shape, part)
+        return _rotated(found, cos, sin, ctx.shape, back=True), None, None, None, None
+
+
+def _parts(layout: Layout) -> list[Layout]:
+    """The prefix as a row by itself, and the rows behind it."""
+    return [Layout(0, 1, layout.start), layout]
+
+
+def _plainly(rotated, out, shape: _Shape, layout: Layout) -> torch.Tensor:
+    """Fill `out` with the rows' attention; returns each query's shares of the keys it sees.
+
+    The shares have the shape (rows x key heads, queries of a key head, prefix + width).
+    """
+    query, key, value = _side_by_side_rows(rotated, shape, layout)
+    scores = torch.bmm(query, key.transpose(1, 2)).float().mul_(shape.scale)
+    later = torch.ones(layout.width, key.shape[1], dtype=torch.bool).triu(layout.start + 1)
+    scores.view(len(query), -1, *later.shape).masked_fill_(later, float("-inf"))
+    shares = scores.softmax(-1).to(value.dtype)
+    _by_query(out, layout, shape).copy_(torch.bmm(shares, value).view(_grouped(layout, shape)))
+    return shares
+
+
+def _plainly_back(grad, shares, rotated, found, shape: _Shape, layout: Layout) -> None:
+    """Add to `found` the gradient of what `_plainly` did."""
+    query, key, value = _side_by_side_rows(rotated, shape, layout)
+    upstream = _by_query(grad, layout, shape).reshape(query.shape)
+    of_value = torch.bmm(shares.transpose(1, 2), upstream)
+    of_shares = torch.bmm(upstream, value.transpose(1, 2)).float()
+    of_scores = of_shares.mul_(shares)
+    of_scores.sub_(shares * of_scores.sum(-1, keepdim=True)).mul_(shape.scale)
+    of_scores = of_scores.to(query.dtype)
+    of_query, of_key = torch.bmm(of_scores, key), torch.bmm(of_scores.transpose(1, 2), query)
+    queries, keys, values = shape.apart(found)
+    _by_query(queries, layout, shape).copy_(of_query.view(_grouped(layout, shape)))
+    for given, into in ((of_key, keys), (of_value, values)):
+        given = given.view(layout.rows, shape.key_heads, -1, shape.width)
+        into[: layout.start] += given[:, :, : layout.start].sum(0).transpose(0, 1)
+        into[layout.start : layout.end] += _flat(given[:, :, layout.start :])
+
+
+def _side_by_side_rows(rotated, shape: _Shape, layout: Layout) -> list[torch.Tensor]:
+    """Queries, keys and values, (rows x key heads, their number, width); keys behind the prefix's."""
+    queries, *others = shape.apart(rotated)
+    found = [_by_query(queries, layout, shape).flatten(2, 3).flatten(0, 1)]
+    for states in others:
+        before = states[: layout.start].transpose(0, 1).expand(layout.rows, -1, -1, -1)
+        own = _as_rows(states[layout.start : layout.end], layout)
+        found.append(torch.cat([before, own], dim=2).flatten(0, 1))
+    return found
+
+
+def _by_query(states, layout: Layout, shape: _Shape) -> torch.Tensor:
+    """The rows' part of (tokens, heads, width) as `_grouped`, without a copy."""
+    rows = states[layout.start : layout.end].unflatten(0, (layout.rows, layout.width))
+    return rows.unflatten(2, (shape.key_heads, -1)).permute(0, 2, 3, 1, 4)
+
+
+def _grouped(layout: Layout, shape: _Shape) -> tuple[int, ...]:
+    """Rows, key heads, queries' heads for each, tokens, width."""
+    group = shape.heads // shape.key_heads
+    return layout.rows, shape.key_heads, group, layout.width, shape.width

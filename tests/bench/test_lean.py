@@ -1,0 +1,183 @@
+"""The lean pass gives what the library's own modules give, forwards and backwards."""
+
+import peft
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from bench.lean import Lean
+from bench.packing import SHARED_PREFIX_MODELS, packed_hidden
+from tests.conftest import make_lm
+
+PREFIX = [5, 9, 12, 40]
+ROWS = [[21, 22, 23], [30], [50, 51, 52, 53, 54]]
+WIDTH = 5
+READ = torch.tensor(
+    [2, 5, 10, 14]
+)  # flat places: ends of the rows, and one in the last row's midst
+
+
+def with_adapter(lm, **settings):
+    """LoRA whose second factor isn't zero any more, in training."""
+    torch.manual_seed(1)
+    config = {"r": 3, "lora_alpha": 6, "target_modules": "all-linear", "task_type": "CAUSAL_LM"}
+    model = peft.get_peft_model(lm, peft.LoraConfig(**config | settings))
+    for name, parameter in model.named_parameters():
+        if "lora_" in name:
+            torch.nn.init.normal_(parameter, std=0.1)
+    return model.train()
+
+
+def gradients(model, hidden):
+    """Of each trained parameter, of a fixed projection of the hidden states."""
+    model.zero_grad()
+    (hidden * torch.linspace(-1, 1, hidden.numel()).view_as(hidden)).sum().backward()
+    return {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
+
+
+@pytest.mark.parametrize("kind", sorted(SHARED_PREFIX_MODELS))
+@pytest.mark.parametrize("targets", ["all-linear", ["q_proj", "v_proj"], ["up_proj"]])
+def test_hidden_states_and_the_adapters_gradients_are_the_librarys(kind, targets):
+    lm = make_lm(kind)
+    model = with_adapter(lm, target_modules=targets)
+    usual = packed_hidden(lm, PREFIX, ROWS).flatten(0, 1)[READ]
+    expected = gradients(model, usual)
+    lean = Lean.of(lm).packed(PREFIX, ROWS, READ)
+    assert torch.allclose(lean, usual, atol=1e-5)
+    found = gradients(model, lean)
+    assert found.keys() == expected.keys()
+    for name, gradient in expected.items():
+        assert gradient.abs().max() > 0
+        assert torch.allclose(found[name], gradient, atol=1e-5 * gradient.abs().max(), rtol=1e-3), (
+            name
+        )
+
+
+def test_rows_behind_states_that_were_kept_are_rows_behind_the_prefix():
+    lm = make_lm("qwen3")
+    ids = torch.zeros(3, WIDTH, dtype=torch.long)
+    for i, row in enumerate(ROWS):
+        ids[i, : len(row)] = torch.tensor(row)
+    positions = len(PREFIX) + torch.arange(WIDTH).repeat(3, 1)
+    with torch.inference_mode():
+        lean = Lean.of(lm)
+        apart = lean.behind(lean.prefix(PREFIX), ids, positions, READ)
+        assert torch.allclose(apart, lean.packed(PREFIX, ROWS, READ), atol=1e-5)
+
+
+def test_in_bfloat16_it_is_as_near_to_float32_as_the_library_is():
+    exact = make_lm(num_hidden_layers=6)
+    rough = make_lm(num_hidden_layers=6).to(torch.bfloat16)
+    rough.load_state_dict(exact.state_dict())
+    exact.load_state_dict(rough.state_dict())  # the same weights, rounded once
+    with torch.inference_mode():
+        true = packed_hidden(exact, PREFIX, ROWS).flatten(0, 1)[READ]
+        usual = packed_hidden(rough, PREFIX, ROWS).flatten(0, 1)[READ]
+        lean = Lean.of(rough).packed(PREFIX, ROWS, READ)
+    assert lean.dtype == torch.bfloat16
+    assert 0 < (lean - true).abs().mean() < 1.5 * (usual - true).abs().mean()
+
+
+def test_an_adapter_that_is_off_or_was_never_there_gives_the_same_bits():
+    lm = make_lm()
+    with torch.inference_mode():
+        before = Lean.of(lm).packed(PREFIX, ROWS, READ)
+    model = with_adapter(lm).eval()
+    with torch.inference_mode():
+        attached = Lean.of(lm).packed(PREFIX, ROWS, READ)
+        with model.disable_adapter():
+            off = Lean.of(lm).packed(PREFIX, ROWS, READ)
+    assert torch.equal(off, before)
+    assert not torch.allclose(attached, before)
+
+
+def test_an_adapter_that_was_trained_on_is_seen_by_the_next_pass():
+    lm = make_lm()
+    model = with_adapter(lm).eval()
+    with torch.inference_mode():
+        before = Lean.of(lm).packed(PREFIX, ROWS, READ)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name:
+                parameter.zero_()
+    with torch.inference_mode():
+        after = Lean.of(lm).packed(PREFIX, ROWS, READ)
+        with model.disable_adapter():
+            assert torch.equal(after, Lean.of(lm).packed(PREFIX, ROWS, READ))
+    assert not torch.allclose(after, before)
+
+
+def test_dropout_drops_in_training_alone_and_is_seeded():
+    lm = make_lm()
+    model = with_adapter(lm, lora_dropout=0.5)
+
+    def hidden(seed):
+        torch.manual_seed(seed)
+        return Lean.of(lm).packed(PREFIX, ROWS, READ).detach()
+
+    assert torch.equal(hidden(1), hidden(1))
+    assert not torch.allclose(hidden(1), hidden(2))
+    model.eval()
+    assert torch.equal(hidden(1), hidden(2))
+
+
+def test_dropouts_gradient_is_that_of_what_was_kept():
+    """Against finite differences along a random direction of all adapters, masks held by the seed."""
+    lm = make_lm().double()
+    model = with_adapter(lm, lora_dropout=0.4).double()
+    trained = [p for p in model.parameters() if p.requires_grad]
+    direction = [torch.randn_like(p) for p in trained]
+
+    def value(step):
+        with torch.no_grad():
+            for parameter, along in zip(trained, direction, strict=True):
+                parameter += step * along
+        torch.manual_seed(7)
+        hidden = Lean.of(lm).packed(PREFIX, ROWS, READ)
+        with torch.no_grad():
+            for parameter, along in zip(trained, direction, strict=True):
+                parameter -= step * along
+        return (hidden * torch.linspace(-1, 1, hidden.numel()).view_as(hidden)).sum()
+
+    value(0.0).backward()
+    slope = sum((p.grad * d).sum() for p, d in zip(trained, direction, strict=True)).item()
+    step = 1e-4
+    with torch.no_grad():
+        differences = ((value(step) - value(-step)) / (2 * step)).item()
+    assert slope == pytest.approx(differences, rel=1e-3)
+
+
+def test_weights_that_lie_together_are_still_the_models_own(tmp_path):
+    lm = make_lm()
+    expected = {name: value.clone() for name, value in lm.state_dict().items()}
+    with torch.inference_mode():
+        usual = lm(torch.tensor([PREFIX])).logits
+        Lean.of(lm)
+        again = Lean.of(lm)
+    attention = lm.get_decoder().layers[0].self_attn
+    storages = {p.weight.untyped_storage().data_ptr()
+                for p in (attention.q_proj, attention.k_proj, attention.v_proj)}  # fmt: skip
+    assert len(storages) == 1
+    with torch.inference_mode():
+        assert torch.allclose(lm(torch.tensor([PREFIX])).logits, usual, atol=1e-6)
+        with torch.no_grad():
+            attention.k_proj.weight.mul_(2)
+        changed = again.packed(PREFIX, ROWS, READ)
+        assert torch.equal(changed, Lean.of(lm).packed(PREFIX, ROWS, READ))
+        attention.k_proj.weight.div_(2)
+    lm.save_pretrained(tmp_path)
+    saved = load_file(tmp_path / "model.safetensors")
+    for name, value in saved.items():
+        assert torch.equal(value, expected[name]), name
+
+
+def test_what_it_was_not_made_for_is_left_to_the_library():
+    assert Lean.of(make_lm("gpt_neox", num_key_value_heads=4)) is None
+    assert Lean.of(make_lm("mistral", sliding_window=4)) is None
+    assert Lean.of(make_lm(hidden_act="gelu")) is None
+    lm = make_lm()
+    assert Lean.of(lm) is None, "its own weights would be trained"
+    with torch.inference_mode():
+        assert Lean.of(lm) is not None
+    with_adapter(lm, use_dora=True)
+    assert Lean.of(lm) is None, "DoRA isn't a sum of two products"
