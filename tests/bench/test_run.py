@@ -383,19 +383,39 @@ def test_few_rows_are_cross_fitted(tmp_path, small_scenario):
     assert not list((tmp_path / found["run"]).glob("rows*.json"))
 
 
-def test_too_few_validation_rows_are_told_before_anything_runs(
+def test_few_validation_rows_leave_the_choices_to_cross_validation(
     tmp_path, small_scenario, tiny_model
 ):
     text = small_scenario.read_text().replace("validation_rows = 20", "validation_rows = 4")
-    small_scenario.write_text(text)
-    done = bench(
-        "run", small_scenario, "--quick", "--model", tiny_model, "--out", "out", cwd=tmp_path,
-        TUNE_OR_PROMPT_CACHE=str(tmp_path / "cache"),
-    )  # fmt: skip
-    assert done.returncode == 2
-    assert done.stderr.strip().splitlines()[-1] == (
-        "error: 4 validation rows are too few to choose prompts and settings on, and 8 are the "
-        "fewest; set validation_rows higher in [task], or bring more rows"
+    small_scenario.write_text(text.replace("test_rows = 40", "test_rows = 20"))
+    command = ["run", small_scenario, "--quick", "--model", tiny_model, "--json", "--only",
+               "zero-shot,lora", "--set", "lora.epochs=1"]  # fmt: skip
+    done = bench(*command, "--train-rows", "20", cwd=tmp_path,
+                 TUNE_OR_PROMPT_CACHE=str(tmp_path / "cache"))  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    sentence = (
+        "too few validation rows to choose on (4): choices are made by 5-fold cross-validation within "
+        "the 20 rows that aren't test, and what is chosen is then fitted on all of them"
+    )
+    assert sentence in done.stderr
+    found = json.loads(done.stdout)
+    record = json.loads((tmp_path / found["record"]).read_text())
+    assert record["plan"]["choosing"]["sentence"] == sentence
+    assert "5-fold cross-validation" in record["plan"]["primary"]["chosen_by"]
+    notes = {t["name"]: t["outcome"]["notes"] for t in record["trials"]}
+    for name in ("tf-idf", "zero-shot", "lora"):
+        assert notes[name]["chosen_by"] == "5-fold cross-validation"
+        assert notes[name]["chosen_on_rows"] == 20
+        assert (notes[name]["validation_score"] * 20) % 1 == pytest.approx(0)
+    assert all(canary["passed"] for canary in record["canaries"])
+    assert record["forecasts"][-1]["seconds"]
+    assert "cross-validation" in (tmp_path / found["report"]).read_text()
+    few = bench(*command, "--train-rows", "6", "--out", "out", cwd=tmp_path,
+                TUNE_OR_PROMPT_CACHE=str(tmp_path / "cache"))  # fmt: skip
+    assert few.returncode == 2
+    assert few.stderr.strip() == (
+        "error: 6 rows that aren't tested are too few to choose prompts and settings on, and 8 are "
+        "the fewest, by validation rows or by cross-validation; raise --train-rows"
     )
     assert not (tmp_path / "out").exists()
 
