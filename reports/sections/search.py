@@ -69,7 +69,7 @@ def _table(trial: dict, tried: list[dict]) -> Table:
         )
         for one in ordered[:MOST_ROWS]
     )
-    columns = (*(NAMES[key] for key in keys), *scores, "on validation rows")
+    columns = (*(NAMES[key] for key in keys), *scores, "by validation")
     more = f", the best {MOST_ROWS} of {len(tried)}" if len(tried) > MOST_ROWS else ""
     seed = f" (seed {trial['seed']})" if trial["seed"] else ""
     numeric = frozenset(range(len(keys), len(columns)))

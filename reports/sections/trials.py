@@ -43,7 +43,7 @@ def _epochs(name: str, notes: dict) -> Table:
         )
         for epoch in notes["epochs"]
     )
-    columns = ("epoch", "mean loss", "on validation rows", "time")
+    columns = ("epoch", "mean loss", "by validation", "time")
     return Table(f"{name}: training", columns, rows, frozenset((1, 2, 3)))
 
 
