@@ -71,7 +71,8 @@ class Plan:
     `family` holds the exploratory comparisons, (baseline, challenger), among which p-values are
     adjusted. `look` is the number of this look at the test rows, of how many, and its error.
     `choosing` says by which rows and how everything is chosen: `folds` (0: by validation rows),
-    `rows`, and a `sentence`.
+    `rows`, and a `sentence`. `asked` is what the user named beyond the mode: `only`, `settings`,
+    `seeds`.
     """
 
     schema_version: int
@@ -85,6 +86,7 @@ class Plan:
     family: tuple[tuple[str, str], ...]
     look: dict
     choosing: dict
+    asked: dict
 
     def to_json(self) -> dict:
         """Plain values; equal plans are equal here."""
@@ -110,6 +112,7 @@ def make_plan(
     settings, seeds or looks that can't be, and for several arms of a side in cross-fitting.
     """
     check_declared(scenario, seeds, look)
+    asked = {"only": list(only), "settings": dict(changed), "seeds": list(seeds)}
     seeds = tuple(seeds) or tuple(range(seed, seed + mode.seeds))
     splits = [splits] if isinstance(splits, Split) else list(splits)
     at_hand = min(len(split.train) for split in splits)
@@ -158,6 +161,7 @@ def make_plan(
         family=tuple(_pairs(trials)),
         look=_look(look, scenario.decision.looks),
         choosing=_choosing(splits, scenario.task),
+        asked=asked,
     )
 
 

@@ -33,6 +33,7 @@ from bench.record import (
     read_or_none,
     read_record,
 )
+from bench.targets import check_targets
 from bench.trial import CANNOT_WRITE, rows_file
 from scenarios.cache import DISK_ERRORS, write_atomically
 from scenarios.errors import UserError
@@ -101,6 +102,7 @@ def _record_of(request: Request, folder: Path, processes: Processes) -> dict:
     """The run's record, after all that is left to do."""
     plan, splits = prepare(request)
     model_facts = {name: _model_facts(name) for name in _models_of(plan)}
+    check_targets(plan.trials, {name: models.folder_of(name) for name in model_facts})
     if plan.choosing["folds"]:
         say(plan.choosing["sentence"])
     with _held(folder, plan):
@@ -206,6 +208,8 @@ def forecast(request: Request) -> tuple[Plan, list[dict]]:
     Trials whose model isn't on this machine have no forecast, and nothing is fetched for one.
     """
     plan, splits = prepare(request)
+    here = filter(models.at_hand, _models_of(plan))
+    check_targets(plan.trials, {name: models.folder_of(name) for name in here})
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         _keep_plan(folder / "plan.json", plan)
