@@ -116,7 +116,8 @@ class Contender:
         from bench.tuning import rank
 
         rates, tried = list(self.learning_rates), []
-        for rung, (_, rows) in enumerate(self._rungs(len(tuning.ground.train))):
+        most = min(len(part.train) for part in tuning.ground.parts())
+        for rung, (_, rows) in enumerate(self._rungs(most)):
             found = []
             for rate in rates:
                 settings = replace(self._settings(rate), epochs=1)
