@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -20,7 +20,7 @@ from statistics import median
 import psutil
 
 from bench import models, progress, registry
-from bench.contender import Failed, Skipped, answers_of
+from bench.contender import Failed, Ground, Skipped, answers_of
 from bench.meter import Meter, Usage
 from bench.record import FORECAST_BYTES, FORECASTS
 from bench.trial import (
@@ -154,6 +154,13 @@ class Work:
         self._answering_near = cache(self._try_answering_near)
         self._reading = cache(self._try_reading)
         self._import_seconds = 0.0
+        self._folds = len(split.folds)
+        self._judging = split.train if split.folds else split.validation
+
+    @property
+    def fittings(self) -> int:
+        """How often something is fitted: once, or on each fold's others and then on all rows."""
+        return self._folds + 1 if self._folds else 1
 
     @property
     def free_texts(self) -> bool:
@@ -165,22 +172,42 @@ class Work:
         """How many instructions the task has."""
         return len(self._task.wordings)
 
+    def timed(self, work: Callable[[Ground], object]) -> float:
+        """Seconds of a piece of work on the trial's rows, which is done twice and leaves nothing."""
+        ground = Ground(
+            self._task, self._split.train, self._split.validation, lambda: self._model, Path(), None
+        )
+        work(ground)  # the first time is slower than all others
+        with Meter() as meter:
+            work(ground)
+        self._loaded.usages.append(meter.usage)
+        return meter.usage.seconds
+
     def reads(self, part: str) -> float:
         """Seconds to turn a part's texts into vectors."""
         return self._reading(part == "test") * len(getattr(self._split, part))
 
+    def _rows_of(self, part: str) -> Sequence[Example]:
+        """The test rows, or those that choose."""
+        return self._split.test if part == "test" else self._judging
+
     def answers_near(self, part: str, shots: int) -> float:
-        """Seconds to answer a part's rows behind so many demonstrations of each row's own."""
-        return self._answering_near(shots)[0] * len(getattr(self._split, part))
+        """Seconds to answer validation or test rows behind so many demonstrations of each's own.
+
+        With folds "validation" stands for all training rows, each answered once."""
+        return self._answering_near(shots)[0] * len(self._rows_of(part))
 
     def serves_near(self, shots: int) -> float:
         """As `serves`, behind demonstrations of each row's own."""
         return self.answers_near("test", shots) + self._answering_near(shots)[1] * self._singles()
 
     def answers(self, part: str, shots: int = 0) -> float:
-        """Seconds to answer the validation or test rows behind so many demonstrations."""
+        """Seconds to answer the validation or test rows behind so many demonstrations.
+
+        With folds "validation" stands for all training rows, and each fold has a prompt of its own."""
         first, each, _ = self._answering(shots)
-        return first + each * len(getattr(self._split, part))
+        prompts = max(1, self._folds) if part == "validation" else 1
+        return prompts * first + each * len(self._rows_of(part))
 
     def serves(self, shots: int = 0) -> float:
         """Seconds of warming up, answering the test rows, and the single requests that are timed."""
@@ -197,6 +224,8 @@ class Work:
     def trains(self, settings, searched: Sequence[tuple[int, int]] = ()) -> float:
         """Seconds of training with such `TrainSettings`, the validation after each epoch included.
 
+        With folds on the others of each, and then on all rows.
+
         `searched` are the rungs of a search before it: so many settings, each for an epoch of so
         many rows.
         """
@@ -208,7 +237,7 @@ class Work:
         self._answerer(0)  # a prompt that is too long is told before anything is trained
         renderer = Renderer(self._model.tokenizer, self._task)
         prefix = renderer.prefix()
-        few = _of_mean_length(self._split.validation, _ROWS)
+        few = _of_mean_length(self._judging, _ROWS)
         validated: list[float] = []
 
         def rows_of(examples: Sequence[Example]) -> list[Row]:
@@ -234,10 +263,16 @@ class Work:
             seconds_a_row(sorted(self._split.train, key=lambda e: -len(e.text))[:count])
             each = seconds_a_row(_of_mean_length(self._split.train, count))
         self._loaded.usages.append(meter.usage)
-        validation = validated[-1] * len(self._split.validation)
-        search = sum(count * (each * rows + validation) for count, rows in searched)
-        epoch = each * len(self._split.train) + validation
-        return search + settings.epochs * epoch + self._import_seconds
+        validation = validated[-1] * len(self._judging)
+        n, parts = len(self._split.train), max(1, self._folds)
+        of_part = n - n // self._folds if self._folds else n
+        search = sum(
+            count * (parts * each * min(rows, of_part) + validation) for count, rows in searched
+        )
+        epochs = settings.epochs * (parts * each * of_part + validation)
+        if self._folds:  # and then on all rows, validated by none
+            epochs += settings.epochs * each * n
+        return search + epochs + self._import_seconds
 
     def restarts(self) -> float:
         """Seconds until a fresh process has the tuned model."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from bench.contender import Answer, Ground
@@ -25,14 +25,17 @@ def of_split(split: Split) -> list[dict]:
     """No group and no near-copy of a row stands in two parts."""
     parts = {"test": split.test, "validation": split.validation, "training": split.train}
     names = list(parts)
+    apart = [(one, other, parts[one], parts[other])
+             for i, one in enumerate(names) for other in names[i + 1 :]]  # fmt: skip
+    apart += [
+        (f"fold {i}", "the others", *sides)
+        for i, sides in enumerate(_sides_of_folds(split), start=1)
+    ]
     shared, copies = [], 0
-    for i, one in enumerate(names):
-        for other in names[i + 1 :]:
-            groups = {e.group for e in parts[one]} & {e.group for e in parts[other]}
-            shared += [f"{group} in {one} and {other}" for group in sorted(groups)]
-            copies += len(
-                near_copies_of([e.text for e in parts[one]], [e.text for e in parts[other]])
-            )
+    for one, other, its, others in apart:
+        groups = {e.group for e in its} & {e.group for e in others}
+        shared += [f"{group} in {one} and {other}" for group in sorted(groups)]
+        copies += len(near_copies_of([e.text for e in its], [e.text for e in others]))
     groups = _canary(
         "groups apart",
         not shared,
@@ -48,14 +51,24 @@ def of_split(split: Split) -> list[dict]:
     return [groups, near]
 
 
+def _sides_of_folds(split: Split) -> Iterator[tuple[list[Example], list[Example]]]:
+    """Each fold's held-out rows, and those that train meanwhile."""
+    for fold in split.folds:
+        held_out, left_out = set(fold.held_out), {*fold.held_out, *fold.copies}
+        yield (
+            [example for example in split.train if example.id in held_out],
+            [example for example in split.train if example.id not in left_out],
+        )
+
+
 def of_prompts(ground: Ground) -> dict:
-    """The tokens that training reads are those that evaluation reads, for a few validation rows."""
+    """The tokens that training reads are those that evaluation reads, for a few rows that judge."""
     from bench.answering import answerer
     from bench.prompts import Renderer
 
     renderer = Renderer(ground.model().tokenizer, ground.task)
     prompts = answerer(ground.model(), ground.task).prompts
-    examples = ground.validation[:8]
+    examples = ground.judging[:8]
     trained = [renderer.prefix() + renderer.row(example.text) for example in examples]
     read = [prompts.start + row for row in prompts.rows(examples, {})]
     same = trained == read
@@ -91,21 +104,22 @@ def with_shuffled_labels(rows: Sequence[Example], seed: int) -> list[Example]:
 
 
 def shuffled(answers: Sequence[Answer], ground: Ground) -> dict:
-    """What was trained on shuffled labels is right no oftener than chance, on the validation rows.
+    """What was trained on shuffled labels is right no oftener than chance, on the rows that judge.
 
     Chance is the commonest label's share, and the range holds 99.9 % of its binomial draws.
     """
     from scipy.stats import binom
 
-    gold = {example.id: example.gold for example in ground.validation}
+    gold = {example.id: example.gold for example in ground.judging}
     right = sum(gold[answer.example_id] == answer.text for answer in answers)
     n = len(gold)
     chance = max(Counter(gold.values()).values()) / n
     most = int(binom.ppf((1 + LEVEL) / 2, n, chance))
+    rows = "rows held out" if ground.folds else "validation rows"
     return _canary(
         "shuffled labels",
         right <= most,
-        f"trained on shuffled labels it has {right} of {n} validation rows right; chance goes up to "
+        f"trained on shuffled labels it has {right} of {n} {rows} right; chance goes up to "
         f"{most} ({LEVEL:.1%} of draws)",
     )
 

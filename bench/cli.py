@@ -204,6 +204,7 @@ def plan(as_json, **options):
     click.echo(f"{found.scenario['title']} ({found.mode['name']}, seed {found.seed})")
     click.echo(f"rows: {counts['test']} test in {counts['test groups']} groups, "
                f"{counts['validation']} validation, {counts['train']} training")  # fmt: skip
+    click.echo(found.choosing["sentence"])
     for trial in found.trials:
         model = f" on {trial.model}" if trial.model else ""
         click.echo(f"\n{trial.slug}: {trial.name}{model}, {trial.n_train} training rows at hand")

@@ -7,12 +7,12 @@ dataclass whose fields are its settings.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from scenarios.rows import Example
+from scenarios.rows import Example, Fold
 from scenarios.schema import Task
 
 if TYPE_CHECKING:
@@ -50,6 +50,9 @@ class Ground:
     `model` gives the trial's language model; `folder` is where a contender may leave what it made
     (an adapter); `kept` holds what an earlier start of the same trial finished. `shuffled_canary`
     asks one that tunes to train on shuffled labels as well (`bench.canaries`).
+
+    Whatever is chosen is chosen over `parts()`, by answers to `judging`: so a contender needn't know
+    whether there are validation rows, or `folds` of the training rows because there are too few.
     """
 
     task: Task
@@ -59,6 +62,35 @@ class Ground:
     folder: Path
     kept: Kept
     shuffled_canary: bool = False
+    folds: Sequence[Fold] = ()
+
+    def parts(self) -> list[Ground]:
+        """Grounds that together hold out each row of `judging` once, to fit a candidate on.
+
+        This one itself where it has validation rows; else one a fold, which is then the part's
+        validation rows, while the others train without its near-copies.
+        """
+        return [self._part(fold) for fold in self.folds] or [self]
+
+    def _part(self, fold: Fold) -> Ground:
+        held_out = set(fold.held_out)
+        left_out = held_out.union(fold.copies)
+        return replace(
+            self,
+            train=[example for example in self.train if example.id not in left_out],
+            validation=[example for example in self.train if example.id in held_out],
+            folds=(),
+        )
+
+    @property
+    def judging(self) -> Sequence[Example]:
+        """The rows whose answers choose: the validation rows, or with folds all training rows."""
+        return self.train if self.folds else self.validation
+
+    def chosen_by(self) -> dict:
+        """How settings are chosen here, and on how many rows, as a record tells it."""
+        how = f"{len(self.folds)}-fold cross-validation" if self.folds else "validation rows"
+        return {"chosen_by": how, "chosen_on_rows": len(self.judging)}
 
 
 class Answerer(Protocol):
@@ -123,8 +155,12 @@ def answers_of(answerer: Answerer, examples: Sequence[Example], **more) -> list[
 
 def quality(answers: Sequence[Answer], examples: Sequence[Example], task: Task) -> float:
     """The first of the task's metrics over some rows, for choosing on validation rows."""
+    return quality_of({a.example_id: a.text for a in answers}, examples, task)
+
+
+def quality_of(said: Mapping[str, str], examples: Sequence[Example], task: Task) -> float:
+    """The same, of texts by the rows' ids."""
     from bench.metrics import load_metric
 
-    said = {answer.example_id: answer.text for answer in answers}
     gold, predicted = [e.gold for e in examples], [said[e.id] for e in examples]
     return load_metric(task.metrics[0]).of(gold, predicted, task.labels)

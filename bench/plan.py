@@ -70,6 +70,9 @@ class Plan:
 
     `family` holds the exploratory comparisons, (baseline, challenger), among which p-values are
     adjusted. `look` is the number of this look at the test rows, of how many, and its error.
+    `choosing` says by which rows and how everything is chosen: `folds` (0: by validation rows),
+    `rows`, and a `sentence`. `asked` is what the user named beyond the mode: `only`, `settings`,
+    `seeds`.
     """
 
     schema_version: int
@@ -82,6 +85,8 @@ class Plan:
     primary: dict | None
     family: tuple[tuple[str, str], ...]
     look: dict
+    choosing: dict
+    asked: dict
 
     def to_json(self) -> dict:
         """Plain values; equal plans are equal here."""
@@ -104,9 +109,10 @@ def make_plan(
     `changed` holds settings by the kind of contender, as `parse_settings` gives them; `seeds` are
     those of what chance decides, in place of the mode's. Several splits are the folds of
     cross-fitting, each contender's trials on each. Raises `UserError` for an unknown contender, for
-    seeds or looks that can't be, and for several arms of a side in cross-fitting.
+    settings, seeds or looks that can't be, and for several arms of a side in cross-fitting.
     """
     check_declared(scenario, seeds, look)
+    asked = {"only": list(only), "settings": dict(changed), "seeds": list(seeds)}
     seeds = tuple(seeds) or tuple(range(seed, seed + mode.seeds))
     splits = [splits] if isinstance(splits, Split) else list(splits)
     at_hand = min(len(split.train) for split in splits)
@@ -116,11 +122,16 @@ def make_plan(
             f"{n_train} training rows are fewer than the {len(scenario.task.labels)} labels; raise "
             "--train-rows, or bring more rows"
         )
+    names = contender_names(only, mode.name, scenario.task.type)
+    check_changed(names, changed)
+    shown = min(n_train, *(_fewest_shown(split, n_train) for split in splits))
     trials: list[Trial] = []
-    for name in contender_names(only, mode.name, scenario.task.type):
+    for name in names:
         kind, _, own_model = name.partition("@")
         contender = registry.contender(kind)
-        settings = settings_of(contender, mode.name == "quick", changed.get(kind))
+        own = changed.get(kind, {})
+        settings = settings_of(contender, mode.name == "quick", own)
+        settings |= _shots_at_hand(kind, settings, "shots" in own, shown)
         folds = range(len(splits)) if len(splits) > 1 else (None,)
         for own_seed, fold in product(seeds if contender.seeded else (seed,), folds):
             part = "" if fold is None else f"-f{fold + 1}"
@@ -146,9 +157,11 @@ def make_plan(
         model=model,
         rows=_rows(splits),
         trials=tuple(trials),
-        primary=_primary(trials, scenario.task.metrics[0], seeds),
+        primary=_primary(trials, scenario.task.metrics[0], seeds, splits),
         family=tuple(_pairs(trials)),
         look=_look(look, scenario.decision.looks),
+        choosing=_choosing(splits, scenario.task),
+        asked=asked,
     )
 
 
@@ -259,6 +272,38 @@ def settings_of(contender, quick: bool, changed: dict[str, object] | None = None
     return values | (contender.quick if quick else {}) | (changed or {})
 
 
+def check_changed(names: Sequence[str], changed: Mapping[str, dict]) -> None:
+    """Raises `UserError` for a setting of a contender that the run doesn't have."""
+    kinds = {name.partition("@")[0] for name in names}
+    for kind, settings in changed.items():
+        if kind not in kinds:
+            raise UserError(
+                f"--set {kind}.{next(iter(settings))}: {kind} isn't in this run, which has "
+                f"{', '.join(names)}; name it in --only, or leave the setting out"
+            )
+
+
+def _fewest_shown(split: Split, n_train: int) -> int:
+    """Training rows at hand while the largest fold is held out, or all."""
+    return min(
+        (n_train - len(fold.held_out) - len(fold.copies) for fold in split.folds), default=n_train
+    )
+
+
+def _shots_at_hand(kind: str, settings: dict, own: bool, rows: int) -> dict:
+    """Numbers of demonstrations that there are rows for; raises `UserError` for the user's others."""
+    shots = settings.get("shots", ())
+    fitting = tuple(number for number in shots if number <= rows)
+    if fitting == shots:
+        return {}
+    if own:
+        raise UserError(
+            f"{kind}.shots={max(shots)} asks for more demonstrations than the {rows} rows that there "
+            f"are to show; set {rows} at most, or bring more training rows"
+        )
+    return {"shots": fitting or (rows,)}
+
+
 def parse_settings(texts: Sequence[str]) -> dict[str, dict[str, object]]:
     """`lora.rank=32` and the like, by contender and setting; values are checked by their types.
 
@@ -281,6 +326,12 @@ def parse_settings(texts: Sequence[str]) -> dict[str, dict[str, object]]:
         except ValidationError as error:
             why = error.errors()[0]["msg"]
             raise UserError(f"{name}: {why[0].lower()}{why[1:]}, not '{value}'") from None
+        if several:
+            twice = next((v for i, v in enumerate(checked) if v in checked[:i]), None)
+            if twice is not None:
+                raise UserError(
+                    f"{name} names {twice} twice; a repeated value is no other candidate, give others"
+                )
         found.setdefault(kind, {})[setting] = checked
     return found
 
@@ -293,7 +344,27 @@ def _check_metrics(task: Task) -> None:
             )
 
 
-def _primary(trials: Sequence[Trial], metric: str, seeds: Sequence[int]) -> dict | None:
+def _choosing(splits: Sequence[Split], task: Task) -> dict:
+    """How everything is chosen, and on how many rows (of cross-fitting the fewest of a fold)."""
+    folds = len(splits[0].folds)
+    if not folds:
+        rows = min(len(split.validation) for split in splits)
+        return {"folds": 0, "rows": rows, "sentence": f"choices are made on {rows} validation rows"}
+    rows = min(len(split.train) for split in splits)
+    few = "too few validation rows to choose on"
+    if len(splits) == 1:
+        few += f" ({task.validation_rows})"
+    return {
+        "folds": folds,
+        "rows": rows,
+        "sentence": f"{few}: choices are made by {folds}-fold cross-validation within the {rows} rows "
+        f"that aren't test, and what is chosen is then fitted on all of them",
+    }
+
+
+def _primary(
+    trials: Sequence[Trial], metric: str, seeds: Sequence[int], splits: Sequence[Split]
+) -> dict | None:
     """The one comparison that the verdict is drawn from, declared before anything is measured."""
     arms = {
         family: list(dict.fromkeys(t.name for t in trials if t.family == family))
@@ -305,9 +376,16 @@ def _primary(trials: Sequence[Trial], metric: str, seeds: Sequence[int]) -> dict
         "metric": metric,
         "baseline": arms["prompt"],
         "challenger": arms["fine_tune"],
-        "chosen_by": f"{metric} on the validation rows; of equals the first",
+        "chosen_by": f"{metric} {_judged(splits)}; of equals the first",
         "scope": "this-method" if _of_methods(metric, seeds) else "this-model",
     }
+
+
+def _judged(splits: Sequence[Split]) -> str:
+    folds = len(splits[0].folds)
+    if folds:
+        return f"by {folds}-fold cross-validation within the rows that aren't test"
+    return "on the validation rows"
 
 
 def _of_methods(metric: str, seeds: Sequence[int]) -> bool:

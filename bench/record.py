@@ -96,7 +96,7 @@ def make_record(
         "canaries": canaries,
         "earlier_looks": earlier,
         "verdict": make_verdict(
-            plan, scenario, contenders, sides, len(gold), failed(canaries), earlier
+            plan, scenario, contenders, sides, len(gold), failed(canaries), earlier, usd_per_hour
         ),
         "forecasts": graded(read_forecasts(folder), outcomes),
     }
@@ -235,19 +235,21 @@ def estimates_of(plan: Plan, results: dict[str, Results], gold, groups, task: Ta
     }
 
 
-def _estimate(metric, found: Results, gold, groups, task: Task, plan: Plan) -> Estimate:
+def _estimate(
+    metric, found: Results, gold, groups, task: Task, plan: Plan, level: float = statistics.LEVEL
+) -> Estimate:
     """A metric over the test rows, averaged over the seeds row by row."""
     n = len(gold)
     if not isinstance(metric, Metric):
         value = float(np.mean([metric.of(gold, seed, task.labels) for seed in found.predicted]))
         reason = "a metric of the evaluate library gives no sums to resample"
-        return Estimate(value, None, None, statistics.LEVEL, n, "none", reason)
+        return Estimate(value, None, None, level, n, "none", reason)
     if metric.share:
-        return statistics.share(_right(metric, found, gold, task), groups)
+        return statistics.share(_right(metric, found, gold, task), groups, level)
     sums = _statistics(metric, found, gold, task)
     wrong = (found.predicted != gold).any(axis=0)
     return statistics.resampled(
-        sums, lambda s: metric.value(s).mean(axis=-1), groups, plan.seed, wrong
+        sums, lambda s: metric.value(s).mean(axis=-1), groups, plan.seed, wrong, level
     )  # fmt: skip
 
 
@@ -344,7 +346,11 @@ def _median(done: list[dict], key: str) -> float | None:
 
 
 def comparisons_of(plan: Plan, results: dict[str, Results], gold, groups, scenario) -> list[dict]:
-    """The primary comparison, and the plan's family of exploratory ones, Holm-adjusted."""
+    """The primary comparison, and the plan's family of exploratory ones, Holm-adjusted.
+
+    `p_adjusted` is to be held against 0.05, whichever look this is; `adjustment` says how it was made.
+    The primary one's `arms` are each arm's own estimate at the look's level.
+    """
     primary = _primary_pair(plan, results)
     metric = load_metric(scenario.task.metrics[0])
     found = []
@@ -369,13 +375,29 @@ def comparisons_of(plan: Plan, results: dict[str, Results], gold, groups, scenar
             }
             | difference
         )
-    tested = [c for c in found if not c["primary"] and c["p_value"] is not None]
-    adjusted = statistics.holm([comparison["p_value"] for comparison in tested])
-    for comparison, p_value in zip(tested, adjusted, strict=True):
-        comparison["p_adjusted"] = p_value
-    for comparison in found:
-        comparison.setdefault("p_adjusted", comparison["p_value"])
+        if pair == primary:
+            level = 1 - plan.look["error"]
+            found[-1]["arms"] = {
+                side: asdict(_estimate(metric, arm, gold, groups, scenario.task, plan, level))
+                for side, arm in (("prompt", baseline), ("fine_tune", challenger))
+            }
+    _adjust(found, plan.look)
     return sorted(found, key=lambda comparison: not comparison["primary"])
+
+
+def _adjust(comparisons: list[dict], look: dict) -> None:
+    """Set what each p-value is after the looks at the test rows and the exploratory family."""
+    of_look = f"for look {look['look']} of {look['looks']}" if look["looks"] > 1 else ""
+    for comparison in comparisons:
+        p_value = comparison["p_value"]
+        if p_value is not None:
+            p_value = statistics.p_at_look(p_value, look["look"], look["looks"])
+        comparison |= {"p_adjusted": p_value, "adjustment": of_look or "none"}
+    tested = [c for c in comparisons if not c["primary"] and c["p_value"] is not None]
+    adjusted = statistics.holm([comparison["p_adjusted"] for comparison in tested])
+    for comparison, p_value in zip(tested, adjusted, strict=True):
+        how = f"after Holm over {len(tested)}"
+        comparison |= {"p_adjusted": p_value, "adjustment": f"{of_look}, {how}" if of_look else how}
 
 
 def _difference(

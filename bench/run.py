@@ -15,7 +15,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench import models
-from bench.plan import Mode, Plan, Trial, check_declared, make_plan
+from bench.plan import (
+    Mode,
+    Plan,
+    Trial,
+    check_changed,
+    check_declared,
+    contender_names,
+    make_plan,
+)
 from bench.processes import Processes
 from bench.record import (
     FORECASTS,
@@ -25,14 +33,28 @@ from bench.record import (
     read_or_none,
     read_record,
 )
+from bench.targets import check_targets
 from bench.trial import CANNOT_WRITE, rows_file
 from scenarios.cache import DISK_ERRORS, write_atomically
 from scenarios.errors import UserError
-from scenarios.rows import Split, balanced_sample, cross_splits, keep_split, load_split
+from scenarios.rows import (
+    Split,
+    balanced_sample,
+    cross_splits,
+    keep_split,
+    load_split,
+    with_folds,
+)
 from scenarios.schema import Scenario, Task
 
-FEWEST_VALIDATION_ROWS = 8
-"""With fewer, one row more or less is over 12 points, and whatever is chosen is chosen by luck."""
+FEWEST_VALIDATION_ROWS = 18
+"""With so many the better of two candidates, 10 points apart and at odds on a quarter of the rows, is
+ahead four times in five (the binomial of its share of those); with fewer, choices are made by
+cross-validation."""
+FEWEST_ROWS = 8
+"""To choose on at all: the better of those two is ahead seven times in ten, and one row is 12 points."""
+FOLDS = 5
+"""Of cross-validation, as Breiman & Spector 1992 and Hastie, Tibshirani & Friedman 2009 (7.10) advise."""
 
 
 class Interrupted(Exception):
@@ -80,6 +102,9 @@ def _record_of(request: Request, folder: Path, processes: Processes) -> dict:
     """The run's record, after all that is left to do."""
     plan, splits = prepare(request)
     model_facts = {name: _model_facts(name) for name in _models_of(plan)}
+    check_targets(plan.trials, {name: models.folder_of(name) for name in model_facts})
+    if plan.choosing["folds"]:
+        say(plan.choosing["sentence"])
     with _held(folder, plan):
         try:
             splits = _keep_rows(folder, plan, splits)
@@ -133,10 +158,8 @@ def prepare(request: Request) -> tuple[Plan, list[Split]]:
             f"`advisor recommend --scenario {request.scenario.name}` advises on it"
         )
     check_declared(request.scenario, request.seeds, request.look)
-    if request.folds:
-        splits = cross_splits(task, request.seed, request.folds)
-    else:
-        splits = [load_split(task, request.seed)]
+    check_changed(contender_names(request.only, request.mode.name, task.type), request.changed)
+    splits = _splits(request, task)
     plan = make_plan(
         request.scenario,
         splits,
@@ -148,19 +171,35 @@ def prepare(request: Request) -> tuple[Plan, list[Split]]:
         request.seeds,
         request.look,
     )
-    for split in splits:
-        check_rows(task, split)
     return plan, splits
 
 
-def check_rows(task: Task, split: Split) -> None:
-    """Raises `UserError` where the validation part can't tell one setting from another."""
-    least = max(FEWEST_VALIDATION_ROWS, 2 * len(task.labels))
-    if len(split.validation) < least:
+def _splits(request: Request, task: Task) -> list[Split]:
+    """The split, or one a fold, with folds to choose by where the validation part would be too small."""
+    fewest = fewest_to_choose_on(task)
+    if request.folds:
+        splits = cross_splits(task, request.seed, request.folds, fewest)
+    elif task.validation_rows >= fewest:
+        return [load_split(task, request.seed)]
+    else:
+        splits = [load_split(task.model_copy(update={"validation_rows": 0}), request.seed)]
+    if splits[0].validation:
+        return splits
+    at_hand = min(len(split.train) for split in splits)
+    n = min(request.mode.train_rows or at_hand, at_hand)
+    least = max(FEWEST_ROWS, 2 * len(task.labels))
+    if n < least:
         raise UserError(
-            f"{len(split.validation)} validation rows are too few to choose prompts and settings "
-            f"on, and {least} are the fewest; set validation_rows higher in [task], or bring more rows"
+            f"{n} rows that aren't tested are too few to choose prompts and settings on, and {least} are "
+            "the fewest, by validation rows or by cross-validation; "
+            + ("raise --train-rows" if n < at_hand else "bring more rows")
         )
+    return [with_folds(split, task.labels, n, request.seed, FOLDS) for split in splits]
+
+
+def fewest_to_choose_on(task: Task) -> int:
+    """Validation rows with which candidates are told apart, two of each label at least."""
+    return max(FEWEST_VALIDATION_ROWS, 2 * len(task.labels))
 
 
 def forecast(request: Request) -> tuple[Plan, list[dict]]:
@@ -169,6 +208,8 @@ def forecast(request: Request) -> tuple[Plan, list[dict]]:
     Trials whose model isn't on this machine have no forecast, and nothing is fetched for one.
     """
     plan, splits = prepare(request)
+    here = filter(models.at_hand, _models_of(plan))
+    check_targets(plan.trials, {name: models.folder_of(name) for name in here})
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         _keep_plan(folder / "plan.json", plan)
@@ -213,6 +254,8 @@ def say(text: str) -> None:
 
 def _trained_on(split: Split, plan: Plan) -> Split:
     """The split with no more training rows than the plan's trials ask for."""
+    if split.folds:  # dealt from just those
+        return split
     most = max(trial.n_train for trial in plan.trials)
     labels = plan.scenario["task"]["labels"]
     return replace(split, train=tuple(balanced_sample(split.train, most, labels)))

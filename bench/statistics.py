@@ -340,8 +340,14 @@ def rows_to_settle(
     return math.ceil(_both_quantiles(level) ** 2 * discordant_share * effect / margin**2)
 
 
-def rows_to_narrow(n: int, half_width: float, margin: float) -> int:
-    """Rows with which an interval of this half width on `n` rows would be half a margin wide."""
+def rows_to_narrow(
+    n: int, half_width: float, margin: float, level: float = LEVEL, next_level: float = LEVEL
+) -> int:
+    """Rows with which an interval of this half width on `n` rows would be half a margin wide.
+
+    The half width is of `level`; the interval on more rows will be of `next_level`.
+    """
+    half_width *= _normal(next_level) / _normal(level)
     return math.ceil(n * (half_width / (margin / 2)) ** 2)
 
 
@@ -447,6 +453,22 @@ def error_of_look(look: int, looks: int, alpha: float = 1 - LEVEL) -> float:
         return 2 * float(ndtr(ndtri(alpha / 2) / math.sqrt(k / looks))) if k else 0.0
 
     return spent(look) - spent(look - 1)
+
+
+def level_of_next_look(look: int, looks: int) -> float:
+    """The level at which the look after this one will judge; after the last a plan of its own does."""
+    return 1 - error_of_look(look + 1, looks) if look < looks else LEVEL
+
+
+def p_at_look(p_value: float, look: int, looks: int, alpha: float = 1 - LEVEL) -> float:
+    """A p-value that is at most `alpha` where the look's own part of the error rejects.
+
+    p x alpha / part: Bonferroni's adjusted p-value with unequal shares of the error (Rosenthal & Rubin
+    1983, Psychological Bulletin 94:540; Wright 1992, Biometrics 48:1005). So it is held against 0.05
+    at every look, as the interval of that look's level is against 0. A test by resampling can't get
+    below 1 in 5,001, which is more than the first of many looks may spend: it never rejects there.
+    """
+    return p_value if looks == 1 else min(1.0, p_value * alpha / error_of_look(look, looks, alpha))
 
 
 def _independent_binary(baseline: np.ndarray, challenger: np.ndarray, groups: np.ndarray) -> bool:

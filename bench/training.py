@@ -165,15 +165,17 @@ def train(
     rows: Sequence[Row],
     settings: TrainSettings,
     seed: int,
-    validate: Callable[[], tuple[float | None, float]],
+    validate: Callable[[], tuple[float | None, float]] | None,
     kept: Kept | None,
     progress: str = "training",
+    stop_after: int | None = None,
 ) -> tuple[_Adapter | _Whole, dict]:
     """Train on rows of tokens; returns what was tuned at its best epoch, and notes.
 
     The loss is on the answers' tokens alone.
     `validate` gives the score (or None) and the mean log-likelihood of the gold answers on the
     validation rows; the best epoch is that of the highest score, then of the highest likelihood.
+    Without `validate` it is the last, which is `stop_after` of the schedule's epochs (all, if None).
     Each finished epoch is put into `kept`, and epochs that are there already aren't trained again.
     """
     torch.manual_seed(seed)
@@ -183,7 +185,7 @@ def train(
     state = _State.resumed(trainable, settings, kept)
     step = _Step(model, tuned.network, prefix, trainable, settings, state, updates_an_epoch)
     rng = random.Random(seed)
-    for number in range(1, settings.epochs + 1):
+    for number in range(1, (stop_after or settings.epochs) + 1):
         updates = _updates(rows, settings.rows_an_update, rng)
         if number <= len(state.epochs):
             continue
@@ -197,7 +199,7 @@ def train(
         tuned.network.eval()
         synchronise()
         seconds = time.perf_counter() - start
-        score, log_likelihood = validate()
+        score, log_likelihood = validate() if validate else (None, None)
         epoch = {
             "epoch": number,
             "loss": sum(losses) / len(losses),
@@ -323,7 +325,9 @@ class _Step:
 
 
 def _rank_of_epoch(epoch: dict) -> tuple[float, float]:
-    return epoch["validation_score"] or 0.0, epoch["validation_log_likelihood"]
+    """Score, then likelihood; of epochs that nothing validated the later is the better."""
+    likelihood = epoch["validation_log_likelihood"]
+    return epoch["validation_score"] or 0.0, epoch["epoch"] if likelihood is None else likelihood
 
 
 @contextmanager

@@ -85,6 +85,7 @@ def run_trial(folder: Path, plan: dict, trial: dict) -> dict | None:
         folder=folder / "adapters" / trial["slug"],
         kept=kept,
         shuffled_canary=plan["mode"]["shuffled_canary"] and trial["seed"] == plan["seed"],
+        folds=split.folds,
     )
     restores = hasattr(contender, "restore")
     fitted = kept.value("fitted")
@@ -98,6 +99,8 @@ def run_trial(folder: Path, plan: dict, trial: dict) -> dict | None:
         with Meter() as setup:
             answerer = contender.fit(ground, trial["seed"])
         if not fitted:
+            if "validation_score" in answerer.notes:
+                answerer.notes |= ground.chosen_by()
             fitted = {"notes": answerer.notes, "setup": asdict(_since_before(setup.usage, kept))}
             kept.keep("fitted", fitted)
         if restores:

@@ -1,4 +1,10 @@
-"""What tuning contenders share: rows as tokens, validation, a search's trials, ways of serving."""
+"""What tuning contenders share: rows as tokens, validation, a search's trials, ways of serving.
+
+With folds in place of validation rows, each setting is trained on all folds but one and answers that
+one, for each fold, and the answers are judged together. The learning rate and the number of epochs are
+chosen so; then all rows are trained on for as many epochs of the same schedule, with nothing left to stop
+by (Goodfellow, Bengio & Courville 2016, Deep Learning, 7.8: early stopping, then retraining on all data).
+"""
 
 from __future__ import annotations
 
@@ -9,7 +15,8 @@ from pathlib import Path
 
 from bench import models
 from bench.answering import answerer
-from bench.contender import Answer, Ground, Skipped, answers_of, quality
+from bench.canaries import with_shuffled_labels
+from bench.contender import Answer, Ground, Skipped, answers_of, quality, quality_of
 from bench.models import LoadedModel
 from bench.prompts import Renderer
 from bench.training import Row, mean_log_likelihood, train, without_renaming_notices
@@ -40,32 +47,122 @@ class Tuning:
             self._model, self._prefix, rows, settings, self.seed, self.validate, kept, progress
         )
 
+    def tuned(self, settings):
+        """The model trained on all training rows for the best number of epochs, and notes."""
+        if not self.ground.folds:
+            tuned, notes = self.train(settings, self.ground.train, self.ground.kept)
+            if notes["validation_score"] is None:
+                answers = self._answers(self.ground, "validation, the best epoch")
+                score = quality(answers, self.ground.validation, self.ground.task)
+                notes["validation_score"] = score
+            return tuned, notes
+        epochs, written = self._over_parts("epochs", replace(settings, patience=0), writes=True)
+        best = max(epochs, key=rank)  # of equals the first
+        rows, count = self._rows(self.ground.train), epochs.index(best) + 1
+        tuned, notes = train(
+            self._model, self._prefix, rows, settings, self.seed, None, self.ground.kept,
+            stop_after=count,
+        )  # fmt: skip
+        score = best["validation_score"] if written is None else written
+        return tuned, notes | {"validation_score": score, "epochs_over_folds": epochs}
+
     def tried(self, settings, count: int) -> dict:
-        """What an epoch of the first so many rows reaches on the validation rows."""
-        progress = f"searching, learning rate {settings.learning_rate:g}"
-        tuned, notes = self.train(settings, self.ground.train[:count], None, progress)
+        """What an epoch of the first so many rows reaches on the rows that judge."""
+        [epoch], _ = self._over_parts(f"{settings.learning_rate:g}-{count}", settings, count)
+        return epoch
+
+    def _over_parts(
+        self, name: str, settings, count: int | None = None, writes: bool = False
+    ) -> tuple[list[dict], float | None]:
+        """Of each epoch, how well the rows that judge were answered by then, and its loss.
+
+        Each part trains on its first `count` rows (all, if None) and answers those it holds out; a
+        part that is finished is kept. Free texts are judged by their likelihood; where it `writes`,
+        they are also written by each part's likeliest epoch, and their score is the second value.
+        """
+        found = [
+            self.ground.kept.once(
+                f"{name}-part-{i}", lambda part=part: self._of_part(part, settings, count, writes)
+            )
+            for i, part in enumerate(self.ground.parts())
+        ]
+        by_epoch = zip(*(part["epochs"] for part in found), strict=True)
+        texts = {id_: text for part in found for id_, text in part["written"].items()}
+        return [self._joined(epochs) for epochs in by_epoch], self._quality(texts)
+
+    def _of_part(self, part: Ground, settings, count: int | None, writes: bool) -> dict:
+        told: list[dict] = []
+
+        def validate() -> tuple[None, float]:
+            told.append(self._told(part))
+            return None, told[-1]["log_likelihood"]
+
+        rows = self._rows(part.train[:count])
+        progress = f"trying learning rate {settings.learning_rate:g}"
+        tuned, notes = train(
+            self._model, self._prefix, rows, settings, self.seed, validate, None, progress
+        )
+        written = {}
+        if writes and self._generates:
+            written = _texts(self._answers(part, "validation, the best epoch"))
         tuned.remove()
-        epoch = notes["epochs"][0]
+        for one, epoch in zip(told, notes["epochs"], strict=True):
+            one["loss"] = epoch["loss"]
+        return {"epochs": told, "written": written}
+
+    def _joined(self, epochs: Sequence[dict]) -> dict:
+        """One epoch of all parts."""
+        weight = sum(epoch["weight"] for epoch in epochs)
+        total = sum(epoch["log_likelihood"] * epoch["weight"] for epoch in epochs)
+        texts = {id_: text for epoch in epochs for id_, text in epoch["texts"].items()}
         return {
-            key: epoch[key] for key in ("validation_score", "validation_log_likelihood", "loss")
+            "validation_score": self._quality(texts),
+            "validation_log_likelihood": total / weight,
+            "loss": sum(epoch["loss"] for epoch in epochs) / len(epochs),
         }
 
-    def score(self, progress: str) -> tuple[float, list[Answer]]:
-        """The first metric on the validation rows, and their answers."""
-        answers = answers_of(self.answerer(), self.ground.validation, progress=progress)
-        return quality(answers, self.ground.validation, self.ground.task), answers
+    def _quality(self, texts: dict[str, str]) -> float | None:
+        return quality_of(texts, self.ground.judging, self.ground.task) if texts else None
+
+    def of_shuffled(self, settings) -> list[Answer]:
+        """What training on shuffled labels makes of the rows that judge."""
+        found = []
+        for part in self.ground.parts():
+            rows = self._rows(with_shuffled_labels(part.train, self.seed))
+            progress = "training on shuffled labels"
+            tuned, _ = train(
+                self._model, self._prefix, rows, settings, self.seed, None, None, progress
+            )
+            found += self._answers(part, "validation")
+            tuned.remove()
+        return found
+
+    @property
+    def _generates(self) -> bool:
+        return self.ground.task.type == "generation"
+
+    def _answers(self, part: Ground, progress: str) -> list[Answer]:
+        return answers_of(self.answerer(), part.validation, progress=progress)
 
     def validate(self) -> tuple[float | None, float]:
         """Score and mean log-likelihood of the gold answers; free texts take too long to write."""
-        if self.ground.task.type == "generation":
-            rows = self._rows(self.ground.validation)
-            return None, mean_log_likelihood(self._model.lm, self._prefix, rows)
-        reached, answers = self.score("validation")
-        return reached, _gold_log_likelihood(answers, self.ground)
+        told = self._told(self.ground)
+        return self._quality(told["texts"]), told["log_likelihood"]
+
+    def _told(self, part: Ground) -> dict:
+        """The mean log-likelihood of a part's gold answers, its weight, and what labels were said."""
+        if self._generates:
+            rows = self._rows(part.validation)
+            likelihood = mean_log_likelihood(self._model.lm, self._prefix, rows)
+            tokens = sum(len(row.answer) for row in rows)
+            return {"log_likelihood": likelihood, "weight": tokens, "texts": {}}
+        answers = self._answers(part, "validation")
+        likelihood = _gold_log_likelihood(answers, part)
+        return {"log_likelihood": likelihood, "weight": len(answers), "texts": _texts(answers)}
 
     def of_some_rows(self) -> list[float]:
-        """What the model, as it is now, makes of a few validation rows, to its last bit."""
-        examples = self.ground.validation[:_CANARY_ROWS]
+        """What the model, as it is now, makes of a few of the rows that judge, to its last bit."""
+        examples = self.ground.judging[:_CANARY_ROWS]
         if self.ground.task.type == "generation":
             rows = self._rows(examples)
             return [mean_log_likelihood(self._model.lm, self._prefix, [row]) for row in rows]
@@ -73,6 +170,15 @@ class Tuning:
 
     def _rows(self, examples: Sequence[Example]) -> list[Row]:
         return [Row(self._renderer.row(e.text), self._renderer.answer(e.gold)) for e in examples]
+
+
+def rank(epoch: dict) -> tuple[float, float]:
+    """What makes one epoch or learning rate better than another: score, then likelihood."""
+    return epoch["validation_score"] or 0.0, epoch["validation_log_likelihood"]
+
+
+def _texts(answers: Sequence[Answer]) -> dict[str, str]:
+    return {answer.example_id: answer.text for answer in answers}
 
 
 def _gold_log_likelihood(answers: list[Answer], ground: Ground) -> float:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from bench.again import command
 from bench.plan import Plan
-from bench.statistics import rows_to_narrow, rows_to_settle, wilson
+from bench.statistics import level_of_next_look, rows_to_narrow, rows_to_settle, wilson
 from scenarios.schema import Decision, Scenario
 
 SIDES = {"fine_tune": "fine-tuning", "prompt": "prompting"}
@@ -23,6 +24,7 @@ def make_verdict(
     n: int,
     failed: Sequence[dict] = (),
     earlier: Sequence[str] = (),
+    usd_per_hour: float | None = None,
 ) -> dict:
     """Quality, latency, cost and overall, each `answer`, `sentence`, `would_settle`; and a scope.
 
@@ -32,7 +34,7 @@ def make_verdict(
     primary = next((c for c in comparisons if c["primary"]), None)
     by_name = {contender["name"]: contender for contender in contenders}
     exploratory = _undeclared(plan, earlier)
-    scope = _scope(plan, primary, by_name, n)
+    scope = _scope(plan, primary, by_name, n, usd_per_hour)
     if primary is None:
         quality = _quality(primary, plan)
         missing = _part("not_applicable", "There are no two arms to compare.", None)
@@ -123,30 +125,32 @@ def _quality(primary: dict | None, plan: Plan) -> dict:
 
 def _rows_that_settle(primary: dict, plan: Plan) -> str:
     """How many rows, from the margin and how much the arms disagree, never from the gain seen."""
-    n, margin = primary["n"], primary["margin"]
+    n, margin, look = primary["n"], primary["margin"], plan.look
+    level = level_of_next_look(look["look"], look["looks"])
     if primary.get("scope") == "this-method":
         return ("more seeds and more test rows; which of the two, the split of the variance in the report "
                 "says")  # fmt: skip
     if primary["discordant_share"] is None:
-        rows = rows_to_narrow(n, (primary["high"] - primary["low"]) / 2, margin)
+        half_width = (primary["high"] - primary["low"]) / 2
+        rows = rows_to_narrow(n, half_width, margin, 1 - look["error"], level)
         found = (
             f"about {max(rows, n + 1):,} independent test rows, which narrow the interval enough"
         )
     else:
         discordance = wilson(primary["discordant_share"] * n, n)[1]  # at most, by these rows
-        rows = rows_to_settle(discordance, margin)
+        rows = rows_to_settle(discordance, margin, level)
         found = (
             f"about {max(rows, n + 1):,} independent test rows, or fewer if the arms disagree on "
             f"less than {discordance:.0%} of them"
         )
         effect = primary.get("design_effect") or 1.0
         if effect > 1.1:
-            more = rows_to_settle(discordance, margin, effect=effect)
+            more = rows_to_settle(discordance, margin, level, effect)
             found += f" (about {max(more, n + 1):,} in groups like these)"
-    look = plan.look
     if look["looks"] > look["look"]:
         found += (
-            f"; look {look['look'] + 1} of the {look['looks']} that were declared may take them"
+            f"; look {look['look'] + 1} of the {look['looks']} that were declared may take them, at "
+            f"{percent_of(level)} %"
         )
     return found
 
@@ -156,25 +160,23 @@ def _with_bar(
 ) -> dict:
     """The quality with what the bar of [decision] says: an arm below it is of no use.
 
-    The bar may decide what the comparison can't, and overrule it, where only one arm reaches it.
+    The bar may decide what the comparison can't, and overrule it, where only one arm reaches it. Each
+    arm's interval is of the look's level, as the comparison's is.
     """
     bar = scenario.decision.quality_bar
     if bar is None:
         return quality
     states, told = {}, []
     for side, arm in zip(("prompt", "fine_tune"), arms, strict=True):
-        found = arm[primary["metric"].replace("-", "_")]
+        found = primary["arms"][side]
         states[side] = _against_bar(found, bar)
         told.append(f"{arm['name']} {states[side]} it")
     sentence = f"{quality['sentence']} Against the bar of {bar * 100:g} %: {', '.join(told)}."
-    if plan.look["looks"] > 1 or primary.get("scope") == "this-method":
-        why = (
-            "no part of the error of the looks"
-            if plan.look["looks"] > 1
-            else "no chance but the rows'"
-        )
+    if plan.look["looks"] > 1:
+        sentence += f" (Intervals of {percent_of(1 - plan.look['error'])} %, for this look.)"
+    if primary.get("scope") == "this-method":
         return quality | {
-            "sentence": f"{sentence} That decides nothing here, since it counts {why}."
+            "sentence": f"{sentence} That decides nothing here, since it counts no chance but the rows'."
         }
     reaching = [side for side, state in states.items() if state == "reaches"]
     if set(states.values()) == {"misses"}:
@@ -281,7 +283,13 @@ def _overall(quality: dict, latency: dict) -> dict:
     return _part(answer, quality["sentence"], quality["would_settle"])
 
 
-def _scope(plan: Plan, primary: dict | None, by_name: dict[str, dict], n: int) -> str:
+def _scope(
+    plan: Plan,
+    primary: dict | None,
+    by_name: dict[str, dict],
+    n: int,
+    usd_per_hour: float | None,
+) -> str:
     """Which models and rows this speaks of, so that nobody reads more into it."""
     title = plan.scenario["title"]
     if primary is None:
@@ -300,11 +308,5 @@ def _scope(plan: Plan, primary: dict | None, by_name: dict[str, dict], n: int) -
         f"{primary['groups']} groups, with {seeds} training seed{'s' if seeds > 1 else ''} of "
         f"{next(t.n_train for t in plan.trials if t.name == primary['challenger'])} rows, and of "
         f"{of}; it says nothing about larger or other models: run few-shot@MODEL to test one, as in "
-        f"`bench run {_place(plan)} --only few-shot@MODEL,{primary['challenger']}`."
+        f"`{command(plan, primary['challenger'], usd_per_hour)}`."
     )
-
-
-def _place(plan: Plan) -> str:
-    """The scenario as it is named on the command line: ours by name, the user's by its file."""
-    name = plan.scenario["name"]
-    return f"./{name}.toml" if plan.scenario["task"]["rows"]["path"] else name

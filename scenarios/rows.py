@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from scenarios.cache import write_atomically
@@ -33,11 +33,20 @@ class Example:
 
 
 @dataclass(frozen=True)
+class Fold:
+    """Ids of training rows that are held out together, and of their near-copies among the others."""
+
+    held_out: tuple[str, ...]
+    copies: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Split:
     """Three parts of the rows, no group or near-copy in two of them.
 
     `digest` is a SHA-256 over ids, texts and labels in order: two runs on equal splits have
-    equal digests. `counts` says how many rows were read, left out (and why) and kept.
+    equal digests. `counts` says how many rows were read, left out (and why) and kept. `folds` are
+    of the training rows, to choose by where there is no validation part.
     """
 
     train: tuple[Example, ...]
@@ -45,6 +54,7 @@ class Split:
     test: tuple[Example, ...]
     digest: str
     counts: dict[str, int] = field(default_factory=dict)
+    folds: tuple[Fold, ...] = ()
 
 
 def load_split(task: Task, seed: int) -> Split:
@@ -199,41 +209,101 @@ def split(
     )
 
 
-def cross_splits(task: Task, seed: int, count: int) -> list[Split]:
+def cross_splits(task: Task, seed: int, count: int, fewest: int = 1) -> list[Split]:
     """So many splits of all usable rows, in which each row is tested exactly once.
 
     The rows are dealt into folds by whole groups. In the k-th split the k-th fold is the test part and
-    the next one the validation part; the others train, without near-copies of either.
+    the next one the validation part; the others train, without near-copies of either. Where a
+    validation part would have under `fewest` rows, there is none in any split, and its rows train.
     Raises `UserError` where there are too few groups, or a split lacks a label to train on.
     """
     examples, counts = clean(*read(task))
     _check_labels(examples, task.labels)
     dealt = _dealt(examples, count, seed)
-    splits = []
-    for k, test in enumerate(dealt):
-        validation = dealt[(k + 1) % count]
-        others = [dealt[i] for i in range(count) if i not in (k, (k + 1) % count)]
+    if min(map(len, dealt)) >= fewest:
+        splits = [_cross_split(dealt, k, True, task, seed, counts) for k in range(count)]
+        if min(len(split.validation) for split in splits) >= fewest:
+            return splits
+    return [_cross_split(dealt, k, False, task, seed, counts) for k in range(count)]
+
+
+def _cross_split(
+    dealt: list[list[Example]], k: int, validates: bool, task: Task, seed: int, counts: dict
+) -> Split:
+    """The split that tests the k-th fold, with the next as its validation part or without one."""
+    count, test = len(dealt), dealt[k]
+    held = {k, (k + 1) % count} if validates else {k}
+    validation, copied = dealt[(k + 1) % count] if validates else [], 0
+    others = [fold for i, fold in enumerate(dealt) if i not in held]
+    if validates:
         [validation], copied = _padded(_without_copies_of(test, [validation]))
-        others, once = _without_copies_of(test, others)
-        others, twice = _without_copies_of(validation, others)
-        train = [example for fold in others for example in fold]
-        missing = sorted(set(task.labels) - {example.gold for example in train})
-        if missing or not train or not validation:
+    others, once = _without_copies_of(test, others)
+    others, twice = _without_copies_of(validation, others)
+    train = [example for fold in others for example in fold]
+    missing = sorted(set(task.labels) - {example.gold for example in train})
+    if missing or not train or (validates and not validation):
+        raise UserError(
+            f"fold {k + 1} of {count} has no training row with the label "
+            f"{_short(', '.join(missing))}; give fewer folds, or bring more rows"
+            if missing
+            else f"fold {k + 1} of {count} has nothing to train or choose on; give fewer folds"
+        )
+    random.Random(seed).shuffle(train)
+    own = dict(counts) | {
+        "near-copies of test or validation rows": copied + once + twice,
+        "train": len(train), "validation": len(validation), "test": len(test),
+        "test groups": len({e.group for e in test}),
+    }  # fmt: skip
+    digest = _digest(train, validation, test)
+    return Split(tuple(train), tuple(validation), tuple(test), digest, own)
+
+
+def with_folds(split: Split, labels: Sequence[str], n: int, seed: int, count: int) -> Split:
+    """The split with its first `n` training rows, balanced over the labels, and folds of them.
+
+    Whole groups are dealt into `count` folds (as many as there are groups, where those are fewer),
+    each label as evenly as may be. Raises `UserError` where a label would have no row left to train
+    on while a fold is held out.
+    """
+    train = balanced_sample(split.train, n, labels)
+    folds = []
+    for held_out in _dealt_by_label(train, count, seed):
+        ids = {example.id for example in held_out}
+        others = [example for example in train if example.id not in ids]
+        [left], _ = _padded(_without_copies_of(held_out, [others]))
+        missing = sorted(set(labels) - {example.gold for example in left})
+        if missing or not left:
+            which = f"the label '{_short(missing[0])}'" if missing else "any answer"
             raise UserError(
-                f"fold {k + 1} of {count} has no training row with the label "
-                f"{_short(', '.join(missing))}; give fewer folds, or bring more rows"
-                if missing
-                else f"fold {k + 1} of {count} has nothing to train or choose on; give fewer folds"
+                f"the {len(train)} rows that aren't tested are too few to choose on by "
+                f"cross-validation: while one fold is held out, no row with {which} is left to "
+                "train on; bring more of its rows, or leave the label out"
             )
-        random.Random(seed).shuffle(train)
-        own = dict(counts) | {
-            "near-copies of test or validation rows": copied + once + twice,
-            "train": len(train), "validation": len(validation), "test": len(test),
-            "test groups": len({e.group for e in test}),
-        }  # fmt: skip
-        digest = _digest(train, validation, test)
-        splits.append(Split(tuple(train), tuple(validation), tuple(test), digest, own))
-    return splits
+        kept = {example.id for example in left}
+        copies = tuple(example.id for example in others if example.id not in kept)
+        folds.append(Fold(tuple(sorted(ids)), copies))
+    return replace(
+        split, train=tuple(train), folds=tuple(folds), counts=split.counts | {"train": len(train)}
+    )
+
+
+def _dealt_by_label(examples: Sequence[Example], count: int, seed: int) -> list[list[Example]]:
+    """Whole groups, the largest first, each to the fold that has the fewest rows of its labels."""
+    groups: dict[str, list[Example]] = {}
+    for example in examples:
+        groups.setdefault(example.group, []).append(example)
+    names = sorted(groups)
+    random.Random(seed).shuffle(names)
+    dealt: list[list[Example]] = [[] for _ in range(min(count, len(groups)))]
+    held: list[Counter[str]] = [Counter() for _ in dealt]
+    for name in sorted(names, key=lambda name: -len(groups[name])):
+        own = {example.gold for example in groups[name]}
+        k = min(
+            range(len(dealt)), key=lambda k: (sum(held[k][gold] for gold in own), len(dealt[k]))
+        )
+        dealt[k].extend(groups[name])
+        held[k].update(example.gold for example in groups[name])
+    return dealt
 
 
 def _padded(found: tuple[list[list[Example]], int]) -> tuple[list[list[Example]], int]:
@@ -285,7 +355,8 @@ def kept_split(file: Path) -> Split:
         name: tuple(Example(**row) for row in found[name])
         for name in ("train", "validation", "test")
     }
-    return Split(**(found | parts))
+    folds = tuple(Fold(tuple(f["held_out"]), tuple(f["copies"])) for f in found.get("folds", ()))
+    return Split(**(found | parts | {"folds": folds}))
 
 
 def balanced_sample(examples: Sequence[Example], n: int, labels: Sequence[str]) -> list[Example]:

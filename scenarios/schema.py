@@ -237,7 +237,8 @@ class Task(Strict):
     `most_answer_tokens`. A text is cut after `most_text_tokens` of the model's tokens, for every
     contender alike. The first of the metrics is the one that everything is chosen and judged by.
     `instructions` are other wordings of the instruction, among which prompting chooses on
-    validation rows; tuning learns the first.
+    validation rows; tuning learns the first. With few `validation_rows`, or none, everything is
+    chosen by cross-validation within the rows that aren't tested.
     """
 
     type: Literal["classification", "generation"] = "classification"
@@ -246,7 +247,7 @@ class Task(Strict):
     labels: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     metrics: Annotated[tuple[str, ...], Field(min_length=1)]
     test_rows: Annotated[int, Field(ge=2)] = 300
-    validation_rows: Annotated[int, Field(ge=2)] = 90
+    validation_rows: Annotated[int, Field(ge=0)] = 90
     most_text_tokens: Annotated[int, Field(ge=8)] = 512
     most_answer_tokens: Annotated[int, Field(ge=1)] = 128
     rows: Rows
@@ -266,6 +267,30 @@ class Task(Strict):
     def worded(self, number: int) -> Task:
         """The task with the instruction of that number among its wordings."""
         return self.model_copy(update={"instruction": self.wordings[number]})
+
+    @field_validator("instruction")
+    @classmethod
+    def _says_something(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError("an instruction is blank; write what is asked of the model")
+        return value
+
+    @field_validator("instructions")
+    @classmethod
+    def _say_something(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(cls._says_something(value) for value in values)
+
+    @model_validator(mode="after")
+    def _wordings_differ(self) -> Task:
+        said = [" ".join(wording.split()) for wording in self.wordings]
+        twice = next((one for i, one in enumerate(said) if one in said[:i]), None)
+        if twice is not None:
+            told = twice if len(twice) <= 60 else f"{twice[:57]}..."
+            raise ValueError(
+                f"the instruction '{told}' stands twice among instruction and instructions; a "
+                "repeated wording is no other candidate, remove one"
+            )
+        return self
 
     @model_validator(mode="after")
     def _labels_differ(self) -> Task:
@@ -311,6 +336,18 @@ class Decision(Strict):
                 "the smallest gain that is worth the trouble, such as 0.03"
             )
         return value
+
+    @model_validator(mode="after")
+    def _volume_and_horizon_go_together(self) -> Decision:
+        given = {
+            "requests_per_month": self.requests_per_month,
+            "horizon_months": self.horizon_months,
+        }
+        missing = [name for name, value in given.items() if value is None]
+        if len(missing) == 1:
+            [has] = given.keys() - set(missing)
+            raise ValueError(f"{has} without {missing[0]} prices nothing; give both, or neither")
+        return self
 
 
 class Scenario(Strict):

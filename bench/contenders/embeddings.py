@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
-from bench.contender import Answer, Ground
+from bench.contender import Answer, Ground, quality_of
 from scenarios.rows import Example
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclass(frozen=True)
@@ -42,35 +45,81 @@ class Contender:
 
 
 def fitted(ground: Ground, depths: Sequence[float], inverse_penalties) -> VectorAnswerer:
-    """The regression on the training rows' vectors that does best on the validation rows."""
+    """The regression on the training rows' vectors that does best on rows it wasn't fitted to."""
+    embedder = Embedded(ground, depths)
+    said = [predictions(embedder, part, depths, inverse_penalties) for part in ground.parts()]
+    return best_of_predictions(ground, embedder, said, depths, inverse_penalties)
+
+
+class Embedded:
+    """The vectors of rows at some depths; each row is read once."""
+
+    def __init__(self, ground: Ground, depths: Sequence[float]):
+        from bench.embedding import Embedder
+
+        self._embedder = Embedder(ground.model(), ground.task, depths)
+        self._read: dict[str, np.ndarray] = {}
+
+    def of(self, examples: Sequence[Example]) -> np.ndarray:
+        """Shape (depths, rows, width)."""
+        import numpy as np
+
+        new = [example for example in examples if example.id not in self._read]
+        if new:
+            found = self._embedder.embed([example.text for example in new])
+            self._read |= {example.id: found[:, i] for i, example in enumerate(new)}
+        return np.stack([self._read[example.id] for example in examples], axis=1)
+
+
+def predictions(embedded: Embedded, part: Ground, depths, inverse_penalties) -> list[dict]:
+    """Of each depth and penalty, what its regression says to the rows that a part holds out."""
+    train, held_out = embedded.of(part.train), embedded.of(part.validation)
+    ids = [example.id for example in part.validation]
+    return [
+        dict(
+            zip(
+                ids,
+                _regression(train[i], part.train, penalty).predict(held_out[i]).tolist(),
+                strict=True,
+            )
+        )
+        for i in range(len(depths))
+        for penalty in inverse_penalties
+    ]
+
+
+def best_of_predictions(
+    ground: Ground, embedded: Embedded, said: Sequence[list[dict]], depths, inverse_penalties
+) -> VectorAnswerer:
+    """The depth and penalty whose predictions, of all parts, are best; fitted to all training rows."""
+    from bench.embedding import Embedder
+
+    tried = [
+        {"depth": depth, "inverse_penalty": penalty}
+        for depth in depths
+        for penalty in inverse_penalties
+    ]
+    for i, one in enumerate(tried):
+        texts = {id_: text for part in said for id_, text in part[i].items()}
+        one["validation_score"] = quality_of(texts, ground.judging, ground.task)
+    best = max(tried, key=lambda one: one["validation_score"])
+    vectors = embedded.of(ground.train)[list(depths).index(best["depth"])]
+    pipeline = _regression(vectors, ground.train, best["inverse_penalty"])
+    return VectorAnswerer(
+        Embedder(ground.model(), ground.task, [best["depth"]]),
+        pipeline,
+        ground.task.labels,
+        {**best, "tried": tried},
+    )
+
+
+def _regression(vectors: np.ndarray, rows: Sequence[Example], inverse_penalty: float):
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    from bench.embedding import Embedder
-    from bench.metrics import load_metric
-
-    metric, labels = load_metric(ground.task.metrics[0]), ground.task.labels
-    embedder = Embedder(ground.model(), ground.task, depths)
-    train, validation = (
-        embedder.embed([example.text for example in part])
-        for part in (ground.train, ground.validation)
-    )
-    gold = [example.gold for example in ground.validation]
-    tried, best = [], None
-    for i, depth in enumerate(depths):
-        for penalty in inverse_penalties:
-            pipeline = make_pipeline(StandardScaler(), LogisticRegression(C=penalty, max_iter=2000))
-            pipeline.fit(train[i], [example.gold for example in ground.train])
-            reached = metric.of(gold, pipeline.predict(validation[i]).tolist(), labels)
-            one = {"depth": depth, "inverse_penalty": penalty, "validation_score": reached}
-            tried.append(one)
-            if best is None or reached > best[0]["validation_score"]:
-                best = one, pipeline
-    notes = {**best[0], "tried": tried}
-    return VectorAnswerer(
-        Embedder(ground.model(), ground.task, [notes["depth"]]), best[1], labels, notes
-    )
+    pipeline = make_pipeline(StandardScaler(), LogisticRegression(C=inverse_penalty, max_iter=2000))
+    return pipeline.fit(vectors, [example.gold for example in rows])
 
 
 class VectorAnswerer:

@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from bench.choosing import Calibration, best_of, tried, without_bias
+from bench.choosing import Calibration, best_of, chosen, tried, without_bias
 from bench.contender import Ground
 from scenarios.rows import Example, balanced_sample
 
@@ -60,7 +60,7 @@ class Contender:
         ]
         best = best_of(candidates)
         task = ground.task.worded(best["instruction"])
-        demonstrations = _draw(ground, best["shots"], seed, best["draw"], best["order"])
+        demonstrations = _draw(ground, ground, best["shots"], seed, best["draw"], best["order"])
         notes = {
             "shots": best["shots"],
             "demonstrations": [example.id for example in demonstrations],
@@ -69,7 +69,12 @@ class Contender:
             "validation_score": best["validation_score"],
             "tried": without_bias(candidates),
         }
-        return answerer(ground.model(), task, demonstrations, notes, best["bias"])
+        return chosen(
+            ground,
+            best,
+            lambda notes, bias: answerer(ground.model(), task, demonstrations, notes, bias),
+            notes,
+        )
 
     def forecast(self, work) -> float:
         """Seconds of a trial in which the longest prompt wins."""
@@ -84,21 +89,31 @@ class Contender:
         from bench.answering import answerer
 
         what = {"shots": shots, "draw": draw, "order": order, "instruction": wording}
-        demonstrations = _draw(ground, shots, seed, draw, order)
         return tried(
             ground,
             "-".join(map(str, ("prompt", *what.values()))),
             what,
-            lambda: answerer(ground.model(), ground.task.worded(wording), demonstrations),
+            lambda part: answerer(
+                part.model(),
+                part.task.worded(wording),
+                _draw(ground, part, shots, seed, draw, order),
+            ),
             self.calibrations,
             f"validation, {shots}-shot, draw {draw + 1} of {self.draws}",
         )
 
 
-def _draw(ground: Ground, shots: int, seed: int, draw: int, order: int) -> Sequence[Example]:
-    """Demonstrations, balanced over the labels where there are some, in one of their orders."""
+def _draw(
+    ground: Ground, part: Ground, shots: int, seed: int, draw: int, order: int
+) -> Sequence[Example]:
+    """Demonstrations, balanced over the labels where there are some, in one of their orders.
+
+    A draw is an order of all training rows, and a part shows the first of its own: so a draw that is
+    chosen over folds is, but for the rows held out, the one that is then taken.
+    """
     rng = random.Random(f"{seed}-{draw}")
-    rows = rng.sample(list(ground.train), len(ground.train))
+    own = {example.id for example in part.train}
+    rows = [row for row in rng.sample(list(ground.train), len(ground.train)) if row.id in own]
     demonstrations = balanced_sample(rows, shots, ground.task.labels)
     for _ in range(order + 1):
         rng.shuffle(demonstrations)

@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from bench.contender import Ground, answers_of
+from bench.contender import Ground
 from scenarios.cache import disk_errors_told
 
 Whole = Annotated[int, Field(gt=0)]
@@ -54,16 +54,16 @@ class Contender:
     }
 
     def fit(self, ground: Ground, seed: int):
-        """Search the rate, train, keep the epoch that does best on validation rows, save the adapter."""
+        """Search the rate, train, keep the epoch that does best on validation rows, save the adapter.
+
+        Without validation rows both are chosen over folds (`bench.tuning`)."""
         from bench import canaries
         from bench.tuning import Tuning
 
         tuning = Tuning(ground, seed)
         before = tuning.of_some_rows()
         rate, tried = self._searched(tuning)
-        tuned, notes = tuning.train(self._settings(rate), ground.train, ground.kept)
-        if notes["validation_score"] is None:
-            notes["validation_score"] = tuning.score("validation, the best epoch")[0]
+        tuned, notes = tuning.tuned(self._settings(rate))
         notes["canaries"] = [canaries.of_prompts(ground)]
         if hasattr(tuned, "off"):
             with tuned.off():
@@ -113,8 +113,11 @@ class Contender:
 
     def _searched(self, tuning) -> tuple[float, list[dict]]:
         """The learning rate that is left, and what was tried."""
+        from bench.tuning import rank
+
         rates, tried = list(self.learning_rates), []
-        for rung, (_, rows) in enumerate(self._rungs(len(tuning.ground.train))):
+        most = min(len(part.train) for part in tuning.ground.parts())
+        for rung, (_, rows) in enumerate(self._rungs(most)):
             found = []
             for rate in rates:
                 settings = replace(self._settings(rate), epochs=1)
@@ -124,8 +127,7 @@ class Contender:
                 )
                 found.append({"learning_rate": rate, "rows": rows, **epoch})
             tried += found
-            found.sort(key=lambda one: (one["validation_score"] or 0.0,
-                                        one["validation_log_likelihood"]), reverse=True)  # fmt: skip
+            found.sort(key=rank, reverse=True)
             rates = [one["learning_rate"] for one in found[: (len(found) + 1) // 2]]
         return rates[0], tried
 
@@ -135,11 +137,7 @@ class Contender:
 
         def train() -> dict:
             settings = replace(self._settings(rate), epochs=1)
-            rows = canaries.with_shuffled_labels(tuning.ground.train, tuning.seed)
-            tuned, _ = tuning.train(settings, rows, None, "training on shuffled labels")
-            answers = answers_of(tuning.answerer(), tuning.ground.validation)
-            tuned.remove()
-            return canaries.shuffled(answers, tuning.ground)
+            return canaries.shuffled(tuning.of_shuffled(settings), tuning.ground)
 
         return tuning.ground.kept.once("shuffled", train)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from bench.choosing import Calibration, best_of, tried, without_bias
+from bench.choosing import Calibration, best_of, chosen, tried, without_bias
 from bench.contender import Ground
 from scenarios.rows import Example
 
@@ -37,13 +37,13 @@ class Contender:
 
     def fit(self, ground: Ground, seed: int):
         """The best number and encoder on the validation rows; of equals the first."""
-        near = {encoder: self._nearest(ground, encoder) for encoder in self.encoders}
+        nearest = _Nearests(ground, self.depth)
         candidates = [
             tried(
                 ground,
                 f"{encoder}-{shots}",
                 {"shots": shots, "encoder": encoder},
-                lambda e=encoder, s=shots: _answerer(ground, near[e], s),
+                lambda part, e=encoder, s=shots: _answerer(part, nearest.of(part, e), s),
                 self.calibrations,
                 f"validation, {shots} rows by {encoder}",
             )
@@ -58,7 +58,13 @@ class Contender:
             "validation_score": best["validation_score"],
             "tried": without_bias(candidates),
         }
-        return _answerer(ground, near[best["encoder"]], best["shots"], notes, best["bias"])
+        near = nearest.of(ground, best["encoder"])
+        return chosen(
+            ground,
+            best,
+            lambda notes, bias: _answerer(ground, near, best["shots"], notes, bias),
+            notes,
+        )
 
     def forecast(self, work) -> float:
         """Seconds of a trial in which the longest prompt wins."""
@@ -66,35 +72,57 @@ class Contender:
         reading = work.reads("train") if "hidden-states" in self.encoders else 0.0
         return reading + len(self.encoders) * each + work.serves_near(max(self.shots))
 
-    def _nearest(self, ground: Ground, encoder: str) -> Nearest:
-        texts = [example.text for example in ground.train]
-        if encoder == "tf-idf":
-            from bench.contenders.tf_idf import vectorizer
 
-            words = vectorizer().fit(texts)
-            return Nearest(ground.train, lambda asked: words.transform(asked))
+class _Nearests:
+    """What finds similar rows among a part's training rows; a row's hidden states are read once."""
+
+    def __init__(self, ground: Ground, depth: float):
+        self._ground, self._depth = ground, depth
+        self._made: dict[tuple, Nearest] = {}
+        self._read: dict[str, np.ndarray] = {}
+
+    def of(self, part: Ground, encoder: str) -> Nearest:
+        """The part's, by one encoder."""
+        key = (encoder, *(example.id for example in part.train))
+        if key not in self._made:
+            make = self._by_words if encoder == "tf-idf" else self._by_states
+            self._made[key] = make(part)
+        return self._made[key]
+
+    def _by_words(self, part: Ground) -> Nearest:
+        from bench.contenders.tf_idf import vectorizer
+
+        words = vectorizer().fit([example.text for example in part.train])
+        return Nearest(part.train, words.transform)
+
+    def _by_states(self, part: Ground) -> Nearest:
         import numpy as np
 
         from bench.embedding import Embedder
 
-        embedder = Embedder(ground.model(), ground.task, [self.depth])
-        vectors = embedder.embed(texts)[0]
+        embedder = Embedder(self._ground.model(), self._ground.task, [self._depth])
+        if not self._read:
+            texts = [example.text for example in self._ground.train]
+            self._read = dict(zip(texts, embedder.embed(texts)[0], strict=True))
+        vectors = np.stack([self._read[example.text] for example in part.train])
         middle = vectors.mean(axis=0)  # what all texts share hides what tells them apart
 
         def encode(asked: Sequence[str]) -> np.ndarray:
-            found = (vectors if asked is texts else embedder.embed(asked)[0]) - middle
+            known = all(text in self._read for text in asked)
+            found = np.stack([self._read[t] for t in asked]) if known else embedder.embed(asked)[0]
+            found = found - middle
             return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-9)
 
-        return Nearest(ground.train, encode, texts)
+        return Nearest(part.train, encode)
 
 
 class Nearest:
     """Finds rows by the cosine of vectors of length one, the most similar last: nearest the request."""
 
-    def __init__(self, rows: Sequence[Example], encode, texts: Sequence[str] | None = None):
+    def __init__(self, rows: Sequence[Example], encode):
         self.rows = list(rows)
         self._encode = encode
-        self._vectors = encode(texts or [row.text for row in rows])
+        self._vectors = encode([row.text for row in rows])
 
     def __call__(self, examples: Sequence[Example], shots: int) -> list[list[Example]]:
         """So many rows for each example."""

@@ -10,13 +10,18 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from bench.contender import Failed, Ground
-from bench.contenders.embeddings import VectorAnswerer, fitted
+from bench.contenders.embeddings import (
+    Embedded,
+    VectorAnswerer,
+    best_of_predictions,
+    predictions,
+)
 from scenarios.cache import disk_errors_told
 from scenarios.rows import Example
 
@@ -46,28 +51,50 @@ class Contender:
     quick: ClassVar = {"steps": 60}
 
     def fit(self, ground: Ground, seed: int) -> VectorAnswerer:
-        """Tune on pairs, then the best penalty by validation rows; the adapter is saved."""
-        import peft
-
-        from bench.embedding import Embedder
-        from bench.training import without_renaming_notices
-
-        model = ground.model()
-        embedder = Embedder(model, ground.task, [self.depth])
-        config = peft.LoraConfig(r=self.rank, lora_alpha=2 * self.rank, target_modules="all-linear")
-        with without_renaming_notices():
-            network = peft.get_peft_model(model.lm, config)
-        losses = self._tune(embedder, network, ground, seed)
-        found = fitted(ground, [self.depth], self.inverse_penalties)
+        """Tune on pairs, then the best penalty by rows that it wasn't tuned on; the adapter is saved."""
+        said = [
+            ground.kept.once(f"part-{i}", lambda part=part: self._told(part, seed))
+            for i, part in enumerate(ground.parts() if ground.folds else ())
+        ]
+        network, losses = self._tuned(ground, seed)
+        embedded = Embedded(ground, [self.depth])
+        choice = [self.depth], self.inverse_penalties
+        said = said or [predictions(embedded, ground, *choice)]
+        found = best_of_predictions(ground, embedded, said, *choice)
         with disk_errors_told():
             network.save_pretrained(ground.folder, save_embedding_layers=False)
         found.notes |= {"first_loss": losses[0], "last_loss": losses[-1]}
         return found
 
     def forecast(self, work) -> float:
-        """Seconds of a trial: a step reads its pairs, and goes back for twice as long."""
-        stepped = 3 * 2 * self.pairs * self.steps * work.reads("train") / work.train_rows
-        return stepped + work.reads("train") + work.reads("validation") + work.reads("test")
+        """Seconds of a trial, by two of its steps."""
+        few = replace(self, steps=2)
+        step = work.timed(lambda ground: few._tuned(ground, 0)[0].unload()) / 2
+        fitted = work.fittings * (self.steps * step + work.reads("train"))
+        return fitted + work.reads("validation") + work.reads("test")
+
+    def _told(self, part: Ground, seed: int) -> list[dict]:
+        """What each penalty's regression says to a part's held-out rows, tuned without them."""
+        network, _ = self._tuned(part, seed)
+        said = predictions(Embedded(part, [self.depth]), part, [self.depth], self.inverse_penalties)
+        network.unload()
+        return said
+
+    def _tuned(self, ground: Ground, seed: int):
+        """The model with an adapter that was tuned on the training rows' pairs, and its losses."""
+        import peft
+        import torch
+
+        from bench.embedding import Embedder
+        from bench.training import without_renaming_notices
+
+        torch.manual_seed(seed)  # the adapter's beginning is drawn, too
+        model = ground.model()
+        embedder = Embedder(model, ground.task, [self.depth])
+        config = peft.LoraConfig(r=self.rank, lora_alpha=2 * self.rank, target_modules="all-linear")
+        with without_renaming_notices():
+            network = peft.get_peft_model(model.lm, config)
+        return network, self._tune(embedder, network, ground, seed)
 
     def _tune(self, embedder, network, ground: Ground, seed: int) -> list[float]:
         """Mean losses of the first and the last tenth of the steps."""
@@ -75,7 +102,6 @@ class Contender:
 
         from bench.progress import bar
 
-        torch.manual_seed(seed)
         rng = random.Random(seed)
         trainable = [p for p in network.parameters() if p.requires_grad]
         optimizer = torch.optim.AdamW(trainable, lr=self.learning_rate, weight_decay=0.0)

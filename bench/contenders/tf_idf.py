@@ -36,23 +36,39 @@ class Contender:
     def fit(self, ground: Ground, seed: int) -> LinearAnswerer | NearestAnswerer:
         """The best of the penalties; of equals the strongest regularisation."""
         if ground.task.type == "generation":
-            return NearestAnswerer(ground)
-        candidates = [self._fit(ground, penalty) for penalty in self.inverse_penalties]
-        return max(candidates, key=lambda candidate: candidate.notes["validation_score"])
+            found = NearestAnswerer(ground)
+            parts = [found] if not ground.folds else map(NearestAnswerer, ground.parts())
+            answers = [
+                answer
+                for part, near in zip(ground.parts(), parts, strict=True)
+                for answer in answers_of(near, part.validation)
+            ]
+            found.notes["validation_score"] = quality(answers, ground.judging, ground.task)
+            return found
+        tried = [
+            {"inverse_penalty": penalty, "validation_score": self._tried(ground, penalty)}
+            for penalty in self.inverse_penalties
+        ]
+        best = max(tried, key=lambda one: one["validation_score"])
+        return _linear(ground, best["inverse_penalty"], dict(best))
 
-    def _fit(self, ground: Ground, inverse_penalty: float) -> LinearAnswerer:
-        from sklearn.linear_model import LogisticRegression
-        from sklearn.pipeline import make_pipeline
+    @staticmethod
+    def _tried(ground: Ground, penalty: float) -> float:
+        answers = [
+            answer
+            for part in ground.parts()
+            for answer in answers_of(_linear(part, penalty, {}), part.validation)
+        ]
+        return quality(answers, ground.judging, ground.task)
 
-        pipeline = make_pipeline(
-            vectorizer(),
-            LogisticRegression(C=inverse_penalty, max_iter=1000),
-        )
-        pipeline.fit([e.text for e in ground.train], [e.gold for e in ground.train])
-        answerer = LinearAnswerer(pipeline, ground.task, {"inverse_penalty": inverse_penalty})
-        answers = answers_of(answerer, ground.validation)
-        answerer.notes["validation_score"] = quality(answers, ground.validation, ground.task)
-        return answerer
+
+def _linear(ground: Ground, inverse_penalty: float, notes: dict) -> LinearAnswerer:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    pipeline = make_pipeline(vectorizer(), LogisticRegression(C=inverse_penalty, max_iter=1000))
+    pipeline.fit([e.text for e in ground.train], [e.gold for e in ground.train])
+    return LinearAnswerer(pipeline, ground.task, notes)
 
 
 def vectorizer():
@@ -91,8 +107,7 @@ class NearestAnswerer:
         self._answers = [example.gold for example in ground.train]
         self._vectorizer = vectorizer()
         self._rows = self._vectorizer.fit_transform([example.text for example in ground.train])
-        answers = answers_of(self, ground.validation)
-        self.notes = {"validation_score": quality(answers, ground.validation, ground.task)}
+        self.notes: dict = {}
 
     def answer(self, examples: Sequence[Example], done=()) -> Iterator[list[Answer]]:
         """The nearest row's answer to each row; of equals the first."""

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from bench.choosing import Calibration, best_of, tried, without_bias
+from bench.choosing import Calibration, best_of, chosen, tried, without_bias
 from bench.contender import Ground
 
 
@@ -32,7 +32,7 @@ class Contender:
                 ground,
                 f"instruction-{i}",
                 {"instruction": i},
-                lambda i=i: answerer(ground.model(), ground.task.worded(i)),
+                lambda part, i=i: answerer(part.model(), part.task.worded(i)),
                 self.calibrations,
                 f"validation, instruction {i + 1} of {count}",
             )
@@ -46,7 +46,12 @@ class Contender:
             "validation_score": best["validation_score"],
             "tried": without_bias(candidates),
         }
-        return answerer(ground.model(), task, notes=notes, bias=best["bias"])
+        return chosen(
+            ground,
+            best,
+            lambda notes, bias: answerer(ground.model(), task, notes=notes, bias=bias),
+            notes,
+        )
 
     def forecast(self, work) -> float:
         """Seconds of a trial."""

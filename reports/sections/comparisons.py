@@ -84,4 +84,9 @@ def _looks(record: dict) -> str | None:
     look = record["plan"].get("look")
     if not look:
         return None
-    return f"Look {look['look']} of {look['looks']} declared, at an error of {look['error'] * 100:.2g} %."
+    said = f"Look {look['look']} of {look['looks']} declared, at an error of {look['error'] * 100:.2g} %."
+    if look["looks"] == 1:
+        return said
+    return (
+        f"{said} p is multiplied by 5 % over that error, so that 0.05 is its limit at every look."
+    )

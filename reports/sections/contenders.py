@@ -41,7 +41,7 @@ def _quality(record: dict, done: list[dict]) -> Table:
         )
         for entry in done
     )
-    columns = ("contender", "kind", *metrics, f"{metrics[0]}, validation rows")
+    columns = ("contender", "kind", *metrics, f"{metrics[0]}, by validation")
     caption = f"Quality on the test rows, with {level} intervals"
     return Table(caption, columns, rows, frozenset(range(2, len(columns))))
 

@@ -1,4 +1,4 @@
-"""What each arm tried, and what the validation rows chose: prompts, rates, layers."""
+"""What each arm tried, and what was chosen by validation: prompts, rates, layers."""
 
 from __future__ import annotations
 
@@ -39,12 +39,22 @@ def blocks(record: dict) -> list[Block]:
     told = "; ".join(f"{i}: {text}" for i, text in enumerate([first, *wordings], start=1))
     return [
         Paragraph(
-            "All of it was chosen on the validation rows, and its time counts as set-up. The best "
+            f"All of it was chosen {_how(record)}, and its time counts as set-up. The best "
             "of many is flattered by the rows that chose it: the test rows say how good it is. "
             f"Instructions by number: {told}"
         ),
         *found,
     ]
+
+
+def _how(record: dict) -> str:
+    choosing = record["plan"].get("choosing") or {"folds": 0}
+    if not choosing["folds"]:
+        return "on the validation rows"
+    return (
+        f"by {choosing['folds']}-fold cross-validation within the {choosing['rows']} rows that aren't "
+        "test, since too few were left to validate"
+    )
 
 
 def _table(trial: dict, tried: list[dict]) -> Table:
@@ -59,7 +69,7 @@ def _table(trial: dict, tried: list[dict]) -> Table:
         )
         for one in ordered[:MOST_ROWS]
     )
-    columns = (*(NAMES[key] for key in keys), *scores, "on validation rows")
+    columns = (*(NAMES[key] for key in keys), *scores, "by validation")
     more = f", the best {MOST_ROWS} of {len(tried)}" if len(tried) > MOST_ROWS else ""
     seed = f" (seed {trial['seed']})" if trial["seed"] else ""
     numeric = frozenset(range(len(keys), len(columns)))

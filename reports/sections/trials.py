@@ -28,6 +28,8 @@ def blocks(record: dict) -> list[Block]:
         found.append(Facts(tuple(pairs)))
         if notes.get("epochs"):
             found.append(_epochs(trial["name"], notes))
+        if notes.get("epochs_over_folds"):
+            found.append(_over_folds(trial["name"], notes))
     return found
 
 
@@ -41,8 +43,21 @@ def _epochs(name: str, notes: dict) -> Table:
         )
         for epoch in notes["epochs"]
     )
-    columns = ("epoch", "mean loss", "on validation rows", "time")
+    columns = ("epoch", "mean loss", "by validation", "time")
     return Table(f"{name}: training", columns, rows, frozenset((1, 2, 3)))
+
+
+def _over_folds(name: str, notes: dict) -> Table:
+    rows = tuple(
+        (
+            str(number) + (" (taken)" if number == notes["best_epoch"] else ""),
+            f"{epoch['loss']:.4f}",
+            numbers.percent(epoch["validation_score"]),
+        )
+        for number, epoch in enumerate(notes["epochs_over_folds"], start=1)
+    )
+    columns = ("epoch", "mean loss", "on the rows held out")
+    return Table(f"{name}: epochs over folds", columns, rows, frozenset((1, 2)))
 
 
 def _is_plain(value) -> bool:

@@ -25,6 +25,7 @@ class Told:
     free_texts = False
     wordings = 3
     train_rows = 200
+    fittings = 1
 
     def answers(self, part, shots=0):
         return {"validation": 20, "test": 40}[part] * (1 + shots)
@@ -46,6 +47,9 @@ class Told:
 
     def restarts(self):
         return 3
+
+    def timed(self, work):
+        return 1.0
 
 
 def test_zero_shot_tries_each_wording_on_the_validation_rows_and_serves():
@@ -77,6 +81,15 @@ def test_lora_trains_its_epochs_and_serves_from_a_fresh_process():
 def test_a_search_halves_the_rates_on_twice_the_rows():
     """Three rates on 128 rows, two on 200 (there are no 256): 384 + 400 more."""
     assert registry.contender("lora")(epochs=4).forecast(Told()) == 384 + 400 + 40 + 3 + 45
+
+
+def test_pairs_are_tuned_on_as_two_steps_took_and_over_folds_once_more_for_each():
+    """60 steps at 1/2 s and 7 to read: 37, and 2 + 4 for the others; with five folds six times 37."""
+    setfit = registry.contender("setfit")(steps=60)
+    assert setfit.forecast(Told()) == 37 + 6
+    folded = Told()
+    folded.fittings = 6
+    assert setfit.forecast(folded) == 6 * 37 + 6
 
 
 def test_rows_of_the_mean_length_are_tried():

@@ -131,7 +131,7 @@ def test_calibration_takes_off_what_a_model_says_to_no_text_or_on_average(ground
         for i in range(20)
     ]
     ground = dataclasses.replace(ground, validation=validation)
-    found = choosing.tried(ground, "x", {}, Leaning, ("none", calibration), "")
+    found = choosing.tried(ground, "x", {}, lambda _: Leaning(), ("none", calibration), "")
     assert found["scores"]["none"] == 0.5
     assert found["calibration"] == calibration
     assert found["validation_score"] == 1.0

@@ -9,7 +9,7 @@ import scenarios
 from bench import registry
 from bench.plan import MODES, contender_names, make_plan, parse_settings
 from scenarios.errors import UserError
-from scenarios.rows import Example, Split
+from scenarios.rows import Example, Split, with_folds
 
 SPLIT = Split(
     train=tuple(Example(str(i), f"text {i}", "negative", str(i)) for i in range(500)),
@@ -169,12 +169,50 @@ def test_settings_can_be_changed_by_name():
         ("lora.dropout=2", "lora.dropout: input should be less than 1, not '2'"),
         ("lora.serve=cold", "lora.serve: input should be 'merged' or 'attached', not 'cold'"),
         ("few-shot.shots=3,x", "few-shot.shots: input should be a valid integer, unable to"),
+        (
+            "lora.learning_rates=1e-3,0.001",
+            "lora.learning_rates names 0.001 twice; a repeated value is no other candidate",
+        ),
+        ("few-shot.shots=4,8,4", "few-shot.shots names 4 twice"),
         ("lora.rank", "--set takes CONTENDER.SETTING=VALUE, not 'lora.rank'"),
     ],
 )
 def test_a_setting_that_does_not_fit_is_told(text, told):
     with pytest.raises(UserError, match=re.escape(told)):
         parse_settings([text])
+
+
+def test_a_setting_of_a_contender_that_is_not_in_the_run_is_told():
+    with pytest.raises(
+        UserError, match=r"--set dora.rank: dora isn't in this run, which has major"
+    ):
+        plan(changed=parse_settings(["dora.rank=4"]))
+    assert plan(only=("dora",), changed=parse_settings(["dora.rank=4"]))
+
+
+def test_more_demonstrations_than_there_are_rows_to_show_are_told():
+    """500 rows, of which a quick run takes 384."""
+    assert plan(changed=parse_settings(["few-shot.shots=384"]))
+    with pytest.raises(UserError, match=r"few-shot.shots=385 asks for more .* than the 384 rows"):
+        plan(changed=parse_settings(["few-shot.shots=2,385"]))
+    with pytest.raises(UserError, match=r"retrieved.shots=501 asks for more"):
+        plan("default", changed=parse_settings(["retrieved.shots=501"]))
+
+
+def test_demonstrations_over_folds_are_those_that_the_largest_leaves():
+    """Of 500 rows in five folds 400 are left to show while one is held out."""
+    folded = with_folds(SPLIT, ("negative",), 500, 0, 5)
+    changed = parse_settings(["few-shot.shots=401"])
+    with pytest.raises(UserError, match="than the 400 rows that there are to show"):
+        make_plan(scenarios.load("sentiment"), folded, MODES["default"], 0, "M", (), changed)
+
+
+def test_the_usual_numbers_of_demonstrations_are_those_that_there_are_rows_for():
+    """A quick run sweeps 9 and 18 demonstrations; of twelve rows 9 can be shown, of five those five."""
+    for rows, shots in ((18, (9, 18)), (17, (9,)), (5, (5,))):
+        split = Split(SPLIT.train[:rows], (), (), "d", {})
+        found = make_plan(scenarios.load("sentiment"), split, MODES["quick"], 0, "M")
+        assert next(t for t in found.trials if t.name == "few-shot").settings["shots"] == shots
 
 
 @pytest.mark.parametrize("name", registry.names("contenders"))

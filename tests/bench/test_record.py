@@ -119,3 +119,27 @@ def test_the_answers_of_all_folds_are_one_contenders():
     assert found["comparisons"][0]["n"] == 60
     assert {c["seeds"] for c in found["contenders"]} == {1}
     assert found["contenders"][-1]["accuracy"]["value"] == pytest.approx(0.65, abs=0.02)
+
+
+def test_p_values_are_held_against_5_percent_at_every_look_as_intervals_are(record):
+    """The first of two looks may spend 0.56 %: each p counts 0.05 / 0.00557 = 8.97 times."""
+    looked = records.finished(looks=2)
+    one, two = record["comparisons"], looked["comparisons"]
+    assert [c["p_value"] for c in one] == [c["p_value"] for c in two]
+    primary = two[0]
+    assert primary["p_adjusted"] == pytest.approx(min(1, primary["p_value"] * 8.97), rel=1e-3)
+    assert (one[0]["adjustment"], primary["adjustment"]) == ("none", "for look 1 of 2")
+    assert one[0]["p_adjusted"] == one[0]["p_value"]
+    assert two[1]["adjustment"] == "for look 1 of 2, after Holm over 1"
+    assert two[1]["p_adjusted"] == pytest.approx(min(1, two[1]["p_value"] * 8.97), rel=1e-3)
+    assert primary["level"] == pytest.approx(1 - 0.00557, abs=1e-5)
+
+
+def test_the_arms_estimates_for_the_bar_are_of_the_looks_level(record):
+    looked = records.finished(looks=2)
+    for found, level in ((record, 0.95), (looked, 1 - 0.00557)):
+        for arm in found["comparisons"][0]["arms"].values():
+            assert arm["level"] == pytest.approx(level, abs=1e-5)
+    once, twice = (f["comparisons"][0]["arms"]["fine_tune"] for f in (record, looked))
+    assert twice["low"] < once["low"] < once["high"] < twice["high"]
+    assert looked["estimates"]["lora"]["accuracy"]["level"] == 0.95

@@ -190,7 +190,13 @@ def test_another_plan_in_the_folder_is_refused_with_what_differs(finished, tiny_
 
 
 def start(folder, tiny_model, **more):
-    """A run as a process in a session of its own, which Ctrl-C reaches though these tests may ignore it."""
+    """A run as a process in a session of its own, which Ctrl-C reaches though these tests may ignore it.
+
+    An empty forecast stands in its folder, so that no time is spent on one.
+    """
+    (folder / "out").mkdir(exist_ok=True)
+    if not (folder / "out" / "forecasts.json").exists():
+        (folder / "out" / "forecasts.json").write_text("[]")
     more.setdefault("preexec_fn", lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     return subprocess.Popen(
         [sys.executable, "-m", "bench", "run", str(folder / "small.toml"), "--quick", "--model",
@@ -234,9 +240,16 @@ def test_a_polite_end_is_as_ctrl_c(tmp_path, small_scenario, tiny_model):
     assert "trials are finished and kept" in errors.strip().splitlines()[-1]
 
 
-def test_kill_9_loses_no_finished_trial_and_leaves_no_orphan(tmp_path, small_scenario, tiny_model):
-    process = start(tmp_path, tiny_model)
-    first = tmp_path / "out" / "outcomes" / "02-tf-idf-s0.json"
+@pytest.fixture(scope="module")
+def resumed(tmp_path_factory, tiny_model):
+    """The folder of a run that was killed after its second trial and then went on to its end.
+
+    With what it printed, and the second trial's outcome as it was before the kill.
+    """
+    folder = tmp_path_factory.mktemp("resumed")
+    make_small(folder)
+    process = start(folder, tiny_model)
+    first = folder / "out" / "outcomes" / "02-tf-idf-s0.json"
     wait_for(first.exists)
     wait_for(lambda: children_of(process.pid))
     children = children_of(process.pid)
@@ -244,12 +257,17 @@ def test_kill_9_loses_no_finished_trial_and_leaves_no_orphan(tmp_path, small_sce
     process.communicate()
     wait_for(lambda: not any(c.is_running() and c.status() != "zombie" for c in children), 30)
     kept = first.read_bytes()
-    again = start(tmp_path, tiny_model)
+    again = start(folder, tiny_model)
     _, errors = again.communicate(timeout=120)
     assert again.returncode == 0, errors
+    return folder, errors, kept
+
+
+def test_kill_9_loses_no_finished_trial_and_leaves_no_orphan(resumed):
+    folder, errors, kept = resumed
     assert "tf-idf: was done already" in errors
-    assert first.read_bytes() == kept
-    assert (tmp_path / "out" / "report.html").exists()
+    assert (folder / "out" / "outcomes" / "02-tf-idf-s0.json").read_bytes() == kept
+    assert (folder / "out" / "report.html").exists()
 
 
 def test_a_second_run_in_the_same_folder_is_told_to_wait(tmp_path, small_scenario, tiny_model):
@@ -276,13 +294,20 @@ socket.socket.connect = socket.socket.connect_ex = connect
 """
 
 
-def test_nothing_leaves_the_machine(tmp_path, small_scenario, tiny_model):
-    (tmp_path / "guard").mkdir()
-    (tmp_path / "guard" / "sitecustomize.py").write_text(GUARD)
+@pytest.fixture(scope="module")
+def own_rows(tmp_path_factory, tiny_model):
+    """A run of a user's own 60 rows, by a process that may speak to no other machine."""
+    folder = tmp_path_factory.mktemp("own")
+    make_small(folder)
+    lines = (folder / "rows.jsonl").read_text().splitlines(keepends=True)
+    (folder / "mine.jsonl").write_text("".join(lines[:60]))
+    (folder / "guard").mkdir()
+    (folder / "guard" / "sitecustomize.py").write_text(GUARD)
+    paths = [str(folder / "guard"), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
     environment = {
-        "PYTHONPATH": str(tmp_path / "guard"),
-        "SEEN": str(tmp_path / "seen"),
-        "TUNE_OR_PROMPT_CACHE": str(tmp_path / "cache"),
+        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+        "SEEN": str(folder / "seen"),
+        "TUNE_OR_PROMPT_CACHE": str(folder / "cache"),
     }
     proof = subprocess.run(
         [sys.executable, "-c", "import socket; socket.create_connection(('127.0.0.1', 9))"],
@@ -290,26 +315,52 @@ def test_nothing_leaves_the_machine(tmp_path, small_scenario, tiny_model):
         capture_output=True,
     )
     assert b"lets nothing out" in proof.stderr
-    (tmp_path / "seen").unlink()
+    (folder / "seen").unlink()
     done = bench(
-        "run", small_scenario, "--quick", "--model", tiny_model, "--only", "zero-shot,lora",
-        cwd=tmp_path, **environment,
+        "run", "--data", "mine.jsonl", "--quick", "--json", "--model", tiny_model, "--only",
+        "zero-shot,lora", "--set", "lora.epochs=1", "--set", "lora.batch_size=4", cwd=folder,
+        **environment,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert not (tmp_path / "seen").exists(), (tmp_path / "seen").read_text()
+    return folder, done
 
 
-def test_rows_of_ones_own_run_from_the_file_alone(tmp_path, small_scenario, tiny_model):
-    done = bench(
-        "run", "--data", "rows.jsonl", "--quick", "--json", "--model", tiny_model, "--only",
-        "zero-shot", cwd=tmp_path, TUNE_OR_PROMPT_CACHE=str(tmp_path / "cache"),
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+def test_nothing_leaves_the_machine(own_rows):
+    folder, _ = own_rows
+    assert not (folder / "seen").exists(), (folder / "seen").read_text()
+
+
+def test_rows_of_ones_own_run_from_the_file_alone(own_rows):
+    folder, done = own_rows
     found = json.loads(done.stdout)
-    assert "160 rows of rows.jsonl; text in 'text', label in 'label'" in done.stderr
-    assert (tmp_path / "rows.toml").exists()
-    assert found["contenders"][0]["accuracy"]["n"] == 48
-    assert (tmp_path / found["report"]).exists()
+    assert "60 rows of mine.jsonl; text in 'text', label in 'label'" in done.stderr
+    assert (folder / "mine.toml").exists()
+    assert found["contenders"][0]["accuracy"]["n"] == 18
+    assert (folder / found["report"]).exists()
+
+
+def test_few_validation_rows_leave_the_choices_to_cross_validation(own_rows):
+    """Of 60 rows 18 are tested; the 8 that would validate are too few, so 42 train and choose."""
+    folder, done = own_rows
+    sentence = (
+        "too few validation rows to choose on (8): choices are made by 5-fold cross-validation within "
+        "the 42 rows that aren't test, and what is chosen is then fitted on all of them"
+    )
+    assert sentence in done.stderr
+    found = json.loads(done.stdout)
+    record = json.loads((folder / found["record"]).read_text())
+    assert record["plan"]["choosing"] == {"folds": 5, "rows": 42, "sentence": sentence}
+    assert "5-fold cross-validation" in record["plan"]["primary"]["chosen_by"]
+    notes = {t["name"]: t["outcome"]["notes"] for t in record["trials"]}
+    for name in ("tf-idf", "zero-shot", "lora"):
+        assert notes[name]["chosen_by"] == "5-fold cross-validation"
+        assert notes[name]["chosen_on_rows"] == 42
+        assert (notes[name]["validation_score"] * 42) % 1 == pytest.approx(0)
+    assert notes["lora"]["updates"] == 11  # 42 rows, four an update
+    assert all(canary["passed"] for canary in record["canaries"])
+    assert record["forecasts"][-1]["seconds"]
+    assert "5-fold cross-validation within the 42 rows" in (folder / found["report"]).read_text()
+    assert "`bench run ./mine.toml --quick --only few-shot@MODEL,lora" in found["verdict"]["scope"]
 
 
 def test_a_trial_that_fails_has_a_reason_and_the_others_go_on(tmp_path, small_scenario, tiny_model):
@@ -383,38 +434,48 @@ def test_few_rows_are_cross_fitted(tmp_path, small_scenario):
     assert not list((tmp_path / found["run"]).glob("rows*.json"))
 
 
-def test_too_few_validation_rows_are_told_before_anything_runs(
+def test_too_few_rows_for_cross_validation_are_told_before_anything_runs(
     tmp_path, small_scenario, tiny_model
 ):
     text = small_scenario.read_text().replace("validation_rows = 20", "validation_rows = 4")
     small_scenario.write_text(text)
     done = bench(
-        "run", small_scenario, "--quick", "--model", tiny_model, "--out", "out", cwd=tmp_path,
-        TUNE_OR_PROMPT_CACHE=str(tmp_path / "cache"),
+        "run", small_scenario, "--quick", "--model", tiny_model, "--train-rows", "6", "--out", "out",
+        cwd=tmp_path, TUNE_OR_PROMPT_CACHE=str(tmp_path / "cache"),
     )  # fmt: skip
     assert done.returncode == 2
-    assert done.stderr.strip().splitlines()[-1] == (
-        "error: 4 validation rows are too few to choose prompts and settings on, and 8 are the "
-        "fewest; set validation_rows higher in [task], or bring more rows"
+    assert done.stderr.strip() == (
+        "error: 6 rows that aren't tested are too few to choose prompts and settings on, and 8 are "
+        "the fewest, by validation rows or by cross-validation; raise --train-rows"
     )
     assert not (tmp_path / "out").exists()
 
 
-@pytest.fixture(scope="module")
-def plain(tmp_path_factory, tiny_model):
-    """The folder of a finished run, with its scenario and cache; tests copy it."""
-    folder = tmp_path_factory.mktemp("plain")
-    make_small(folder)
-    process = start(folder, tiny_model)
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode == 0, errors
-    return folder
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("few-shot.shots=400", "few-shot.shots=400 asks for more demonstrations than the"),
+        ("dora.rank=4", "--set dora.rank: dora isn't in this run, which has"),
+        ("lora.learning_rates=1e-3,1e-3", "lora.learning_rates names 0.001 twice"),
+        ("lora.targets=bogus", "tiny-model0 has no module 'bogus' to put an adapter on"),
+    ],
+)
+def test_a_setting_that_can_not_be_is_told_before_anything_runs(
+    tmp_path, small_scenario, tiny_model, setting, told
+):
+    done = bench(
+        "run", small_scenario, "--quick", "--model", tiny_model, "--set", setting, "--out", "out",
+        cwd=tmp_path, TUNE_OR_PROMPT_CACHE=str(tmp_path / "cache"),
+    )  # fmt: skip
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert told in done.stderr
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.fixture
-def unfinished(tmp_path, plain, tiny_model):
+def unfinished(tmp_path, resumed, tiny_model):
     """A finished run's folder, and the way to start it again; damage makes it unfinished."""
-    shutil.copytree(plain, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(resumed[0], tmp_path, dirs_exist_ok=True)
 
     def again():
         process = start(tmp_path, tiny_model)

@@ -268,3 +268,35 @@ def test_looks_spend_the_whole_error_and_little_of_it_early():
         spent = [statistics.error_of_look(k, looks) for k in range(1, looks + 1)]
         assert sum(spent) == pytest.approx(0.05)
         assert spent == sorted(spent)
+
+
+def test_a_p_value_is_at_most_5_percent_where_its_looks_part_of_the_error_rejects():
+    """Two looks have 0.00557 and 0.04443: p x 0.05 / part."""
+    assert statistics.p_at_look(0.03, 1, 1) == 0.03
+    assert statistics.p_at_look(0.0055, 1, 2) == pytest.approx(0.0494, abs=2e-4)
+    assert statistics.p_at_look(0.0056, 1, 2) > 0.05
+    assert statistics.p_at_look(0.0444, 2, 2) < 0.05 < statistics.p_at_look(0.0445, 2, 2)
+    assert statistics.p_at_look(0.5, 1, 2) == 1.0
+
+
+@pytest.mark.parametrize(("look", "looks"), [(1, 1), (1, 2), (2, 2), (2, 3)])
+def test_p_of_two_methods_and_their_interval_agree_at_every_look(look, looks):
+    """The same t on both sides: p <= 0.05 where, and only where, the looks interval leaves out 0."""
+    rng, groups, agreed = np.random.default_rng(look + looks), np.arange(60), set()
+    for gain in np.linspace(0, 0.3, 40):
+        arms = [rng.random((5, 60)) < share for share in (0.5, 0.5 + gain)]
+        level = 1 - statistics.error_of_look(look, looks)
+        found = statistics.difference_of_methods(*arms, groups, level)
+        p = statistics.p_at_look(statistics.methods_p_value(*arms, groups), look, looks)
+        apart = found.low > 0 or found.high < 0
+        assert apart == (p <= 0.05)
+        agreed.add(apart)
+    assert agreed == {True, False}
+
+
+def test_rows_that_narrow_an_interval_count_the_level_that_comes_next():
+    """Half widths go with the normal quantile: from 95 to 99 % by 2.5758 / 1.9600, squared 1.727."""
+    assert statistics.rows_to_narrow(100, 0.06, 0.03) == 1600
+    assert statistics.rows_to_narrow(100, 0.06, 0.03, 0.95, 0.99) == pytest.approx(2764, abs=1)
+    assert statistics.level_of_next_look(1, 2) == pytest.approx(1 - 0.04443, abs=5e-5)
+    assert statistics.level_of_next_look(2, 2) == statistics.level_of_next_look(1, 1) == 0.95

@@ -39,14 +39,15 @@ def verdict(
         "difference": None if low is None else (low + high) / 2, "low": low, "high": high,
         "n": 300, "groups": 39, "discordant_share": 0.4, "reason": "they answer alike",
         "baseline_model": models[0], "model": models[1],
+        "arms": {side: dict(zip(("low", "high"), limits, strict=True))
+                 for side, limits in zip(("prompt", "fine_tune"), reached or ((0, 1),) * 2, strict=True)},
     }  # fmt: skip
     arms = [
         {"name": name, "p95_latency_ms": ms, "usd_per_1000_requests": price, "setup_usd": setup,
-         "machine_gflops": speed, "p95_latency_interval_ms": interval,
-         "accuracy": dict(zip(("low", "high"), limits, strict=True))}
-        for name, ms, price, setup, speed, interval, limits in zip(
+         "machine_gflops": speed, "p95_latency_interval_ms": interval}
+        for name, ms, price, setup, speed, interval in zip(
             ("few-shot", "lora"), (prompt_ms, tuned_ms), prices, (1.0, 20.0), speeds, intervals,
-            reached or ((0, 1), (0, 1)), strict=True,
+            strict=True,
         )
     ]  # fmt: skip
     return make_verdict(plan, scenario, arms, [comparison], 300, failed, earlier)
@@ -148,6 +149,20 @@ def test_a_next_look_that_was_declared_is_what_settles_it():
     )
 
 
+def test_rows_that_a_next_look_takes_are_counted_at_its_own_level():
+    """Its part is 4.443 %: (2.0101 + 0.8416)^2 x 0.4563 / 0.03^2 = 4,124, and 95 % would say 3,980."""
+    told = verdict(-0.01, 0.2, looks=2)["overall"]["would_settle"]
+    assert "about 4,124 independent test rows" in told
+    assert "may take them, at 95.55 %" in told
+
+
+def test_the_bar_decides_at_the_looks_level_too():
+    reached = ((0.6, 0.8), (0.91, 0.95))
+    found = verdict(-0.01, 0.2, reached=reached, quality_bar=0.9, looks=2)["quality"]
+    assert found["answer"] == "fine_tune"
+    assert "(Intervals of 99.44 %, for this look.)" in found["sentence"]
+
+
 def test_latency_cannot_be_told_where_the_machine_changed_between_the_arms():
     """100 and 126 GFLOP/s are further apart than 1.25 times, 100 and 124 are not."""
     told = verdict(0.1, 0.2, target=60, speeds=(100.0, 126.0))["latency"]
@@ -177,7 +192,7 @@ def test_cost_over_a_horizon_counts_the_set_up():
 def test_the_scope_gives_the_command_that_would_test_another_model():
     scope = verdict(0.1, 0.2)["scope"]
     assert "run few-shot@MODEL to test one" in scope
-    assert "`bench run sentiment --only few-shot@MODEL,lora`" in scope
+    assert "`bench run sentiment --quick --only few-shot@MODEL,lora --model M`" in scope
     assert "of these prompts and weights" in scope
 
 

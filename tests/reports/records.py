@@ -29,10 +29,10 @@ provenance = "my rows"
 SHARES = {"majority": 0.5, "tf-idf": 0.55, "zero-shot": 0.5, "few-shot": 0.6, "lora": 0.65}
 
 
-def finished(seeds: tuple[int, ...] = (), folds: int = 1) -> dict:
+def finished(seeds: tuple[int, ...] = (), folds: int = 1, looks: int = 1) -> dict:
     """60 test rows in 20 groups; each contender is right on the share of rows in `SHARES`.
 
-    Cross-fitted in several folds it has one arm of each side.
+    Cross-fitted in several folds it has one arm of each side. It is the first of the declared looks.
     """
     rows = tuple(Example(f"r{i}", f"text {i}", "good", f"g{i % 20}") for i in range(60))
     others = [
@@ -43,6 +43,8 @@ def finished(seeds: tuple[int, ...] = (), folds: int = 1) -> dict:
     splits = [Split(*others, rows[i::folds], "d" * 64, counts) for i in range(folds)]
     only = ("few-shot", "lora") if folds > 1 else ()
     scenario = parse(SCENARIO, "small", "small.toml")
+    decision = scenario.decision.model_copy(update={"looks": looks})
+    scenario = scenario.model_copy(update={"decision": decision})
     plan = make_plan(scenario, splits, MODES["quick"], 0, "tiny", only, seeds=seeds)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

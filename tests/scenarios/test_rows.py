@@ -8,7 +8,19 @@ import pytest
 import scenarios
 from scenarios.errors import UserError
 from scenarios.near_copies import near_copies_of
-from scenarios.rows import Example, balanced_sample, clean, cross_splits, load_split, read, split
+from scenarios.rows import (
+    Example,
+    Split,
+    balanced_sample,
+    clean,
+    cross_splits,
+    keep_split,
+    kept_split,
+    load_split,
+    read,
+    split,
+    with_folds,
+)
 from scenarios.schema import Rows, Task
 
 
@@ -242,3 +254,73 @@ def test_more_folds_than_the_rows_fill_are_told(tmp_path):
         cross_splits(few_rows(tmp_path, n=4), seed=0, count=3)
     with pytest.raises(UserError, match="of 3 has no training row with the label"):
         cross_splits(few_rows(tmp_path, n=12, labels="abcdef"), seed=0, count=3)
+
+
+def test_folds_without_enough_rows_to_choose_on_leave_them_to_train(tmp_path):
+    """30 rows in five folds: six validate where six are enough, and where seven are asked for none."""
+    enough = cross_splits(few_rows(tmp_path), seed=0, count=5, fewest=6)
+    assert {len(found.validation) for found in enough} == {6}
+    few = cross_splits(few_rows(tmp_path), seed=0, count=5, fewest=7)
+    assert {len(found.validation) for found in few} == {0}
+    assert {len(found.train) for found in few} == {24}
+    assert sorted(e.id for found in few for e in found.test) == sorted(
+        e.id for found in enough for e in found.test
+    )
+
+
+def sides(found):
+    """Of each fold the rows that are held out, and those that train meanwhile."""
+    by_id = {e.id: e for e in found.train}
+    for fold in found.folds:
+        held_out = [by_id[id_] for id_ in fold.held_out]
+        away = {*fold.held_out, *fold.copies}
+        yield held_out, [e for e in found.train if e.id not in away]
+
+
+def test_folds_to_choose_by_hold_each_row_out_once_with_its_group_and_its_share_of_labels():
+    rows = examples(46, group=lambda i: f"g{i // 2}")
+    parts = split(rows, task(validation_rows=0), seed=0)
+    found = with_folds(parts, ("a", "b"), 40, seed=0, count=5)
+    assert len(found.train) == 40
+    held = [id_ for fold in found.folds for id_ in fold.held_out]
+    assert len(found.folds) == 5
+    assert sorted(held) == sorted(e.id for e in found.train)
+    assert not set(held) & {e.id for e in found.test}
+    for held_out, train in sides(found):
+        assert Counter(e.gold for e in held_out)["a"] in (3, 4, 5)
+        assert not {e.group for e in held_out} & {e.group for e in train}
+    again = with_folds(parts, ("a", "b"), 40, seed=0, count=5)
+    assert again.folds == found.folds
+    assert with_folds(parts, ("a", "b"), 40, seed=1, count=5).folds != found.folds
+
+
+def test_a_near_copy_of_a_row_that_is_held_out_trains_nothing_meanwhile():
+    same = "the battery of this camera lasts for a whole day of taking pictures"
+    rows = examples(30, text=lambda i: same + "s" * i if i < 2 else f"row {i * 104729} says {i}")
+    parts = Split(tuple(rows), (), (), "d", {})
+    found = with_folds(parts, ("a", "b"), 30, seed=0, count=5)
+    apart = [fold for fold in found.folds if len({"0", "1"} & set(fold.held_out)) == 1]
+    assert len(apart) == 2  # by this seed the two are dealt into different folds
+    for held_out, train in sides(found):
+        assert not near_copies_of([e.text for e in held_out], [e.text for e in train])
+    assert {fold.copies for fold in apart} == {("0",), ("1",)}
+
+
+def test_fewer_groups_than_folds_make_fewer_folds():
+    rows = examples(12, group=lambda i: f"g{i // 4}")
+    found = with_folds(Split(tuple(rows), (), (), "d", {}), ("a", "b"), 12, seed=0, count=5)
+    assert [len(fold.held_out) for fold in found.folds] == [4, 4, 4]
+
+
+def test_a_label_of_one_group_can_not_be_chosen_by_folds():
+    rows = [Example(str(i), f"row {i * 104729}", "b" if i < 2 else "a", f"g{i // 2}")
+            for i in range(20)]  # fmt: skip
+    parts = Split(tuple(rows), (), (), "d", {})
+    with pytest.raises(UserError, match="no row with the label 'b' is left to train on"):
+        with_folds(parts, ("a", "b"), 20, seed=0, count=5)
+
+
+def test_a_split_with_folds_is_kept_whole(tmp_path):
+    parts = with_folds(Split(tuple(examples(12)), (), (), "d", {}), "ab", 12, seed=0, count=3)
+    keep_split(parts, tmp_path / "rows.json")
+    assert kept_split(tmp_path / "rows.json") == parts

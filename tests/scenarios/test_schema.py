@@ -1,5 +1,7 @@
 """A scenario's file is read strictly, and all of its faults are told at once, each with its line."""
 
+import re
+
 import pytest
 
 import scenarios
@@ -133,3 +135,43 @@ def test_a_task_may_bring_other_wordings_of_its_instruction():
     assert task.wordings == ("Which?", "What?", "Who?")
     assert task.worded(0) == task
     assert task.worded(2).instruction == "Who?"
+
+
+TASKED = """
+[task]
+instruction = "Good or bad?"
+instructions = ["Which is it?"]
+labels = ["good", "bad"]
+[task.rows]
+path = "rows.csv"
+format = "csv"
+label = "label"
+"""
+
+
+@pytest.mark.parametrize(
+    ("was", "instead", "told"),
+    [
+        ('"Good or bad?"', '" "', "line 3, task.instruction: an instruction is blank"),
+        ('["Which is it?"]', '["Which?", "  "]', "line 4, task.instructions: an instruction is blank"),
+        ('["Which is it?"]', '["a?", "a?"]', "the instruction 'a?' stands twice among instruction"),
+        ('["Which is it?"]', '["Good  or bad?"]', "the instruction 'Good or bad?' stands twice"),
+    ],
+)  # fmt: skip
+def test_a_wording_that_is_blank_or_said_before_is_told(was, instead, told):
+    text = 'title = "x"' + TASKED
+    assert parse(text, "x", "x.toml").task.wordings == ("Good or bad?", "Which is it?")
+    with pytest.raises(UserError, match=re.escape(told)):
+        parse(text.replace(was, instead), "x", "x.toml")
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("requests_per_month = 50000", "requests_per_month without horizon_months prices nothing"),
+        ("horizon_months = 12", "horizon_months without requests_per_month prices nothing"),
+    ],
+)
+def test_a_volume_and_its_horizon_go_together(line, told):
+    with pytest.raises(UserError, match=told):
+        parse(f'title = "x"\n[decision]\n{line}\n', "x", "x.toml")

@@ -1,0 +1,59 @@
+"""Modules that a model hasn't are told before anything is trained."""
+
+import pytest
+
+import scenarios
+from bench.plan import MODES, make_plan, parse_settings
+from bench.targets import check_targets, modules_of
+from scenarios.errors import UserError
+from scenarios.rows import Example, Split
+
+SPLIT = Split(
+    tuple(Example(str(i), f"text {i}", "negative", str(i)) for i in range(50)), (), (), "d", {}
+)
+
+
+def trials(targets, model="M"):
+    changed = parse_settings([f"lora.targets={targets}"])
+    return make_plan(
+        scenarios.load("sentiment"), SPLIT, MODES["quick"], 0, model, ("lora",), changed
+    ).trials
+
+
+def test_modules_are_read_from_the_files_headers(tiny_model):
+    found = {name.rpartition(".")[2] for name in modules_of(tiny_model)}
+    assert found == {
+        "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj",
+        "embed_tokens", "lm_head",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "targets",
+    [
+        "attention",
+        "all-linear",
+        "q_proj",
+        "q_proj, down_proj",
+        "layers.1.self_attn.v_proj",
+        "lm_head",
+    ],
+)
+def test_modules_that_the_model_has_are_taken(tiny_model, targets):
+    check_targets(trials(targets), {"M": tiny_model})
+
+
+@pytest.mark.parametrize("targets", ["bogus", "q_proj,bogus", "proj", "norm"])
+def test_a_module_that_the_model_has_not_is_told_with_those_that_it_has(tiny_model, targets):
+    with pytest.raises(UserError) as told:
+        check_targets(trials(targets), {"M": tiny_model})
+    wanted = targets.rpartition(",")[2]
+    assert f"lora.targets={targets}: M has no module '{wanted}'" in str(told.value)
+    assert "give attention, all-linear, or some of down_proj, embed_tokens" in str(told.value)
+    check_targets(trials(targets), {})  # a model that isn't here yet isn't asked
+
+
+def test_a_file_that_is_cut_short_is_told(tmp_path):
+    (tmp_path / "model.safetensors").write_bytes(b"\x10")
+    with pytest.raises(UserError, match=r"'model.safetensors' isn't a whole safetensors file"):
+        modules_of(tmp_path)
