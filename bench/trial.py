@@ -307,10 +307,12 @@ def import_ahead() -> None:
     """What trials with models import: most of the time that such a process takes to start."""
     import peft
     import transformers
+    from transformers.conversion_mapping import get_checkpoint_conversion_mapping
 
     from bench import answering, training  # noqa: F401
 
     _ = transformers.AutoModelForCausalLM, transformers.AutoTokenizer, peft.LoraConfig
+    get_checkpoint_conversion_mapping("llama")  # hundreds of patterns, compiled once
     import_module("transformers.models.llama.modeling_llama")
 
 
