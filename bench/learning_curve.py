@@ -21,7 +21,10 @@ FEWEST_SIZES = 4
 """A curve of three parameters through three points would fit anything."""
 SURE = (1 + LEVEL) / 2
 """The share of resamples that an answer needs: what a two-sided interval leaves on one side."""
-_EXPONENTS = (0.05, 3.0)  # of the power law; learning curves' are about 0.1 to 1 (Hestness et al. 2017)
+_EXPONENTS = (
+    0.05,
+    3.0,
+)  # of the power law; learning curves' are about 0.1 to 1 (Hestness et al. 2017)
 
 
 @dataclass(frozen=True)

@@ -164,7 +164,7 @@ def train(
     rows: Sequence[Row],
     settings: TrainSettings,
     seed: int,
-    validate: Callable[[], tuple[float | None, float]],
+    validate: Callable[[], tuple[float | None, float]] | None,
     kept: Kept | None,
     progress: str = "training",
 ) -> tuple[_Adapter | _Whole, dict]:
@@ -173,6 +173,7 @@ def train(
     The loss is on the answers' tokens alone.
     `validate` gives the score (or None) and the mean log-likelihood of the gold answers on the
     validation rows; the best epoch is that of the highest score, then of the highest likelihood.
+    Without `validate` it is the last.
     Each finished epoch is put into `kept`, and epochs that are there already aren't trained again.
     """
     torch.manual_seed(seed)
@@ -196,7 +197,7 @@ def train(
         tuned.network.eval()
         synchronise()
         seconds = time.perf_counter() - start
-        score, log_likelihood = validate()
+        score, log_likelihood = validate() if validate else (None, None)
         epoch = {
             "epoch": number,
             "loss": sum(losses) / len(losses),
@@ -322,6 +323,8 @@ class _Step:
 
 
 def _rank_of_epoch(epoch: dict) -> tuple[float, float]:
+    if epoch["validation_log_likelihood"] is None:
+        return 0.0, epoch["epoch"]
     return epoch["validation_score"] or 0.0, epoch["validation_log_likelihood"]
 
 

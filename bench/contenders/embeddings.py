@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
 from pydantic import Field
@@ -28,13 +28,26 @@ class Contender:
     family: ClassVar = "between"
     uses_model: ClassVar = True
     seeded: ClassVar = False
+    remembers: ClassVar = True
     usual: ClassVar = ("default", "full")
     tasks: ClassVar = ("classification",)
     quick: ClassVar = {"depths": (0.5,)}
 
     def fit(self, ground: Ground, seed: int) -> VectorAnswerer:
-        """The best layer and penalty; of equals the first."""
+        """The best layer and penalty; of equals the first.
+
+        Without rows to choose by it is the first layer and the middle penalty.
+        """
+        if not ground.validation:
+            middle = self.inverse_penalties[len(self.inverse_penalties) // 2]
+            return fitted(ground, self.depths[:1], [middle])
         return fitted(ground, self.depths, self.inverse_penalties)
+
+    def settled(self, notes: dict) -> Contender:
+        """With the layer and the penalty that were chosen."""
+        return replace(
+            self, depths=(notes["depth"],), inverse_penalties=(notes["inverse_penalty"],)
+        )
 
     def forecast(self, work) -> float:
         """Seconds of a trial; the regression's own are few."""
@@ -51,7 +64,7 @@ def fitted(ground: Ground, depths: Sequence[float], inverse_penalties) -> Vector
     from bench.metrics import load_metric
 
     metric, labels = load_metric(ground.task.metrics[0]), ground.task.labels
-    embedder = Embedder(ground.model(), ground.task, depths)
+    embedder = Remembering(Embedder(ground.model(), ground.task, depths), ground.memory)
     train, validation = (
         embedder.embed([example.text for example in part])
         for part in (ground.train, ground.validation)
@@ -62,15 +75,37 @@ def fitted(ground: Ground, depths: Sequence[float], inverse_penalties) -> Vector
         for penalty in inverse_penalties:
             pipeline = make_pipeline(StandardScaler(), LogisticRegression(C=penalty, max_iter=2000))
             pipeline.fit(train[i], [example.gold for example in ground.train])
-            reached = metric.of(gold, pipeline.predict(validation[i]).tolist(), labels)
+            reached = None
+            if gold:
+                reached = metric.of(gold, pipeline.predict(validation[i]).tolist(), labels)
             one = {"depth": depth, "inverse_penalty": penalty, "validation_score": reached}
             tried.append(one)
-            if best is None or reached > best[0]["validation_score"]:
+            if best is None or (gold and reached > best[0]["validation_score"]):
                 best = one, pipeline
     notes = {**best[0], "tried": tried}
-    return VectorAnswerer(
-        Embedder(ground.model(), ground.task, [notes["depth"]]), best[1], labels, notes
-    )
+    served = Embedder(ground.model(), ground.task, [notes["depth"]])
+    return VectorAnswerer(Remembering(served, ground.memory), best[1], labels, notes)
+
+
+class Remembering:
+    """An embedder that reads each text once, where there is a memory to keep its vectors in."""
+
+    def __init__(self, embedder, memory: dict | None):
+        self.tokens = embedder.tokens
+        self._embedder, self._memory = embedder, memory
+
+    def embed(self, texts: Sequence[str]):
+        """Shape (depths, texts, width), float32."""
+        if self._memory is None:
+            return self._embedder.embed(texts)
+        import numpy as np
+
+        layers = tuple(self._embedder.layers)
+        new = [t for t in dict.fromkeys(texts) if (layers, t) not in self._memory]
+        for text, vectors in zip(new, np.moveaxis(self._embedder.embed(new), 1, 0), strict=True):
+            self._memory[layers, text] = vectors
+        known = [self._memory[layers, text] for text in texts]
+        return np.stack(known, axis=1) if known else self._embedder.embed([])
 
 
 class VectorAnswerer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
 from pydantic import Field
@@ -34,9 +34,14 @@ class Contender:
     quick: ClassVar = {}
 
     def fit(self, ground: Ground, seed: int) -> LinearAnswerer | NearestAnswerer:
-        """The best of the penalties; of equals the strongest regularisation."""
+        """The best of the penalties; of equals the strongest regularisation.
+
+        Without rows to choose by it is the middle one.
+        """
         if ground.task.type == "generation":
             return NearestAnswerer(ground)
+        if not ground.validation:
+            return self._fit(ground, self.inverse_penalties[len(self.inverse_penalties) // 2])
         candidates = [self._fit(ground, penalty) for penalty in self.inverse_penalties]
         return max(candidates, key=lambda candidate: candidate.notes["validation_score"])
 
@@ -50,9 +55,15 @@ class Contender:
         )
         pipeline.fit([e.text for e in ground.train], [e.gold for e in ground.train])
         answerer = LinearAnswerer(pipeline, ground.task, {"inverse_penalty": inverse_penalty})
-        answers = answers_of(answerer, ground.validation)
-        answerer.notes["validation_score"] = quality(answers, ground.validation, ground.task)
+        if ground.validation:
+            answers = answers_of(answerer, ground.validation)
+            answerer.notes["validation_score"] = quality(answers, ground.validation, ground.task)
         return answerer
+
+    def settled(self, notes: dict) -> Contender:
+        """With the penalty that was chosen."""
+        chosen = notes.get("inverse_penalty")
+        return replace(self, inverse_penalties=(chosen,)) if chosen else self
 
 
 def vectorizer():
@@ -91,8 +102,10 @@ class NearestAnswerer:
         self._answers = [example.gold for example in ground.train]
         self._vectorizer = vectorizer()
         self._rows = self._vectorizer.fit_transform([example.text for example in ground.train])
-        answers = answers_of(self, ground.validation)
-        self.notes = {"validation_score": quality(answers, ground.validation, ground.task)}
+        self.notes = {}
+        if ground.validation:
+            answers = answers_of(self, ground.validation)
+            self.notes["validation_score"] = quality(answers, ground.validation, ground.task)
 
     def answer(self, examples: Sequence[Example], done=()) -> Iterator[list[Answer]]:
         """The nearest row's answer to each row; of equals the first."""

@@ -148,7 +148,9 @@ def test_where_tuning_never_gains_the_margin_it_is_rarely_said_to_overtake():
         tuned = simulated(rng, [0.53], 5, 200, seed_sd=0.03)
         prompted = simulated(rng, [0.50], 5, 200, seed_sd=0.03)
         draws = curves.drawn(groups, 5, int(rng.integers(1e9)), 400)
-        arms = [curves.resampled(statistics_of(a), ACCURACY.value, draws) for a in (tuned, prompted)]
+        arms = [
+            curves.resampled(statistics_of(a), ACCURACY.value, draws) for a in (tuned, prompted)
+        ]
         said += curves.crossover((64,), arms[0], [arms[1]], 0.03).answer == "from_the_smallest"
     assert said <= 15  # 7.5 %: five seeds are few, and 200 runs tell 2.5 from 7.5
 
@@ -185,7 +187,7 @@ def test_five_seeds_give_a_band_that_covers():
         right = simulated(rng, [0.7], 5, 200, seed_sd=0.03)
         [one] = curves.bands(statistics_of(right), ACCURACY.value, groups, np.empty((0, 1)), True)
         held += one.low <= 0.7 <= one.high
-    assert 184 <= held
+    assert held >= 184
 
 
 def test_a_band_of_another_metric_is_of_the_resamples():
