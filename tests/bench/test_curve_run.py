@@ -120,7 +120,7 @@ def test_its_record_is_evidence_for_advice_and_has_a_report(killed_and_resumed):
         "advisor", "recommend", "--scenario", folder / "small.toml", "--evidence", folder / "out"
     )
     assert done.returncode == 0, done.stderr
-    assert "labelled rows" in done.stdout
+    assert "lora against few-shot" in done.stdout
 
 
 def test_a_forecast_of_each_trial_is_graded(killed_and_resumed):
@@ -151,7 +151,8 @@ def test_a_budget_drops_seeds_and_says_so_and_a_larger_one_goes_on(
     assert budget["dropped"]
     assert "dropped lora (seed 2)" in done.stderr
     assert budget["spent_seconds"] < 42
-    assert found["curve"]["crossovers"][0]["seeds"] == [0]
+    done_seeds = found["curve"]["crossovers"][0]["seeds"]
+    assert done_seeds in ([0], [0, 1])
     again = curve(tmp_path, tiny_model, *arguments, "--budget", "1h")
     assert again.returncode == 0, again.stderr
     more = json.loads(again.stdout)
