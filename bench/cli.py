@@ -151,7 +151,7 @@ going_options = [
     click.option(
         "--budget",
         metavar="20m",
-        help="Time (90s, 20m, 1h30m) or dollars ($5, with --usd-per-hour): what fits it is done.",
+        help="Time (90s, 20m, 1h30m) or dollars (5usd, with --usd-per-hour): what fits it is done.",
     ),
     click.option(
         "--usd-per-hour",
@@ -278,6 +278,12 @@ def plan(as_json, **options):
             click.echo(f"    {key} = {value}")
         if trial.slug in by_trial:
             click.echo(f"    forecast: {_forecast_text(by_trial[trial.slug])}")
+    if found.curve:
+        told = found.curve
+        click.echo(
+            f"\nlearning curve: {', '.join(map(str, told.sizes))} labelled rows, {len(told.seeds)} seeds, "
+            f"{len(told.trials)} trials (`bench curve --full --plan` shows them)"
+        )
     known = [forecast["seconds"] for forecast in forecasts if forecast["seconds"]]
     if known:
         click.echo(f"\nin all {total_duration(known)} for those with a forecast")
