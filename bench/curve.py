@@ -104,6 +104,11 @@ def make_curve(
                 contender, True, _of_curve(contender) | (changed.get(kind) or {})
             )
             _check_settled(kind, contender, settings)
+            if not needs_rows and changed.get(kind):
+                raise UserError(
+                    f"{kind} takes no labelled rows in a curve, so none of its settings can be chosen; "
+                    f"leave out --set {kind}.{next(iter(changed[kind]))}"
+                )
             trials.append(
                 Trial(
                     slug=f"{number + len(trials):02d}-curve-{slug_of(name)}-s{own_seed}",

@@ -143,6 +143,7 @@ def _told(plan, arm: Arm, metric, gold, groups, scenario, shown) -> dict:
     points = _points(arm, plan, sizes, estimates, metric, gold, labels)
     known = not isinstance(fit, str)
     return told | {
+        "seeds": seeds,
         "points": points,
         "fit": asdict(fit) if known else None,
         "fit_reason": None if known else fit,
@@ -262,13 +263,12 @@ def sentence(found: dict) -> str:
             f"{largest} labelled rows holds in {(1 - missed) * 100:.1f} % {behind}, and "
             f"{learning_curve.SURE * 100:g} % would be needed, for or against."
         )
-    return (
-        f"{ahead} from somewhere above {found['after']} and up to {found['at_most']} labelled rows on "
-        f"({share} {behind}; 95 % of them lie from {_end(found['low'])} to {_end(found['high'])})."
-        if found["after"] is not None
-        else f"{ahead}, most likely from {found['at_most']} labelled rows, the smallest size, on "
-        f"({share} {behind}; 95 % of them lie from {_end(found['low'])} to {_end(found['high'])})."
-    )
+    ends = _end(found["low"]), _end(found["high"])
+    spread = "" if ends[0] == ends[1] else f"; 95 % of them lie from {ends[0]} to {ends[1]}"
+    told = f"({share} {behind}{spread})"
+    if found["after"] is None:
+        return f"{ahead}, most likely from {found['at_most']} labelled rows, the smallest size, on {told}."
+    return f"{ahead} from somewhere above {found['after']} and up to {found['at_most']} labelled rows on {told}."
 
 
 def _end(place: dict) -> str:

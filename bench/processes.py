@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 SPENT = -100
 """The exit code of a trial that was stopped since its budget was spent."""
-_TICK_SECONDS = 1.0
+_TICK_SECONDS = 5.0
 
 
 class Processes:

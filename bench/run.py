@@ -187,7 +187,9 @@ def prepare(request: Request) -> tuple[Plan, list[Split]]:
     )
     for split in splits:
         check_rows(task, split)
-    if request.curve and not request.folds:
+    if request.curve and request.folds:
+        say("no learning curve in this run: cross-fitting takes all rows for the race")
+    elif request.curve:
         try:
             curve = _curve(request, request.curve, splits[0], len(plan.trials) + 1)
             plan = replace(plan, curve=curve)
@@ -197,7 +199,10 @@ def prepare(request: Request) -> tuple[Plan, list[Split]]:
 
 
 def _curve(request: Request, wanted: Wanted, split: Split, number: int = 1) -> Curve:
-    only = request.only if wanted.alone else [name for name in request.only if has_curve(name)]
+    only, changed = request.only, request.changed
+    if not wanted.alone:  # what the race was asked for, as far as a curve has it
+        only = [name for name in only if has_curve(name)]
+        changed = {kind: own for kind, own in changed.items() if kind != "zero-shot"}
     return make_curve(
         wanted,
         request.scenario.task,
@@ -206,7 +211,7 @@ def _curve(request: Request, wanted: Wanted, split: Split, number: int = 1) -> C
         request.seed,
         request.model,
         only,
-        request.changed,
+        changed,
         number,
     )
 

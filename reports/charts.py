@@ -92,7 +92,7 @@ def quality_by_rows(
     colour = alt.Color("family:N", title=None).scale(
         domain=[NAMES[family] for family in families],
         range=[COLOURS[family] for family in families],
-    ).legend(orient="top")  # fmt: skip
+    ).legend(orient="top", symbolOpacity=1)  # fmt: skip
     marks = _marks(lines)
     places = [row["rows"] for row in marks["dots"] + marks["fits"]] or [1]
     ends = [min(places), max(places) * 1.6]
