@@ -78,7 +78,7 @@ def test_a_slip_is_one_line_with_the_way_out(arguments, line):
 @pytest.mark.parametrize(
     ("options", "line"),
     [
-        (["--sizes", "8,5000"], "--sizes goes to 5000, and 92 training rows are there; end at 92, or bring more rows"),
+        (["--sizes", "8,5000"], "--sizes goes to 5000, and 100 training rows are there; end at 100, or bring more rows"),
         (["--only", "setfit"], "'setfit' has no learning curve; leave it out of --only"),
         (["--only", "majority"], "majority has no learning curve: it says one thing to everything"),
         (["--set", "lora.learning_rates=1e-3,1e-4"],
