@@ -1,6 +1,9 @@
 """A budget: what fits by forecast, in which order, what is dropped, and what is left of it."""
 
 import json
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -9,6 +12,8 @@ from bench import budget
 from bench.budget import Budget, Ledger, allot, parse
 from bench.curve import Wanted, make_curve
 from bench.plan import MODES, curve_plan, make_plan
+from bench.processes import SPENT, _within
+from bench.run import _do
 from scenarios.errors import UserError
 from scenarios.rows import Example, Split
 
@@ -184,3 +189,38 @@ def test_the_same_budget_goes_on_with_what_it_had_planned_and_another_plans_anew
     assert Ledger(tmp_path, Budget("2m", 120.0)).goes_on() is None
     assert budget.sizes_left(tmp_path, (0,)) == [0]
     assert budget.sizes_left(tmp_path, (32, 64, 128)) == [32, 64]
+
+
+@pytest.mark.parametrize(("sleeps", "budget_seconds", "code"), [(30, 0.2, SPENT), (0, 20, 0)])
+def test_a_trial_is_waited_for_as_long_as_the_budget_lasts(tmp_path, sleeps, budget_seconds, code):
+    process = subprocess.Popen([sys.executable, "-c", f"import time; time.sleep({sleeps})"])
+    start = time.monotonic()
+    ledger = Ledger(tmp_path, Budget("x", budget_seconds))
+    try:
+        assert _within(ledger, process) == code
+    finally:
+        process.kill()
+        process.wait()
+    assert time.monotonic() - start < 15
+    assert json.loads((tmp_path / "budget.json").read_text())["spent_seconds"] > 0
+
+
+def test_a_trial_that_the_budget_doesnt_reach_is_told_and_its_finished_sizes_count(tmp_path):
+    plan = a_curve()
+    for part in ("outcomes", "points", "fitted", "adapters"):
+        (tmp_path / part).mkdir()
+    begun, other = plan.curve.trials[:2]
+    (tmp_path / "points" / f"{begun.slug}-n32.json").write_text("{}")
+    ledger = Ledger(tmp_path, Budget("1m", 60.0))
+    ledger.spent_seconds = 61.0
+    for trial in (begun, other):
+        _do(tmp_path, trial, "[1/2]", None, ledger)
+    outcomes = [
+        json.loads((tmp_path / "outcomes" / f"{t.slug}.json").read_text()) for t in (begun, other)
+    ]
+    assert outcomes == [
+        {"status": "skipped", "reason": "the budget of 1m was spent, so it was stopped; what it had "
+         "finished is kept"},
+        {"status": "skipped", "reason": "the budget of 1m was spent, so it didn't begin"},
+    ]  # fmt: skip
+    assert ledger.stopped == [begun.slug, other.slug]
