@@ -145,10 +145,11 @@ def test_a_text_is_read_once_for_all_sizes(ground, monkeypatch):
 def test_after_a_size_the_model_is_the_base_again(name, ground):
     test, ground = ground
     kind = registry.contender(name)
-    settings = kind.quick | {"learning_rates": (1e-2,), "epochs": 1, "batch_size": 4}
+    settings = kind.quick | {"learning_rates": (1e-2,), "epochs": 1, "batch_size": 4,
+                             "accumulation_steps": 1}  # fmt: skip
     zero = registry.contender("zero-shot")()
     before = [a.scores for a in answers_of(zero.fit(ground, 0), test)]
-    found, undo = kind(**settings, accumulation_steps=1).fit_once(ground, 0)
+    found, undo = kind(**settings).fit_once(ground, 0)
     tuned = [a.scores for a in answers_of(found, test)]
     assert len(found.notes["epochs"]) == 8  # 24 updates of 4 rows, 3 to an epoch of 12
     assert found.notes["best_epoch"] == 8
