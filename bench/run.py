@@ -103,7 +103,7 @@ def _record_of(request: Request, folder: Path, processes: Processes) -> dict:
             for trial in plan.all_trials:
                 (folder / rows_file(trial.fold)).unlink(missing_ok=True)
         except KeyboardInterrupt:
-            done = len(list((folder / "outcomes").glob("*.json")))
+            done = sum(_is_done(folder, trial) for trial in plan.all_trials)
             raise Interrupted(
                 f"interrupted; {done} of {len(plan.all_trials)} trials are finished and kept"
                 + _sizes_kept(folder, plan),
@@ -414,7 +414,8 @@ def _do(
         return
     file.unlink(missing_ok=True)
     if ledger is not None and ledger.left <= 0:
-        _stop(folder, trial, place, ledger)
+        begun = "didn't go on" if _has_begun(folder, trial) else "didn't begin"
+        _stop(folder, trial, place, ledger, begun)
         return
     say(f"{place} {trial.name}" + (f" (seed {trial.seed})" if trial.seed else ""))
     (folder / "adapters" / trial.slug).mkdir(exist_ok=True)
@@ -425,7 +426,7 @@ def _do(
         code = processes.do(trial.slug, True, ledger)
     _remove_if_empty(folder / "adapters" / trial.slug)
     if code == SPENT and not file.exists():
-        _stop(folder, trial, place, ledger)
+        _stop(folder, trial, place, ledger, "was stopped; what it had finished is kept")
         return
     if code == CANNOT_WRITE:
         raise _cannot_write(folder, "the disk is full, or the folder may not be written to")
@@ -446,14 +447,11 @@ def _do(
     say(f"{place} {trial.name}: {time.time() - start:.0f} s{ending}")
 
 
-def _stop(folder: Path, trial: Trial, place: str, ledger: Ledger) -> None:
+def _stop(folder: Path, trial: Trial, place: str, ledger: Ledger, so: str) -> None:
     """The budget is spent: the trial counts as stopped, and what it finished is kept."""
     ledger.stopped.append(trial.slug)
     ledger.tick()
-    begun = "was stopped; what it had finished is kept" if _has_begun(folder, trial) else (
-        "didn't begin"
-    )  # fmt: skip
-    reason = f"the budget of {ledger.budget.said} was spent, so it {begun}"
+    reason = f"the budget of {ledger.budget.said} was spent, so it {so}"
     _skip(folder, trial, reason)
     say(f"{place} {trial.name}: {reason}")
 
