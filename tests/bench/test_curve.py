@@ -1,6 +1,7 @@
 """A curve's plan, and what its arms do at a size where nothing may be chosen."""
 
 import dataclasses
+import json
 
 import pytest
 
@@ -157,3 +158,40 @@ def test_after_a_size_the_model_is_the_base_again(name, ground):
     after = [a.scores for a in answers_of(zero.fit(ground, 0), test)]
     assert after == before
     assert any(abs(a[0] - b[0]) > 1e-3 for a, b in zip(tuned, before, strict=True))
+
+
+@pytest.mark.slow
+def test_free_texts_have_a_curve_too(tmp_path, tiny_model):
+    """Few-shot, the nearest row and tuning at 4 and 24 rows, of which 8 choose."""
+    from bench.curve_trial import point_file, run_sizes
+    from scenarios.schema import parse
+
+    scenario = parse(
+        'title = "T"\n[task]\ntype = "generation"\ninstruction = "Answer."\nmost_answer_tokens = 4\n'
+        'metrics = ["exact-match", "chrf"]\n[task.rows]\npath = "r"\nformat = "csv"\nlabel = "l"\n',
+        "texts", "texts.toml",
+    )  # fmt: skip
+    train, test = (
+        tuple(Example(f"{part}{i}", f"text {i}", f"answer {i % 3}", f"{part}{i}") for i in range(n))
+        for part, n in (("a", 30), ("b", 6))
+    )
+    split = Split(train, (), test, "d", {"train": 30})
+    small = {"lora": {"epochs": 1, "batch_size": 8}}
+    found = make_curve(
+        Wanted((4, 24), 1), scenario.task, split, "default", 0, str(tiny_model),
+        ("few-shot", "lora"), small,
+    )  # fmt: skip
+    assert [t.name for t in found.trials] == ["tf-idf", "few-shot", "lora"]
+    plan = curve_plan(scenario, split, MODES["default"], 0, str(tiny_model), 1, found)
+    as_json = json.loads(json.dumps(plan.to_json()))
+    (tmp_path / "answers").mkdir()
+    (tmp_path / "points").mkdir()
+    for trial in as_json["curve"]["trials"]:
+        run_sizes(tmp_path, as_json, trial, trial["sizes"], split)
+        points = [
+            json.loads(point_file(tmp_path, trial["slug"], size).read_text())
+            for size in trial["sizes"]
+        ]
+        assert [p["size"] for p in points] == trial["sizes"]
+        if trial["name"] in ("few-shot", "tf-idf"):
+            assert points[-1]["chosen_by"] == 8
