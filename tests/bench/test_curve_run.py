@@ -157,9 +157,9 @@ def test_a_budget_drops_seeds_and_says_so_and_a_larger_one_goes_on(
     points = tmp_path / "out" / "points"
     before = {file.name: file.stat().st_mtime_ns for file in points.glob("*.json")}
     assert any("lora" in name for name in before)
-    again = curve(tmp_path, tiny_model, *arguments, "--budget", "40s")
+    again = curve(tmp_path, tiny_model, *arguments, "--budget", "1m")
     assert again.returncode == 0, again.stderr
     more = json.loads(again.stdout)["budget"]
     assert "was done already" in again.stderr
     assert before.items() <= {f.name: f.stat().st_mtime_ns for f in points.glob("*.json")}.items()
-    assert budget["spent_seconds"] < more["spent_seconds"] < 42
+    assert budget["spent_seconds"] < more["spent_seconds"] < 62
