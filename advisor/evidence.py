@@ -12,6 +12,7 @@ from advisor.quality import Probability
 from scenarios.cache import DISK_ERRORS, PATH_ERRORS
 from scenarios.errors import UserError
 from scenarios.schema import Scenario
+from scenarios.terminal import one_line
 
 SCHEMA_VERSION = 1  # of the records that are read
 DECIDES = 12.0
@@ -20,6 +21,7 @@ MOST_SHIFT = 1.5  # the weight of one whose interval holds the margin, at most
 SIDES = ("prompt", "fine_tune")  # of the baseline and of the challenger
 _EFFECT_SD = 0.10  # how far arms usually lie apart, in the metric's unit: a prior for the odds
 _MOST_RATIO = 100.0  # an experiment can have faults of its own: it multiplies the odds by no more
+_MOST_WORDS = 400  # characters of a record's sentence that are passed on
 _SAME_SIZE = 2.0  # models within this ratio of sizes speak for each other
 
 
@@ -44,6 +46,7 @@ class Evidence:
     task: str
     withheld: str | None = None
     exploratory: str | None = None
+    crossover: str | None = None
     place: str = ""
 
     @property
@@ -103,10 +106,22 @@ def read_evidence(path: Path) -> Evidence:
     own = {
         "withheld": _withheld(record),
         "exploratory": str(exploratory) if exploratory else None,
+        "crossover": _crossover(record, primary),
         "place": file.parent.name if file.name == "record.json" and file.parent.name else file.name,
     }
     _check_sides(primary, record, file)
     return _evidence(primary, file, own)
+
+
+def _crossover(record: dict, primary: dict) -> str | None:
+    """From how many labelled rows on the record's tuned arm is ahead, in the record's own words."""
+    curve = record.get("curve")
+    found = curve.get("crossovers") if isinstance(curve, dict) else None
+    for one in found if isinstance(found, list) else []:
+        if isinstance(one, dict) and one.get("challenger") == primary.get("challenger"):
+            said = one.get("sentence")
+            return one_line(said)[:_MOST_WORDS] if isinstance(said, str) else None
+    return None
 
 
 def _read(file: Path):

@@ -133,7 +133,8 @@ def evidence(found: Recommendation) -> str:
     said = f"Evidence ({weighed.strength.replace('-', ' ')}): {e.challenger} against {e.baseline}, {e.points}"
     if weighed.strength == "set-aside":
         return f"{said}; set aside, since {weighed.because}."
-    return f"{said}; scope {e.scope}, tuned {e.model}, prompted {e.baseline_model}."
+    told = f"{said}; scope {e.scope}, tuned {e.model}, prompted {e.baseline_model}."
+    return f"{told} Its learning curve: {e.crossover}" if e.crossover else told
 
 
 def costs(found: Recommendation) -> list[str]:

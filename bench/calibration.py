@@ -12,6 +12,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -30,6 +31,7 @@ from bench.trial import (
     quiet_libraries,
     rows_file,
     settings_of,
+    trials_of,
 )
 from scenarios.cache import write_atomically
 from scenarios.errors import UserError
@@ -52,7 +54,7 @@ _ROWS = 24  # answered to measure a rate
 def main(folder: Path) -> None:
     """Forecast every trial of the plan in a folder."""
     plan = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
-    fold = plan["trials"][0]["fold"]  # the others are about as large
+    fold = trials_of(plan)[0]["fold"]  # the others are about as large
     found = forecasts(plan, kept_split(folder / rows_file(fold)))
     write_atomically(folder / FORECASTS, json.dumps(found, indent=1))
 
@@ -61,16 +63,19 @@ def forecasts(plan: dict, split: Split) -> list[dict]:
     """Seconds and bytes of each trial as `value`, `low` and `high`, or null; and the reason."""
     imported = time.time() - psutil.Process().create_time()
     by_slug = {}
-    for wanted in dict.fromkeys(map(_weights_of, plan["trials"])):
-        trials = [trial for trial in plan["trials"] if _weights_of(trial) == wanted]
+    everything = trials_of(plan)
+    for wanted in dict.fromkeys(map(_weights_of, everything)):
+        trials = [trial for trial in everything if _weights_of(trial) == wanted]
         loaded = _Loaded(imported)
         # Prompting comes first: a process that has trained holds more memory.
         for trial in sorted(trials, key=lambda trial: trial["family"] == "fine_tune"):
-            found = _forecast(trial, plan, split, loaded)
+            found = (forecast_of_curve if trial.get("sizes") else _forecast)(
+                trial, plan, split, loaded
+            )
             by_slug[trial["slug"]] = {
                 "trial": trial["slug"], "contender": trial["name"], **found
             }  # fmt: skip
-    return [by_slug[trial["slug"]] for trial in plan["trials"]]
+    return [by_slug[trial["slug"]] for trial in everything]
 
 
 def _forecast(trial: dict, plan: dict, split: Split, loaded: _Loaded) -> dict:
@@ -91,6 +96,10 @@ def _forecast(trial: dict, plan: dict, split: Split, loaded: _Loaded) -> dict:
         seconds = loaded.start_seconds + contender.forecast(work)
     except (Skipped, Failed, UserError) as error:
         return _none(str(error))
+    return _found(seconds, loaded, contender)
+
+
+def _found(seconds: float, loaded: _Loaded, contender) -> dict:
     return {
         "seconds": {
             "value": seconds,
@@ -100,6 +109,77 @@ def _forecast(trial: dict, plan: dict, split: Split, loaded: _Loaded) -> dict:
         **{key: _memory(key, loaded.usages, contender.family) for key in FORECAST_BYTES},
         "reason": "from a few seconds of its own work on this machine",
     }
+
+
+def forecast_of_curve(trial: dict, plan: dict, split: Split, loaded: _Loaded) -> dict:
+    """As of any trial, and `by_size`: the seconds of each size, beside `start_seconds` once.
+
+    What a seed's trial takes is told of the others too, since their rows are about as long.
+    """
+    key = trial["name"], tuple(trial["sizes"])
+    if key not in loaded.curves:
+        loaded.curves[key] = _curve_forecast(trial, plan, split, loaded)
+    return loaded.curves[key]
+
+
+def _curve_forecast(trial: dict, plan: dict, split: Split, loaded: _Loaded) -> dict:
+    from bench.subsets import Subset, subsets
+
+    task = Scenario.model_validate(plan["scenario"]).task
+    contender = registry.contender(trial["kind"])(**settings_of(trial))
+    drawn = subsets(split.train, [n for n in trial["sizes"] if n], task.labels, trial["seed"])
+    parts = {size: drawn.get(size, Subset((), (), 0)) for size in trial["sizes"]}
+    if trial["model"] is None:
+        seconds = _timed_without_model(contender, trial, task, split, parts)
+        start = loaded.start_seconds
+    else:
+        try:
+            model = loaded.of(contender, trial["model"])
+            rows = parts[trial["sizes"][-1]].rows or split.train[:_ROWS]
+            work = Work(model, task, replace(split, train=rows), 0, loaded)
+            seconds = _seconds_by_size(contender, work, parts)
+        except (Skipped, Failed, UserError) as error:
+            return _none(str(error))
+        start = loaded.start_seconds + work.import_seconds
+    found = _found(start + sum(seconds.values()), loaded, contender)
+    by_size = {str(size): value for size, value in seconds.items()}
+    return found | {"start_seconds": start, "by_size": by_size}
+
+
+def _seconds_by_size(contender, work: Work, parts: dict) -> dict[int, float]:
+    """Each size's fitting and answering, by the pieces of work that the contender names."""
+    if hasattr(contender, "forecast_once"):
+        return {n: contender.forecast_once(work.on(part.rows, ())) for n, part in parts.items()}
+    if not getattr(contender, "remembers", False):
+        return {
+            n: contender.forecast(work.on(part.learn, part.choose)) for n, part in parts.items()
+        }
+    found, known = {}, set()
+    for size, part in parts.items():  # each text is read once
+        new = [row for row in part.rows if row.id not in known]
+        found[size] = contender.forecast(work.on(new, (), test=not known))
+        known |= {row.id for row in new}
+    return found
+
+
+def _timed_without_model(contender, trial: dict, task: Task, split: Split, parts: dict) -> dict:
+    """The smallest and the largest size are done; the others lie on the line between."""
+    sizes = list(parts)
+
+    def seconds(size: int) -> float:
+        start = time.perf_counter()
+        subset = parts[size]
+        for train, choose in ((subset.learn, subset.choose), (subset.rows, ())):
+            ground = Ground(task, train, choose, lambda: None, Path(), None)
+            found = contender.fit(ground, trial["seed"])
+        answers_of(found, split.test)
+        return time.perf_counter() - start
+
+    imported = seconds(sizes[0])
+    low, high = seconds(sizes[0]), seconds(sizes[-1])
+    apart = max(sizes[-1] - sizes[0], 1)
+    line = {n: low + max(0.0, high - low) * (n - sizes[0]) / apart for n in sizes}
+    return line | {sizes[0]: max(imported, low)}
 
 
 def _none(reason: str) -> dict:
@@ -126,6 +206,7 @@ class _Loaded:
     def __init__(self, import_seconds: float):
         self.start_seconds = import_seconds
         self.usages: list[Usage] = []
+        self.curves: dict[tuple, dict] = {}
         self._model = None
 
     def of(self, contender, name: str):
@@ -153,14 +234,36 @@ class Work:
         self._answering = cache(self._try_answering)
         self._answering_near = cache(self._try_answering_near)
         self._reading = cache(self._try_reading)
+        self._training = cache(self._try_training)
         self._import_seconds = 0.0
-        self._folds = len(split.folds)
-        self._judging = split.train if split.folds else split.validation
+
+    @property
+    def _folds(self) -> int:
+        return len(self._split.folds)
+
+    @property
+    def _judging(self) -> Sequence[Example]:
+        return self._split.train if self._split.folds else self._split.validation
 
     @property
     def fittings(self) -> int:
         """How often something is fitted: once, or on each fold's others and then on all rows."""
         return self._folds + 1 if self._folds else 1
+
+    def on(
+        self, train: Sequence[Example], validation: Sequence[Example], test: bool = True
+    ) -> Work:
+        """The same measurements, carried on to other rows; to no test row without `test`."""
+        other = copy(self)
+        kept = self._split.test if test else ()
+        other._import_seconds = 0.0  # what is imported is imported once
+        other._split = replace(self._split, train=train, validation=validation, test=kept, folds=())
+        return other
+
+    @property
+    def import_seconds(self) -> float:
+        """Seconds until what training needs was imported; 0 where nothing was trained."""
+        return self._import_seconds
 
     @property
     def free_texts(self) -> bool:
@@ -229,6 +332,20 @@ class Work:
         `searched` are the rungs of a search before it: so many settings, each for an epoch of so
         many rows.
         """
+        each, validated = self._training(replace(settings, epochs=1))
+        validation = validated * len(self._judging)
+        n, parts = len(self._split.train), max(1, self._folds)
+        of_part = n - n // self._folds if self._folds else n
+        search = sum(
+            count * (parts * each * min(rows, of_part) + validation) for count, rows in searched
+        )
+        epochs = settings.epochs * (parts * each * of_part + validation)
+        if self._folds:  # and then on all rows, validated by none
+            epochs += settings.epochs * each * n
+        return search + epochs + self._import_seconds
+
+    def _try_training(self, settings) -> tuple[float, float]:
+        """Seconds of a row in an update, and of one in a validation."""
         imported = time.perf_counter()
         from bench.prompts import Renderer
         from bench.training import Row, mean_log_likelihood, train
@@ -237,7 +354,7 @@ class Work:
         self._answerer(0)  # a prompt that is too long is told before anything is trained
         renderer = Renderer(self._model.tokenizer, self._task)
         prefix = renderer.prefix()
-        few = _of_mean_length(self._judging, _ROWS)
+        few = _of_mean_length(self._judging or self._split.test, _ROWS)
         validated: list[float] = []
 
         def rows_of(examples: Sequence[Example]) -> list[Row]:
@@ -253,8 +370,8 @@ class Work:
             return 0.0, 0.0
 
         def seconds_a_row(examples: Sequence[Example]) -> float:
-            rows, once = rows_of(examples), replace(settings, epochs=1)
-            tuned, notes = train(self._model, prefix, rows, once, 0, validate, None, "")
+            rows = rows_of(examples)
+            tuned, notes = train(self._model, prefix, rows, settings, 0, validate, None, "")
             tuned.remove()
             return notes["epochs"][0]["seconds"] / len(rows)
 
@@ -263,16 +380,7 @@ class Work:
             seconds_a_row(sorted(self._split.train, key=lambda e: -len(e.text))[:count])
             each = seconds_a_row(_of_mean_length(self._split.train, count))
         self._loaded.usages.append(meter.usage)
-        validation = validated[-1] * len(self._judging)
-        n, parts = len(self._split.train), max(1, self._folds)
-        of_part = n - n // self._folds if self._folds else n
-        search = sum(
-            count * (parts * each * min(rows, of_part) + validation) for count, rows in searched
-        )
-        epochs = settings.epochs * (parts * each * of_part + validation)
-        if self._folds:  # and then on all rows, validated by none
-            epochs += settings.epochs * each * n
-        return search + epochs + self._import_seconds
+        return each, validated[-1]
 
     def restarts(self) -> float:
         """Seconds until a fresh process has the tuned model."""

@@ -26,6 +26,8 @@ Examples:
   bench run sentiment --only few-shot@./big-model,lora
   bench run --data reviews.csv --quick
   bench run sentiment --set lora.rank=32 --set lora.targets=all-linear
+  bench curve sentiment --sizes 32,64,128,256 --seeds 3
+  bench run sentiment --budget 20m
   bench report runs/sentiment-20261123T193400Z-1a2b
 """
 
@@ -75,6 +77,17 @@ def _numbers(context, parameter, value):
     return numbers
 
 
+def _sizes(context, parameter, value):
+    """Numbers of rows with commas, as a tuple."""
+    if not value:
+        return ()
+    try:
+        return tuple(int(number) for number in value.split(","))
+    except ValueError:
+        told = f"'{value}' isn't 16,32,64"
+        raise click.BadParameter(told, context, parameter) from None
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 
 
@@ -86,58 +99,112 @@ data_options = [
 ]  # fmt: skip
 
 
-def run_options(command):
-    """The options that `plan` and `run` share."""
-    for option in reversed(
-        [
-            click.argument("scenario", required=False),
-            *data_options,
-            click.option("--quick", is_flag=True, help="Minutes on a laptop; settings of its own."),
-            click.option("--full", is_flag=True, help="All training rows, five seeds."),
-            click.option(
-                "--only", metavar="A,B", default="", help="These contenders and the floors."
-            ),
-            click.option(
-                "--train-rows",
-                type=click.IntRange(min=2),
-                help="Training rows at most, in place of the mode's own number.",
-            ),
-            click.option("--model", metavar="M", help="A Hugging Face id or a folder."),
-            click.option(
-                "--set",
-                "settings",
-                multiple=True,
-                metavar="CONTENDER.SETTING=VALUE",
-                help="Change a setting, such as lora.rank=32; `bench plan` shows all. Repeatable.",
-            ),
-            click.option(
-                "--seeds",
-                metavar="N,N,...",
-                callback=_numbers,
-                help="Seeds of trainings and draws; five or more speak of the methods.",
-            ),
-            click.option(
-                "--cross-fit",
-                "folds",
-                type=click.IntRange(min=3, max=20),
-                metavar="K",
-                help="For few rows: each is tested once, by what was fitted on others.",
-            ),
-            click.option(
-                "--look",
-                type=click.IntRange(min=1),
-                default=1,
-                show_default=True,
-                help="Which of the looks declared in [decision] this is.",
-            ),
-            click.option(
-                "--seed", type=click.IntRange(min=0, max=2**32 - 1), default=0, show_default=True
-            ),
-            json_option,
-        ]
-    ):
+scenario_options = [click.argument("scenario", required=False), *data_options]
+train_rows_option = click.option(
+    "--train-rows",
+    type=click.IntRange(min=2),
+    help="Training rows at most, in place of the mode's own number.",
+)
+model_options = [
+    click.option("--model", metavar="M", help="A Hugging Face id or a folder."),
+    click.option(
+        "--set",
+        "settings",
+        multiple=True,
+        metavar="CONTENDER.SETTING=VALUE",
+        help="Change a setting, such as lora.rank=32; `bench plan` shows all. Repeatable.",
+    ),
+]
+seeds_options = [
+    click.option(
+        "--seeds",
+        metavar="N,N,...",
+        callback=_numbers,
+        help="Seeds of trainings and draws; five or more speak of the methods.",
+    ),
+    click.option(
+        "--cross-fit",
+        "folds",
+        type=click.IntRange(min=3, max=20),
+        metavar="K",
+        help="For few rows: each is tested once, by what was fitted on others.",
+    ),
+]
+look_options = [
+    click.option(
+        "--look",
+        type=click.IntRange(min=1),
+        default=1,
+        show_default=True,
+        help="Which of the looks declared in [decision] this is.",
+    ),
+    click.option("--seed", type=click.IntRange(min=0, max=2**32 - 1), default=0, show_default=True),
+    json_option,
+]
+going_options = [
+    click.option(
+        "--out",
+        type=click.Path(path_type=Path),
+        help="The run's folder; an unfinished run goes on.",
+    ),
+    click.option("--strict", is_flag=True, help="Exit with 1 if a trial failed or was skipped."),
+    click.option(
+        "--budget",
+        metavar="20m",
+        help="Time (90s, 20m, 1h30m) or dollars (5usd, with --usd-per-hour): what fits it is done.",
+    ),
+    click.option(
+        "--usd-per-hour",
+        type=click.FloatRange(min=0, min_open=True, max=1e6),
+        callback=_a_number,
+        help="Price of this machine.",
+    ),
+]
+
+
+def with_options(command, options):
+    """A command with several options, shown in their order."""
+    for option in reversed(options):
         command = option(command)
     return command
+
+
+def run_options(command):
+    """The options that `plan` and `run` share."""
+    modes = [
+        click.option("--quick", is_flag=True, help="Minutes on a laptop; settings of its own."),
+        click.option("--full", is_flag=True, help="All training rows, five seeds, a curve."),
+        click.option("--only", metavar="A,B", default="", help="These contenders and the floors."),
+    ]
+    options = [*scenario_options, *modes, train_rows_option, *model_options, *seeds_options]
+    return with_options(command, [*options, *look_options])
+
+
+def curve_options(command):
+    """The options of `curve`."""
+    own = [
+        click.option("--quick", is_flag=True, help="Four sizes up to 256, one seed."),
+        click.option("--full", is_flag=True, help="Six sizes up to 1,024, five seeds."),
+        click.option("--only", metavar="A,B", default="", help="These contenders and tf-idf."),
+        click.option(
+            "--sizes",
+            metavar="16,32,...",
+            callback=_sizes,
+            help="Numbers of labelled rows, rising.",
+        ),
+        click.option(
+            "--seeds",
+            type=click.IntRange(min=1, max=100),
+            metavar="N",
+            help="How many draws of the rows; five or more give a band.",
+        ),
+    ]
+    return with_options(command, [*scenario_options, *own, *model_options, *look_options])
+
+
+def run_and_out_options(command):
+    """The options of commands that do what was planned."""
+    return with_options(command, going_options)
 
 
 @cli.command("list")
@@ -212,6 +279,12 @@ def plan(as_json, **options):
             click.echo(f"    {key} = {value}")
         if trial.slug in by_trial:
             click.echo(f"    forecast: {_forecast_text(by_trial[trial.slug])}")
+    if found.curve:
+        told = found.curve
+        click.echo(
+            f"\nlearning curve: {', '.join(map(str, told.sizes))} labelled rows, {len(told.seeds)} seeds, "
+            f"{len(told.trials)} trials (`bench curve --full --plan` shows them)"
+        )
     known = [forecast["seconds"] for forecast in forecasts if forecast["seconds"]]
     if known:
         click.echo(f"\nin all {total_duration(known)} for those with a forecast")
@@ -231,38 +304,101 @@ def plan(as_json, **options):
 
 @cli.command()
 @run_options
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="The run's folder; an unfinished run goes on."
-)
-@click.option("--strict", is_flag=True, help="Exit with 1 if a trial failed or was skipped.")
-@click.option(
-    "--usd-per-hour",
-    type=click.FloatRange(min=0, min_open=True, max=1e6),
-    callback=_a_number,
-    help="Price of this machine.",
-)
-def run(as_json, out, strict, usd_per_hour, **options):
+@run_and_out_options
+def run(as_json, strict, **options):
     """Run the trials, and leave a record and a report.
 
     \b
-    Example: bench run sentiment --quick
+    Examples:
+      bench run sentiment --quick
+      bench run sentiment --budget 20m
     """
     _need_extra()
+    return _done(_request(**options), as_json, strict)
+
+
+@cli.command()
+@curve_options
+@run_and_out_options
+@click.option("--plan", "plan_only", is_flag=True, help="Show what it would do and take, and end.")
+def curve(as_json, strict, plan_only, sizes, seeds, **options):
+    """From how many labelled rows on does tuning pay? Quality by number of rows, and the crossover.
+
+    \b
+    Examples:
+      bench curve sentiment --quick
+      bench curve sentiment --sizes 32,64,128,256,512 --seeds 5
+      bench curve sentiment --only few-shot,lora --budget 45m
+      bench curve sentiment --plan
+    """
+    _need_extra()
+    from bench.curve import Wanted
+
+    wanted = Wanted(sizes, seeds)
+    request = _request(**options, curve=wanted, train_rows=None, seeds=(), folds=None)
+    if plan_only:
+        return _show_curve_plan(request, as_json)
+    return _done(request, as_json, strict)
+
+
+def _show_curve_plan(request, as_json: bool) -> None:
+    from bench.run import duration, forecast, total_duration
+
+    found, forecasts = forecast(request)
+    if as_json:
+        terminal.print_json(found.to_json() | {"forecasts": forecasts})
+        return
+    by_trial = {forecast["trial"]: forecast for forecast in forecasts}
+    told = found.curve
+    click.echo(
+        f"{found.scenario['title']}: learning curve ({found.mode['name']}, seed {found.seed})"
+    )
+    click.echo(f"sizes: {', '.join(map(str, told.sizes))} labelled rows of "
+               f"{found.rows['counts']['train']}; {len(told.seeds)} seeds; "
+               f"{found.rows['counts']['test']} test rows")  # fmt: skip
+    click.echo(told.choices)
+    shown: set[str] = set()
+    for trial in told.trials:
+        click.echo(f"\n{trial.slug}" + (f" on {trial.model}" if trial.model else ""))
+        if trial.name not in shown:
+            for key, value in trial.settings.items():
+                click.echo(f"    {key} = {value}")
+            shown.add(trial.name)
+        if found_forecast := by_trial.get(trial.slug):
+            click.echo(f"    forecast: {_forecast_text(found_forecast)}")
+            for size, seconds in found_forecast.get("by_size", {}).items():
+                click.echo(f"      {size:>6} rows: {duration(seconds)}")
+    known = [forecast["seconds"] for forecast in forecasts if forecast["seconds"]]
+    if known:
+        click.echo(f"\nin all {total_duration(known)}")
+
+
+def _done(request, as_json: bool, strict: bool) -> int:
+    """Do what is asked for and tell it; the exit code."""
     from bench import run as running
     from reports.page import write_report
 
-    request = _request(**options, out=out, usd_per_hour=usd_per_hour)
     try:
         folder, record = running.run(request)
     except running.Interrupted as stopped:
         raise Stopped(f"{stopped}; `{_again(stopped.folder)}` goes on") from None
     report = write_report(folder)
-    missed = strict and any(trial["outcome"]["status"] != "done" for trial in record["trials"])
+    trials = record["trials"] + (record["curve"]["trials"] if record["curve"] else [])
+    missed = strict and any(trial["outcome"]["status"] != "done" for trial in trials)
     code = terminal.GATE_MISSED if missed else terminal.DONE
     if as_json:
         terminal.print_json(_summary(folder, report, record))
         return code
-    click.echo(f"\n{_table(record)}\n")
+    if record["contenders"]:
+        click.echo(f"\n{_table(record)}\n")
+    if record["curve"]:
+        from bench.curve_text import curve_text
+
+        click.echo(f"\n{curve_text(record['curve'])}\n")
+    if record["budget"]:
+        from bench.curve_text import budget_text
+
+        click.echo(f"{budget_text(record['budget'])}\n")
     overall = record["verdict"]["overall"]
     click.echo(f"{ANSWERS[overall['answer']]}. {overall['sentence']}")
     if settle := overall["would_settle"]:
@@ -317,8 +453,13 @@ def _request(
     seeds,
     look,
     folds,
+    budget=None,
+    usd_per_hour=None,
+    curve=None,
     **more,
 ):
+    from bench.budget import parse
+    from bench.curve import Wanted
     from bench.models import DEFAULT_MODEL
     from bench.plan import MODES, contender_names, parse_settings
     from bench.run import Request
@@ -328,7 +469,14 @@ def _request(
     mode = MODES["quick" if quick else "full" if full else "default"]
     names = tuple(name for name in only.split(",") if name.strip())
     contender_names(names)  # a misspelt name is told before anything is fetched
+    if budget is not None and folds:
+        raise UserError(
+            "--budget and --cross-fit exclude each other: a fold less is no contender less"
+        )
     return Request(
+        curve=curve or (Wanted(alone=False) if full else None),
+        budget=None if budget is None else parse(budget, usd_per_hour),
+        usd_per_hour=usd_per_hour,
         scenario=_scenario(scenario, data, text_field, label_field),
         mode=replace(mode, train_rows=train_rows) if train_rows else mode,
         seed=seed,
@@ -384,6 +532,7 @@ def _summary(folder: Path, report: Path, record: dict) -> dict:
         "verdict": record["verdict"],
         "comparisons": record["comparisons"],
         "contenders": record["contenders"],
+        **{key: record[key] for key in ("curve", "budget") if record[key]},
     }
 
 

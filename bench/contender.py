@@ -49,10 +49,12 @@ class Ground:
 
     `model` gives the trial's language model; `folder` is where a contender may leave what it made
     (an adapter); `kept` holds what an earlier start of the same trial finished. `shuffled_canary`
-    asks one that tunes to train on shuffled labels as well (`bench.canaries`).
+    asks one that tunes to train on shuffled labels as well (`bench.canaries`). `memory` is what it may
+    keep from one size of a curve to the next.
 
     Whatever is chosen is chosen over `parts()`, by answers to `judging`: so a contender needn't know
-    whether there are validation rows, or `folds` of the training rows because there are too few.
+    whether there are validation rows, or `folds` of the training rows because there are too few. Where
+    `judging` is empty nothing can be chosen, and a contender takes what it declares.
     """
 
     task: Task
@@ -63,6 +65,7 @@ class Ground:
     kept: Kept
     shuffled_canary: bool = False
     folds: Sequence[Fold] = ()
+    memory: dict | None = None
 
     def parts(self) -> list[Ground]:
         """Grounds that together hold out each row of `judging` once, to fit a candidate on.
@@ -134,6 +137,12 @@ class Contender(Protocol):
     # `restore(ground, notes) -> Answerer`: the answerer again, from its notes and its folder.
     # It then serves in a fresh process, as it would be deployed. One that can be served in several
     # ways has `ways(ground, base)`; see `bench.tuning.served_in_three_ways`.
+    #
+    # In a learning curve (`bench.curve`) a contender takes its `curve` settings, or those of its quick
+    # runs; `curve = None` keeps it out. One that tunes has `fit_once(ground, seed)` and
+    # `forecast_once(work)`. One whose choices can be made on some rows and then fitted to all of them has
+    # `settled(notes) -> Contender`. `needs_rows = False` says that it takes no labelled rows;
+    # `remembers` that it keeps what it read in the ground's memory.
 
 
 class Skipped(Exception):

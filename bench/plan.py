@@ -50,7 +50,8 @@ MODES = {
 class Trial:
     """One contender with one seed, and one fold of the rows where they are cross-fitted.
 
-    `name` is as people write it, `kind` the file's name.
+    `name` is as people write it, `kind` the file's name. One of a learning curve goes through `sizes`
+    (0: no labelled rows); the others have none.
     """
 
     slug: str
@@ -62,6 +63,22 @@ class Trial:
     n_train: int
     settings: dict
     fold: int | None = None
+    sizes: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A learning curve (`bench.curve`): sizes in labelled rows, seeds of their draws, and trials.
+
+    `choices` says by which rows the arms choose; `compared` which arms tuning must be ahead of, and
+    which pair is the primary comparison at the largest size.
+    """
+
+    sizes: tuple[int, ...]
+    seeds: tuple[int, ...]
+    trials: tuple[Trial, ...]
+    choices: str
+    compared: dict
 
 
 @dataclass(frozen=True)
@@ -87,6 +104,12 @@ class Plan:
     look: dict
     choosing: dict
     asked: dict
+    curve: Curve | None = None
+
+    @property
+    def all_trials(self) -> tuple[Trial, ...]:
+        """The run's own and the curve's."""
+        return self.trials + (self.curve.trials if self.curve else ())
 
     def to_json(self) -> dict:
         """Plain values; equal plans are equal here."""
@@ -137,7 +160,7 @@ def make_plan(
             part = "" if fold is None else f"-f{fold + 1}"
             trials.append(
                 Trial(
-                    slug=f"{len(trials) + 1:02d}-{_slug(name)}-s{own_seed}{part}",
+                    slug=f"{len(trials) + 1:02d}-{slug_of(name)}-s{own_seed}{part}",
                     name=name,
                     kind=kind,
                     family=contender.family,
@@ -149,6 +172,45 @@ def make_plan(
                 )
             )
     _check_arms(trials, len(splits))
+    return _plan(
+        scenario,
+        splits,
+        mode,
+        seed,
+        model,
+        look,
+        trials=tuple(trials),
+        primary=_primary(trials, scenario.task.metrics[0], seeds, splits),
+        family=tuple(_pairs(trials)),
+        choosing=_choosing(splits, scenario.task),
+        asked=asked,
+    )
+
+
+def curve_plan(
+    scenario: Scenario, split: Split, mode: Mode, seed: int, model: str, look: int, curve: Curve
+) -> Plan:
+    """The plan of a learning curve alone; its comparison is that of the largest size."""
+    metric = scenario.task.metrics[0]
+    pair = curve.compared["baseline"], curve.compared["challenger"]
+    primary = None
+    if None not in pair:
+        primary = {
+            "metric": metric,
+            "baseline": [pair[0]],
+            "challenger": [pair[1]],
+            "chosen_by": f"declaration, at the largest size of {curve.sizes[-1]} labelled rows",
+            "scope": "this-method" if _of_methods(metric, curve.seeds) else "this-model",
+        }
+    return _plan(
+        scenario, [split], mode, seed, model, look,
+        trials=(), primary=primary, family=tuple(_pairs(curve.trials)), curve=curve,
+        choosing={"folds": 0, "rows": 0, "sentence": curve.choices},
+        asked={"only": [], "settings": {}, "seeds": []},
+    )  # fmt: skip
+
+
+def _plan(scenario, splits, mode: Mode, seed: int, model: str, look: int, **parts) -> Plan:
     return Plan(
         schema_version=SCHEMA_VERSION,
         scenario=_without_place(scenario).model_dump(mode="json"),
@@ -156,12 +218,8 @@ def make_plan(
         seed=seed,
         model=model,
         rows=_rows(splits),
-        trials=tuple(trials),
-        primary=_primary(trials, scenario.task.metrics[0], seeds, splits),
-        family=tuple(_pairs(trials)),
         look=_look(look, scenario.decision.looks),
-        choosing=_choosing(splits, scenario.task),
-        asked=asked,
+        **parts,
     )
 
 
@@ -393,5 +451,6 @@ def _of_methods(metric: str, seeds: Sequence[int]) -> bool:
     return len(seeds) >= FEWEST_SEEDS and load_metric(metric).share
 
 
-def _slug(name: str) -> str:
+def slug_of(name: str) -> str:
+    """A contender's name as a part of its trials' names."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60]

@@ -5,6 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bench.budget import Ledger
+
+SPENT = -100
+"""The exit code of a trial that was stopped since its budget was spent."""
+_TICK_SECONDS = 5.0
 
 
 class Processes:
@@ -21,8 +29,11 @@ class Processes:
         """Start a process that imports what models need, while the run reads its rows."""
         self._ready = self._start("--ready")
 
-    def do(self, slug: str, uses_model: bool) -> int:
-        """One step of a trial; its exit code."""
+    def do(self, slug: str, uses_model: bool, ledger: Ledger | None = None) -> int:
+        """One step of a trial; its exit code, or `SPENT` where its budget ended before it did.
+
+        All that a trial finishes is on disk at once, so it may be ended at any moment.
+        """
         process = None
         if uses_model:
             process, self._ready = self._ready, None
@@ -30,7 +41,7 @@ class Processes:
         try:
             process.stdin.write(f"{slug}\n".encode())
             process.stdin.flush()
-            return process.wait()
+            return process.wait() if ledger is None else _within(ledger, process)
         except BrokenPipeError:  # it is gone already; its code tells
             return process.wait()
         finally:
@@ -52,6 +63,19 @@ class Processes:
     def _start(self, *more: str, module: str = "bench.trial") -> subprocess.Popen:
         command = [sys.executable, "-m", module, str(self._folder), *more]
         return subprocess.Popen(command, stdin=subprocess.PIPE)
+
+
+def _within(ledger: Ledger, process: subprocess.Popen) -> int:
+    """Wait for a process as long as the budget lasts, counting the time as spent."""
+    while True:
+        try:
+            code = process.wait(min(_TICK_SECONDS, max(ledger.left, 0.01)))
+            ledger.tick()
+            return code
+        except subprocess.TimeoutExpired:
+            ledger.tick()
+            if ledger.left <= 0:
+                return SPENT
 
 
 def _end(process: subprocess.Popen) -> None:

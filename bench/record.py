@@ -14,12 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import statistics
+from bench import budget, statistics
 from bench.canaries import failed, of_split
+from bench.curve_record import arms_of, largest, make_curve_record, results_at
 from bench.metrics import Metric, load_metric, texts
 from bench.plan import SCHEMA_VERSION, Plan
 from bench.statistics import Estimate
-from bench.verdict import make_verdict
+from bench.verdict import curve_verdict, make_verdict
 from scenarios.errors import UserError
 from scenarios.rows import Example, Split
 from scenarios.schema import Scenario, Task
@@ -58,10 +59,15 @@ def make_record(
     splits = [splits] if isinstance(splits, Split) else list(splits)
     test = [example for split in splits for example in split.test]
     scenario = Scenario.model_validate(plan.scenario)
-    outcomes = {t.slug: _read_json(folder / "outcomes" / f"{t.slug}.json") for t in plan.trials}
+    outcomes = {t.slug: _read_json(folder / "outcomes" / f"{t.slug}.json") for t in plan.all_trials}
     results = _results(folder, plan, test, outcomes)
     gold = texts([e.gold for e in test])
     groups = np.array([e.group for e in test])
+    arms = arms_of(folder, plan, [e.id for e in test]) if plan.curve else []
+    alone = not plan.trials
+    if alone:  # the curve's largest size is what is compared
+        size, seeds = largest(plan, arms)
+        results = {} if size is None else results_at(plan, arms, size, seeds)
     estimates = estimates_of(plan, results, gold, groups, scenario.task)
     contenders = [
         _contender(name, plan, outcomes, estimates.get(name, {}), usd_per_hour)
@@ -73,6 +79,23 @@ def make_record(
     ]
     canaries = [c for split in splits for c in of_split(split)] + _canaries(plan, outcomes)
     earlier = earlier_looks(folder, plan)
+    left_out = _left_out(plan, outcomes, results)
+    if alone:
+        verdict = curve_verdict(
+            plan, sides, len(gold), size, seeds, failed(canaries), earlier, left_out
+        )
+    else:
+        verdict = make_verdict(
+            plan,
+            scenario,
+            contenders,
+            sides,
+            len(gold),
+            failed(canaries),
+            earlier,
+            usd_per_hour,
+            left_out,
+        )
     rows = scenario.task.rows
     return {
         "schema_version": SCHEMA_VERSION,
@@ -95,11 +118,23 @@ def make_record(
         "side_comparisons": [c for c in comparisons if c not in sides],
         "canaries": canaries,
         "earlier_looks": earlier,
-        "verdict": make_verdict(
-            plan, scenario, contenders, sides, len(gold), failed(canaries), earlier, usd_per_hour
-        ),
+        "verdict": verdict,
+        "curve": make_curve_record(plan, arms, outcomes, gold, groups) if plan.curve else None,
+        "budget": budget.read(folder),
         "forecasts": graded(read_forecasts(folder), outcomes),
     }
+
+
+def _left_out(plan: Plan, outcomes: dict[str, dict], results: dict[str, Results]) -> list[str]:
+    """Arms of the primary comparison that have no finished trial since the budget left them out."""
+    if plan.primary is None:
+        return []
+    found = []
+    for name in plan.primary["baseline"] + plan.primary["challenger"]:
+        own = [outcomes[t.slug] for t in plan.all_trials if t.name == name]
+        if name not in results and any("budget" in o.get("reason", "") for o in own):
+            found.append(name)
+    return found
 
 
 def earlier_looks(folder: Path, plan: Plan) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import sys
 import tempfile
 import time
@@ -15,16 +16,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench import models
+from bench.budget import FILE as BUDGET
+from bench.budget import Allotted, Budget, Ledger, allot, sizes_left
+from bench.curve import Wanted, check_sizes, has_curve, make_curve
+from bench.curve_trial import point_file, point_name
 from bench.plan import (
+    Curve,
     Mode,
     Plan,
     Trial,
     check_changed,
     check_declared,
     contender_names,
+    curve_plan,
     make_plan,
 )
-from bench.processes import Processes
+from bench.processes import SPENT, Processes
 from bench.record import (
     FORECASTS,
     answers_in,
@@ -67,7 +74,10 @@ class Interrupted(Exception):
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asked for. `usd_per_hour` is the price of this machine, if given."""
+    """What the user asked for. `usd_per_hour` is the price of this machine, if given.
+
+    `curve` asks for a learning curve, alone or beside the run's trials.
+    """
 
     scenario: Scenario
     mode: Mode
@@ -80,6 +90,8 @@ class Request:
     seeds: tuple[int, ...] = ()
     look: int = 1
     folds: int = 0
+    curve: Wanted | None = None
+    budget: Budget | None = None
 
 
 def run(request: Request) -> tuple[Path, dict]:
@@ -88,7 +100,7 @@ def run(request: Request) -> tuple[Path, dict]:
     Trials that a former start of the same plan in the same folder finished aren't done again.
     Raises `UserError` before anything is trained where something that is needed is missing.
     """
-    folder = request.out or Path("runs") / new_name(request.scenario.name)
+    folder = request.out or Path("runs") / new_name(_what(request))
     processes = Processes(folder)
     if _has_rows(folder):  # an unfinished run goes on
         processes.make_ready()
@@ -102,23 +114,27 @@ def _record_of(request: Request, folder: Path, processes: Processes) -> dict:
     """The run's record, after all that is left to do."""
     plan, splits = prepare(request)
     model_facts = {name: _model_facts(name) for name in _models_of(plan)}
-    check_targets(plan.trials, {name: models.folder_of(name) for name in model_facts})
+    check_targets(plan.all_trials, {name: models.folder_of(name) for name in model_facts})
     if plan.choosing["folds"]:
         say(plan.choosing["sentence"])
+    new = not folder.exists()
     with _held(folder, plan):
         try:
             splits = _keep_rows(folder, plan, splits)
+            ledger = _ledger(folder, request.budget)
             _forecast(folder, processes)
-            _do_all(folder, plan, processes)
+            _do_all(folder, plan, processes, _allotted(folder, plan, ledger, new), ledger)
             record = make_record(folder, plan, splits, model_facts, request.usd_per_hour)
             text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False)
             write_atomically(folder / "record.json", _without_folders(text, plan))
-            for trial in plan.trials:
+            for trial in plan.all_trials:
                 (folder / rows_file(trial.fold)).unlink(missing_ok=True)
         except KeyboardInterrupt:
-            done = len(list((folder / "outcomes").glob("*.json")))
+            done = sum(_is_done(folder, trial) for trial in plan.all_trials)
             raise Interrupted(
-                f"interrupted; {done} of {len(plan.trials)} trials are finished and kept", folder
+                f"interrupted; {done} of {len(plan.all_trials)} trials are finished and kept"
+                + _sizes_kept(folder, plan),
+                folder,
             ) from None
         except OSError as error:
             if error.errno not in DISK_ERRORS:
@@ -135,6 +151,21 @@ def _without_folders(text: str, plan: Plan) -> str:
                 json.dumps(name, ensure_ascii=False)[1:-1], Path(name).resolve().name
             )
     return text
+
+
+def _what(request: Request) -> str:
+    """What the run's folder is named for."""
+    alone = request.curve is not None and request.curve.alone
+    return f"{request.scenario.name}-curve" if alone else request.scenario.name
+
+
+def _sizes_kept(folder: Path, plan: Plan) -> str:
+    """How far the curve's trials have come, for one who interrupts them."""
+    if plan.curve is None:
+        return ""
+    places = [(trial, size) for trial in plan.curve.trials for size in trial.sizes]
+    done = sum(point_file(folder, trial.slug, size).exists() for trial, size in places)
+    return f", and {done} of the curve's {len(places)} points"
 
 
 def _has_rows(folder: Path) -> bool:
@@ -158,6 +189,15 @@ def prepare(request: Request) -> tuple[Plan, list[Split]]:
             f"`advisor recommend --scenario {request.scenario.name}` advises on it"
         )
     check_declared(request.scenario, request.seeds, request.look)
+    if request.curve:
+        check_sizes(request.curve.sizes, len(task.labels))
+    if request.curve and request.curve.alone:
+        split = load_split(task, request.seed)
+        curve = _curve(request, request.curve, split)
+        plan = curve_plan(
+            request.scenario, split, request.mode, request.seed, request.model, request.look, curve
+        )
+        return plan, [split]
     check_changed(contender_names(request.only, request.mode.name, task.type), request.changed)
     splits = _splits(request, task)
     plan = make_plan(
@@ -171,7 +211,33 @@ def prepare(request: Request) -> tuple[Plan, list[Split]]:
         request.seeds,
         request.look,
     )
+    if request.curve and request.folds:
+        say("no learning curve in this run: cross-fitting takes all rows for the race")
+    elif request.curve:
+        try:
+            curve = _curve(request, request.curve, splits[0], len(plan.trials) + 1)
+            plan = replace(plan, curve=curve)
+        except UserError as reason:  # the run was asked for, and the curve is a part of it
+            say(f"no learning curve in this run: {reason}")
     return plan, splits
+
+
+def _curve(request: Request, wanted: Wanted, split: Split, number: int = 1) -> Curve:
+    only, changed = request.only, request.changed
+    if not wanted.alone:  # what the race was asked for, as far as a curve has it
+        only = [name for name in only if has_curve(name)]
+        changed = {kind: own for kind, own in changed.items() if kind != "zero-shot"}
+    return make_curve(
+        wanted,
+        request.scenario.task,
+        split,
+        request.mode.name,
+        request.seed,
+        request.model,
+        only,
+        changed,
+        number,
+    )
 
 
 def _splits(request: Request, task: Task) -> list[Split]:
@@ -209,7 +275,7 @@ def forecast(request: Request) -> tuple[Plan, list[dict]]:
     """
     plan, splits = prepare(request)
     here = filter(models.at_hand, _models_of(plan))
-    check_targets(plan.trials, {name: models.folder_of(name) for name in here})
+    check_targets(plan.all_trials, {name: models.folder_of(name) for name in here})
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         _keep_plan(folder / "plan.json", plan)
@@ -254,7 +320,7 @@ def say(text: str) -> None:
 
 def _trained_on(split: Split, plan: Plan) -> Split:
     """The split with no more training rows than the plan's trials ask for."""
-    if split.folds:  # dealt from just those
+    if split.folds or plan.curve:  # dealt from just those; or whose seeds draw from all rows
         return split
     most = max(trial.n_train for trial in plan.trials)
     labels = plan.scenario["task"]["labels"]
@@ -269,7 +335,7 @@ def _held(folder: Path, plan: Plan) -> Iterator[None]:
     if folder.exists() and not folder.is_dir():
         raise UserError(f"'{folder}' is a file; --out takes a folder")
     try:
-        for part in (".", "answers", "outcomes", "fitted", "adapters"):
+        for part in (".", "answers", "outcomes", "fitted", "adapters", "points"):
             (folder / part).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(
@@ -306,7 +372,7 @@ def _keep_plan(file: Path, plan: Plan) -> None:
 
 
 def _models_of(plan: Plan) -> list[str]:
-    return list(dict.fromkeys(trial.model for trial in plan.trials if trial.model))
+    return list(dict.fromkeys(trial.model for trial in plan.all_trials if trial.model))
 
 
 def _model_facts(name: str) -> dict:
@@ -318,28 +384,94 @@ def _model_facts(name: str) -> dict:
     return {"sha256": models.digest_of(folder), "model_type": config.get("model_type")}
 
 
-def _do_all(folder: Path, plan: Plan, processes: Processes) -> None:
+def _ledger(folder: Path, budget: Budget | None) -> Ledger | None:
+    """The account of a budget, as an earlier start left it; a run without one forgets it."""
+    if budget is None:
+        (folder / BUDGET).unlink(missing_ok=True)
+        return None
+    return Ledger(folder, budget)
+
+
+def _allotted(folder: Path, plan: Plan, ledger: Ledger | None, new: bool) -> Allotted | None:
+    """What the budget holds, told before anything of it is done; None without a budget.
+
+    A folder that is `new` is removed where the budget holds nothing.
+    """
+    if ledger is None:
+        return None
+    found = ledger.goes_on()  # what the same budget had planned stays planned
+    if found is None:
+        ledger.tick()
+        done = [trial.slug for trial in plan.all_trials if _is_done(folder, trial)]
+        try:
+            found = allot(plan, read_forecasts(folder), done, ledger.left)
+        except UserError:
+            if new:
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
+    ledger.take_in(found)
+    names = {trial.slug: trial for trial in plan.all_trials}
+    say(
+        f"budget {ledger.budget.said}: {len(found.order)} of {len(names)} trials fit, forecast to take "
+        f"{duration(found.seconds)} of the {duration(ledger.left)} that are left"
+    )
+    if found.dropped_sizes:
+        say(f"  dropped sizes: {', '.join(map(str, found.dropped_sizes))}, so that one seed fits")
+    for one in found.dropped:
+        seed = names[one["trial"]].seed
+        say(f"  dropped {one['contender']} (seed {seed}): {one['reason']}")
+    return found
+
+
+def _do_all(
+    folder: Path,
+    plan: Plan,
+    processes: Processes,
+    allotted: Allotted | None,
+    ledger: Ledger | None,
+) -> None:
+    """Every trial, or those that a budget holds until it is spent."""
     started = time.time()
-    for number, trial in enumerate(plan.trials, start=1):
-        _do(folder, trial, f"[{number}/{len(plan.trials)}]", processes)
+    trials = plan.all_trials
+    if allotted is not None:
+        by_slug = {trial.slug: trial for trial in trials}
+        for one in allotted.dropped:
+            _skip(folder, by_slug[one["trial"]], f"dropped by the budget: {one['reason']}")
+        trials = tuple(by_slug[slug] for slug in allotted.order)
+    for number, trial in enumerate(trials, start=1):
+        _do(folder, trial, f"[{number}/{len(trials)}]", processes, ledger)
     say(f"all trials done, {time.time() - started:.0f} s after this start")
 
 
-def _do(folder: Path, trial: Trial, place: str, processes: Processes) -> None:
+def _skip(folder: Path, trial: Trial, reason: str) -> None:
+    outcome = {"status": "skipped", "reason": reason}
+    write_atomically(folder / "outcomes" / f"{trial.slug}.json", json.dumps(outcome))
+
+
+def _do(
+    folder: Path, trial: Trial, place: str, processes: Processes, ledger: Ledger | None = None
+) -> None:
     """One trial in a process of its own, unless it is done already; a failed one is tried again."""
     file = folder / "outcomes" / f"{trial.slug}.json"
     if _is_done(folder, trial):
         say(f"{place} {trial.name}: was done already")
         return
     file.unlink(missing_ok=True)
+    if ledger is not None and ledger.left <= 0:
+        begun = "didn't go on" if _has_begun(folder, trial) else "didn't begin"
+        _stop(folder, trial, place, ledger, begun)
+        return
     say(f"{place} {trial.name}" + (f" (seed {trial.seed})" if trial.seed else ""))
     (folder / "adapters" / trial.slug).mkdir(exist_ok=True)
-    whole = not (folder / "fitted" / trial.slug).exists()
+    whole = not _has_begun(folder, trial)
     start = time.time()
-    code = processes.do(trial.slug, uses_model=trial.model is not None)
+    code = processes.do(trial.slug, trial.model is not None, ledger)
     if code == 0 and not file.exists():  # fitted, and to be served by a fresh process
-        code = processes.do(trial.slug, uses_model=True)
+        code = processes.do(trial.slug, True, ledger)
     _remove_if_empty(folder / "adapters" / trial.slug)
+    if code == SPENT and not file.exists():
+        _stop(folder, trial, place, ledger, "was stopped; what it had finished is kept")
+        return
     if code == CANNOT_WRITE:
         raise _cannot_write(folder, "the disk is full, or the folder may not be written to")
     if not file.exists():
@@ -359,11 +491,34 @@ def _do(folder: Path, trial: Trial, place: str, processes: Processes) -> None:
     say(f"{place} {trial.name}: {time.time() - start:.0f} s{ending}")
 
 
+def _stop(folder: Path, trial: Trial, place: str, ledger: Ledger, so: str) -> None:
+    """The budget is spent: the trial counts as stopped, and what it finished is kept."""
+    ledger.stopped.append(trial.slug)
+    ledger.tick()
+    reason = f"the budget of {ledger.budget.said} was spent, so it {so}"
+    _skip(folder, trial, reason)
+    say(f"{place} {trial.name}: {reason}")
+
+
+def _has_begun(folder: Path, trial: Trial) -> bool:
+    """Whether an earlier start left steps of a trial."""
+    if (folder / "fitted" / trial.slug).exists():
+        return True
+    names = [point_name(trial.slug, size) for size in trial.sizes]
+    return any(
+        (folder / "points" / f"{name}.json").exists() or (folder / "fitted" / name).exists()
+        for name in names
+    )
+
+
 def _is_done(folder: Path, trial: Trial) -> bool:
     """Whether a trial's outcome and all of its answers are there, whole."""
     outcome = read_or_none(folder / "outcomes" / f"{trial.slug}.json")
     if outcome is None or outcome.get("status") != "done":
         return False
+    if trial.sizes:
+        left = sizes_left(folder, trial.sizes)
+        return all(point_file(folder, trial.slug, size).exists() for size in left)
     whole = {"notes", "setup", "serving", "rows", "latencies_ms", "device"} <= outcome.keys()
     return whole and len(answers_in(folder / "answers" / f"{trial.slug}.jsonl")) == outcome["rows"]
 

@@ -96,7 +96,13 @@ def paired_difference(
     if not np.any(difference):
         reason = "the two answer every row equally well: no variance to build an interval on"
         return Estimate(value, None, None, level, n, "none", reason)
-    half = _student(level, len(sizes) - 1) * math.sqrt(clustered_variance(difference, groups))
+    variance = clustered_variance(difference, groups)
+    if variance < 1e-18:
+        reason = (
+            "the differences come out the same in every group: no variance to build an interval on"
+        )
+        return Estimate(value, None, None, level, n, "none", reason)
+    half = _student(level, len(sizes) - 1) * math.sqrt(variance)
     low, high = max(-1.0, value - half), min(1.0, value + half)
     return Estimate(value, low, high, level, n, "clustered t")
 

@@ -45,9 +45,9 @@ def main(folder: Path, slug: str) -> None:
     finished are in `fitted/<slug>/` until the outcome is there, and aren't done again.
     """
     plan = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
-    trial = next(t for t in plan["trials"] if t["slug"] == slug)
+    trial = next(t for t in trials_of(plan) if t["slug"] == slug)
     try:
-        figures = run_trial(folder, plan, trial)
+        figures = (_run_sizes if trial.get("sizes") else run_trial)(folder, plan, trial)
         if figures is None:
             return
         outcome = {"status": "done", **figures}
@@ -66,6 +66,21 @@ def main(folder: Path, slug: str) -> None:
     write_atomically(folder / "outcomes" / f"{slug}.json", json.dumps(outcome, indent=1))
     shutil.rmtree(folder / "fitted" / slug, ignore_errors=True)
     (folder / "answers" / f"{slug}.jsonl.partial").unlink(missing_ok=True)
+
+
+def trials_of(plan: dict) -> list[dict]:
+    """All trials of a plan as it stands in its file, the curve's last."""
+    return plan["trials"] + (plan["curve"]["trials"] if plan.get("curve") else [])
+
+
+def _run_sizes(folder: Path, plan: dict, trial: dict) -> dict:
+    """A learning curve's trial, through the sizes that its budget leaves."""
+    from bench.budget import sizes_left
+    from bench.curve_trial import run_sizes
+
+    return run_sizes(
+        folder, plan, trial, sizes_left(folder, trial["sizes"]), kept_split(folder / ROWS)
+    )
 
 
 def run_trial(folder: Path, plan: dict, trial: dict) -> dict | None:
@@ -131,7 +146,7 @@ def _serve(folder: Path, plan: dict, trial: dict, split: Split, answerer: Answer
     """Answer every test row, then time single requests."""
     answers_of(answerer, split.test[:WARM_UP_REQUESTS])
     with Meter() as serving:
-        answers = _answer_all(answerer, split.test, folder / "answers", trial)
+        answers = answer_all(answerer, split.test, folder / "answers", trial)
     speed = machine_speed()
     timed = _time_requests(answerer, split.test[: plan["mode"]["latency_requests"]])
     timed["machine_gflops"] = speed
@@ -223,7 +238,7 @@ def _torch_facts() -> dict:
     return {"gpu": gpu, "threads": torch.get_num_threads()}
 
 
-def _answer_all(
+def answer_all(
     answerer: Answerer, examples: Sequence[Example], folder: Path, trial: dict
 ) -> list[Answer]:
     """Every answer in the order of the rows; each batch is on disk before the next begins."""

@@ -43,9 +43,8 @@ class Tuning:
     def train(self, settings, examples: Sequence[Example], kept, progress: str = "training"):
         """Train on some rows; see `bench.training.train`."""
         rows = self._rows(examples)
-        return train(
-            self._model, self._prefix, rows, settings, self.seed, self.validate, kept, progress
-        )
+        validate = self.validate if self.ground.validation else None
+        return train(self._model, self._prefix, rows, settings, self.seed, validate, kept, progress)
 
     def tuned(self, settings):
         """The model trained on all training rows for the best number of epochs, and notes."""

@@ -25,18 +25,20 @@ def make_verdict(
     failed: Sequence[dict] = (),
     earlier: Sequence[str] = (),
     usd_per_hour: float | None = None,
+    left_out: Sequence[str] = (),
 ) -> dict:
     """Quality, latency, cost and overall, each `answer`, `sentence`, `would_settle`; and a scope.
 
-    `failed` are canaries that sang, `earlier` runs that had looked at other rows of the scenario.
+    `failed` are canaries that sang, `earlier` runs that had looked at other rows of the scenario,
+    `left_out` arms of the comparison that the budget left out.
     `exploratory` says why the quality is no verdict of a first, declared look; None where it is.
     """
     primary = next((c for c in comparisons if c["primary"]), None)
     by_name = {contender["name"]: contender for contender in contenders}
-    exploratory = _undeclared(plan, earlier)
+    exploratory = _undeclared(plan, earlier) or _without(left_out)
     scope = _scope(plan, primary, by_name, n, usd_per_hour)
     if primary is None:
-        quality = _quality(primary, plan)
+        quality = _missing(plan, left_out)
         missing = _part("not_applicable", "There are no two arms to compare.", None)
         return {"quality": quality, "latency": missing, "cost": missing, "overall": quality,
                 "scope": scope, "exploratory": exploratory}  # fmt: skip
@@ -54,6 +56,54 @@ def make_verdict(
         "scope": scope,
         "exploratory": exploratory,
     }
+
+
+def curve_verdict(
+    plan: Plan,
+    comparisons: list[dict],
+    n: int,
+    size: int | None,
+    seeds: Sequence[int],
+    failed: Sequence[dict] = (),
+    earlier: Sequence[str] = (),
+    left_out: Sequence[str] = (),
+) -> dict:
+    """As `make_verdict`, of a learning curve alone: on quality at its largest finished size."""
+    primary = next((c for c in comparisons if c["primary"]), None)
+    exploratory = _undeclared(plan, earlier) or _without(left_out)
+    untimed = _part("not_applicable", "A learning curve times no requests.", "a run of the arms")
+    title = plan.scenario["title"]
+    if primary is None:
+        quality = _missing(plan, left_out)
+        scope = f"{n} test rows of '{title}'; no two arms were compared."
+    else:
+        quality = _withheld(failed) or _quality(primary, plan)
+        if exploratory:
+            quality["sentence"] = f"Exploratory, since {exploratory}. {quality['sentence']}"
+        of = "the methods" if primary.get("scope") == "this-method" else "these prompts and weights"
+        scope = (
+            f"This speaks of {primary['baseline_model']} prompted and {primary['model']} tuned with {size} "
+            f"labelled rows, choices included, on {n} test rows of '{title}' in {primary['groups']} "
+            f"groups, with {len(seeds)} draw{'s' if len(seeds) > 1 else ''} of those rows, and of "
+            f"{of}; it says nothing about larger or other models, or other instructions."
+        )
+    return {"quality": quality, "latency": untimed, "cost": untimed, "overall": quality,
+            "scope": scope, "exploratory": exploratory}  # fmt: skip
+
+
+def _without(left_out: Sequence[str]) -> str | None:
+    """Why a comparison isn't the declared one, where the budget left out an arm of it."""
+    return f"the budget left out {', '.join(left_out)}" if left_out else None
+
+
+def _missing(plan: Plan, left_out: Sequence[str]) -> dict:
+    """No comparison, and what would make one."""
+    quality = _quality(None, plan)
+    if not left_out:
+        return quality
+    told = ", ".join(left_out)
+    sentence = f"{quality['sentence'][:-1]}; the budget left out {told}."
+    return quality | {"sentence": sentence, "would_settle": "a larger budget, or none"}
 
 
 def _part(answer: str, sentence: str, would_settle: str | None) -> dict:

@@ -64,6 +64,103 @@ def quality_against_latency(points: Sequence[Point], quality: str) -> str:
     return _drawn(chart.to_dict())
 
 
+@dataclass(frozen=True)
+class Line:
+    """An arm of a learning curve. `points` are (rows, value, low, high), `seeds` single draws' values as
+    (rows, value), `fit` the fitted curve as (rows, value, extrapolated); `flat` the value of one that
+    takes no labelled rows."""
+
+    name: str
+    family: str
+    points: Sequence[tuple[int, float, float | None, float | None]] = ()
+    seeds: Sequence[tuple[int, float]] = ()
+    fit: Sequence[tuple[int, float, bool]] = ()
+    flat: float | None = None
+
+
+def quality_by_rows(
+    lines: Sequence[Line], quality: str, bracket: tuple[float, float] | None = None
+) -> str:
+    """SVG of quality against labelled rows on a logarithmic axis.
+
+    Dots are means over seeds, small dots single seeds, areas bands; the fitted curve is dashed where it
+    extrapolates, and `bracket` is shaded, from and to so many rows.
+    """
+    import altair as alt
+
+    families = [family for family in NAMES if any(line.family == family for line in lines)]
+    colour = alt.Color("family:N", title=None).scale(
+        domain=[NAMES[family] for family in families],
+        range=[COLOURS[family] for family in families],
+    ).legend(orient="top", symbolOpacity=1)  # fmt: skip
+    marks = _marks(lines)
+    places = [row["rows"] for row in marks["dots"] + marks["fits"]] or [1]
+    ends = [min(places), max(places) * 1.6]
+    x = alt.X("rows:Q", title="labelled rows, choices included (logarithmic)").scale(
+        type="log", domain=ends, nice=False
+    )
+    y = alt.Y("value:Q", title=f"{quality}, %").scale(domain=[0, 100])
+
+    def layer(name: str) -> alt.Chart:
+        return alt.Chart(alt.Data(values=marks[name])).encode(x=x, y=y, color=colour)
+
+    dashed = alt.StrokeDash("dash:N", legend=None).scale(
+        domain=["within", "beyond"], range=[[1, 0], [5, 4]]
+    )
+    layers = [
+        layer("bands")
+        .mark_area(opacity=0.18)
+        .encode(y=alt.Y("low:Q"), y2="high:Q", detail="name:N"),
+        layer("fits").mark_line(strokeWidth=2).encode(detail="name:N", strokeDash=dashed),
+        layer("flats").mark_line(strokeDash=[2, 3], strokeWidth=2).encode(detail="name:N"),
+        layer("seeds").mark_point(filled=True, size=18, opacity=0.55),
+        layer("dots").mark_point(filled=True, size=80, opacity=1),
+        layer("names").mark_text(align="left", dx=8, fontSize=12).encode(text="name:N"),
+    ]
+    if bracket:
+        shade = alt.Chart(alt.Data(values=[{"from": bracket[0], "to": bracket[1]}]))
+        shade = shade.mark_rect(opacity=0.12, color="#5c636d").encode(
+            x=alt.X("from:Q").scale(type="log", domain=ends, nice=False), x2="to:Q"
+        )
+        layers.insert(0, shade)
+    filled = [one for one in layers if one.data is alt.Undefined or one.data.values]
+    chart = alt.layer(*filled).properties(width=620, height=320)
+    chart = chart.configure(font="sans-serif", background="transparent").configure_view(stroke=None)
+    return _drawn(chart.to_dict())
+
+
+def _marks(lines: Sequence[Line]) -> dict[str, list[dict]]:
+    """The rows of each layer of a learning curve's chart, in percent."""
+    found: dict[str, list[dict]] = {
+        name: [] for name in ("bands", "fits", "flats", "seeds", "dots", "names")
+    }
+    rising = [line for line in lines if line.flat is None]
+    places = [p[0] for line in rising for p in (*line.points, *line.fit)] or [1, 2]
+    for line in lines:
+        own = {"name": line.name, "family": NAMES[line.family]}
+        if line.flat is not None:
+            ends = min(places), max(places)
+            found["flats"] += [own | {"rows": end, "value": line.flat * 100} for end in ends]
+            found["names"].append(own | {"rows": ends[1], "value": line.flat * 100})
+            continue
+        for rows, value, low, high in line.points:
+            found["dots"].append(own | {"rows": rows, "value": value * 100})
+            if low is not None:
+                found["bands"].append(own | {"rows": rows, "low": low * 100, "high": high * 100})
+        found["seeds"] += [own | {"rows": rows, "value": v * 100} for rows, v in line.seeds]
+        for rows, value, beyond in line.fit:
+            found["fits"].append(
+                own | {"rows": rows, "value": value * 100, "dash": "beyond" if beyond else "within"}
+            )
+        inside = [place for place in line.fit if not place[2]]
+        if inside and len(inside) < len(line.fit):  # the dashed part begins where the other ends
+            rows, value, _ = inside[-1]
+            found["fits"].append(own | {"rows": rows, "value": value * 100, "dash": "beyond"})
+        last = line.fit[-1][:2] if line.fit else line.points[-1][:2]
+        found["names"].append(own | {"rows": last[0], "value": last[1] * 100})
+    return found
+
+
 def _crowds(other: Point, point: Point) -> bool:
     """Whether another point sits so close above that the name goes below."""
     near = 1 / 4 < (other.latency_ms + 1e-3) / (point.latency_ms + 1e-3) < 4

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
@@ -31,13 +31,26 @@ class Contender:
     family: ClassVar = "between"
     uses_model: ClassVar = True
     seeded: ClassVar = False
+    remembers: ClassVar = True
     usual: ClassVar = ("default", "full")
     tasks: ClassVar = ("classification",)
     quick: ClassVar = {"depths": (0.5,)}
 
     def fit(self, ground: Ground, seed: int) -> VectorAnswerer:
-        """The best layer and penalty; of equals the first."""
+        """The best layer and penalty; of equals the first.
+
+        Without rows to choose by it is the first layer and the middle penalty.
+        """
+        if not ground.judging:
+            middle = self.inverse_penalties[len(self.inverse_penalties) // 2]
+            return fitted(ground, self.depths[:1], [middle])
         return fitted(ground, self.depths, self.inverse_penalties)
+
+    def settled(self, notes: dict) -> Contender:
+        """With the layer and the penalty that were chosen."""
+        return replace(
+            self, depths=(notes["depth"],), inverse_penalties=(notes["inverse_penalty"],)
+        )
 
     def forecast(self, work) -> float:
         """Seconds of a trial; the regression's own are few."""
@@ -47,7 +60,9 @@ class Contender:
 def fitted(ground: Ground, depths: Sequence[float], inverse_penalties) -> VectorAnswerer:
     """The regression on the training rows' vectors that does best on rows it wasn't fitted to."""
     embedder = Embedded(ground, depths)
-    said = [predictions(embedder, part, depths, inverse_penalties) for part in ground.parts()]
+    said = []
+    if ground.judging:
+        said = [predictions(embedder, part, depths, inverse_penalties) for part in ground.parts()]
     return best_of_predictions(ground, embedder, said, depths, inverse_penalties)
 
 
@@ -57,18 +72,12 @@ class Embedded:
     def __init__(self, ground: Ground, depths: Sequence[float]):
         from bench.embedding import Embedder
 
-        self._embedder = Embedder(ground.model(), ground.task, depths)
-        self._read: dict[str, np.ndarray] = {}
+        memory = {} if ground.memory is None else ground.memory
+        self._embedder = Remembering(Embedder(ground.model(), ground.task, depths), memory)
 
     def of(self, examples: Sequence[Example]) -> np.ndarray:
         """Shape (depths, rows, width)."""
-        import numpy as np
-
-        new = [example for example in examples if example.id not in self._read]
-        if new:
-            found = self._embedder.embed([example.text for example in new])
-            self._read |= {example.id: found[:, i] for i, example in enumerate(new)}
-        return np.stack([self._read[example.id] for example in examples], axis=1)
+        return self._embedder.embed([example.text for example in examples])
 
 
 def predictions(embedded: Embedded, part: Ground, depths, inverse_penalties) -> list[dict]:
@@ -101,12 +110,12 @@ def best_of_predictions(
     ]
     for i, one in enumerate(tried):
         texts = {id_: text for part in said for id_, text in part[i].items()}
-        one["validation_score"] = quality_of(texts, ground.judging, ground.task)
-    best = max(tried, key=lambda one: one["validation_score"])
+        one["validation_score"] = quality_of(texts, ground.judging, ground.task) if said else None
+    best = max(tried, key=lambda one: one["validation_score"] or 0.0)
     vectors = embedded.of(ground.train)[list(depths).index(best["depth"])]
     pipeline = _regression(vectors, ground.train, best["inverse_penalty"])
     return VectorAnswerer(
-        Embedder(ground.model(), ground.task, [best["depth"]]),
+        Remembering(Embedder(ground.model(), ground.task, [best["depth"]]), ground.memory),
         pipeline,
         ground.task.labels,
         {**best, "tried": tried},
@@ -120,6 +129,27 @@ def _regression(vectors: np.ndarray, rows: Sequence[Example], inverse_penalty: f
 
     pipeline = make_pipeline(StandardScaler(), LogisticRegression(C=inverse_penalty, max_iter=2000))
     return pipeline.fit(vectors, [example.gold for example in rows])
+
+
+class Remembering:
+    """An embedder that reads each text once, where there is a memory to keep its vectors in."""
+
+    def __init__(self, embedder, memory: dict | None):
+        self.tokens = embedder.tokens
+        self._embedder, self._memory = embedder, memory
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        """Shape (depths, texts, width), float32."""
+        if self._memory is None:
+            return self._embedder.embed(texts)
+        import numpy as np
+
+        layers = tuple(self._embedder.layers)
+        new = [t for t in dict.fromkeys(texts) if (layers, t) not in self._memory]
+        for text, vectors in zip(new, np.moveaxis(self._embedder.embed(new), 1, 0), strict=True):
+            self._memory[layers, text] = vectors
+        known = [self._memory[layers, text] for text in texts]
+        return np.stack(known, axis=1) if known else self._embedder.embed([])
 
 
 class VectorAnswerer:

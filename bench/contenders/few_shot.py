@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from bench.choosing import Calibration, best_of, chosen, tried, without_bias
-from bench.contender import Ground
+from bench.contender import Ground, TooLong
 from scenarios.rows import Example, balanced_sample
 
 Whole = Annotated[int, Field(gt=0)]
@@ -40,9 +40,14 @@ class Contender:
     }
 
     def fit(self, ground: Ground, seed: int):
-        """The prompt with the highest score on the validation rows; of equals the shortest."""
+        """The prompt with the highest score on the validation rows; of equals the shortest.
+
+        Without rows to choose by it is the first draw, with the most demonstrations that fit.
+        """
         from bench.answering import answerer
 
+        if not ground.judging:
+            return self._unchosen(ground, seed)
         candidates = [
             self._try(ground, seed, shots, draw, order, 0)
             for shots in self.shots
@@ -75,6 +80,20 @@ class Contender:
             lambda notes, bias: answerer(ground.model(), task, demonstrations, notes, bias),
             notes,
         )
+
+    def _unchosen(self, ground: Ground, seed: int):
+        from bench.answering import answerer
+
+        several = sorted({min(shots, len(ground.train)) for shots in self.shots}, reverse=True)
+        for shots in several:
+            demonstrations = _draw(ground, ground, shots, seed, 0, 0)
+            notes = {"shots": shots, "demonstrations": [example.id for example in demonstrations],
+                     "instruction": ground.task.instruction, "calibration": "none"}  # fmt: skip
+            try:
+                return answerer(ground.model(), ground.task, demonstrations, notes)
+            except TooLong:
+                continue
+        return best_of([])
 
     def forecast(self, work) -> float:
         """Seconds of a trial in which the longest prompt wins."""

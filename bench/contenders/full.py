@@ -33,6 +33,9 @@ class Contender:
 
     fit = Lora.fit
     forecast = Lora.forecast
+    fit_once = Lora.fit_once
+    forecast_once = Lora.forecast_once
+    _settings_once = Lora._settings_once
     _rungs = Lora._rungs
     _searched = Lora._searched
     _shuffled = Lora._shuffled

@@ -6,6 +6,8 @@ rows, the better half on twice as many, until one is left, which trains on all o
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Literal
 
@@ -14,6 +16,11 @@ from pydantic import Field
 from bench.contender import Ground
 from scenarios.cache import disk_errors_told
 
+LEAST_UPDATES = 24
+"""Of a training in a curve: as many as an epoch of the quick run's 384 rows has. With the epochs alone
+few rows would hardly move the weights (Mosbach et al. 2021, Zhang et al. 2021: train longer on few)."""
+KEPT_FROM_ROWS = 256
+"""Of a size of a curve: epochs of fewer rows take less time than keeping them."""
 Whole = Annotated[int, Field(gt=0)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -95,6 +102,28 @@ class Contender:
         if self.serve == "merged":
             peft_model.merge_and_unload()
         return answerer(model, ground.task, notes=notes)
+
+    def fit_once(self, ground: Ground, seed: int) -> tuple[object, Callable[[], None]]:
+        """Train as declared, nothing chosen, for one size of a curve; the last epoch counts.
+
+        Gives what answers, and what makes the model the base again.
+        """
+        from bench.tuning import Tuning
+
+        tuning = Tuning(ground, seed)
+        settings = self._settings_once(len(ground.train))
+        kept = ground.kept if len(ground.train) >= KEPT_FROM_ROWS else None
+        tuned, notes = tuning.train(settings, ground.train, kept)
+        return tuning.answerer(notes), tuned.remove
+
+    def forecast_once(self, work) -> float:
+        """Seconds of `fit_once` and of answering the test rows."""
+        return work.trains(self._settings_once(work.train_rows)) + work.answers("test")
+
+    def _settings_once(self, rows: int):
+        settings = self._settings(self.learning_rates[0])
+        enough = math.ceil(LEAST_UPDATES / math.ceil(rows / settings.rows_an_update))
+        return replace(settings, epochs=max(settings.epochs, enough))
 
     def forecast(self, work) -> float:
         """Seconds of a trial: searching and training here, serving in a fresh process."""

@@ -20,6 +20,7 @@ class Contender:
     uses_model: ClassVar = False
     seeded: ClassVar = False
     quick: ClassVar = {}
+    curve: ClassVar = None
 
     def fit(self, ground: Ground, seed: int) -> Constant:
         """The commonest answer."""

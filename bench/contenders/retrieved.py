@@ -8,7 +8,7 @@ each request's prompt is its own, no prefix is shared: it costs several times a 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -36,8 +36,15 @@ class Contender:
     quick: ClassVar = {"shots": (4,), "encoders": ("tf-idf",), "calibrations": ("none",)}
 
     def fit(self, ground: Ground, seed: int):
-        """The best number and encoder on the validation rows; of equals the first."""
+        """The best number and encoder on the validation rows; of equals the first.
+
+        Without rows to choose by it is the first of each, uncalibrated.
+        """
         nearest = _Nearests(ground, self.depth)
+        if not ground.judging:
+            shots, encoder = min(self.shots[0], len(ground.train)), self.encoders[0]
+            notes = {"shots": shots, "encoder": encoder, "calibration": "none"}
+            return _answerer(ground, nearest.of(ground, encoder), shots, notes)
         candidates = [
             tried(
                 ground,
@@ -65,6 +72,12 @@ class Contender:
             lambda notes, bias: _answerer(ground, near, best["shots"], notes, bias),
             notes,
         )
+
+    def settled(self, notes: dict) -> Contender | None:
+        """With what was chosen; None where a calibration was, which rests on the rows it was chosen by."""
+        if notes["calibration"] != "none":
+            return None
+        return replace(self, shots=(notes["shots"],), encoders=(notes["encoder"],))
 
     def forecast(self, work) -> float:
         """Seconds of a trial in which the longest prompt wins."""

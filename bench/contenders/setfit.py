@@ -49,6 +49,7 @@ class Contender:
     usual: ClassVar = ()
     tasks: ClassVar = ("classification",)
     quick: ClassVar = {"steps": 60}
+    curve: ClassVar = None
 
     def fit(self, ground: Ground, seed: int) -> VectorAnswerer:
         """Tune on pairs, then the best penalty by rows that it wasn't tuned on; the adapter is saved."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
 from pydantic import Field
@@ -34,9 +34,14 @@ class Contender:
     quick: ClassVar = {}
 
     def fit(self, ground: Ground, seed: int) -> LinearAnswerer | NearestAnswerer:
-        """The best of the penalties; of equals the strongest regularisation."""
+        """The best of the penalties; of equals the strongest regularisation.
+
+        Without rows to choose by it is the middle one.
+        """
         if ground.task.type == "generation":
             found = NearestAnswerer(ground)
+            if not ground.judging:
+                return found
             parts = [found] if not ground.folds else map(NearestAnswerer, ground.parts())
             answers = [
                 answer
@@ -45,6 +50,9 @@ class Contender:
             ]
             found.notes["validation_score"] = quality(answers, ground.judging, ground.task)
             return found
+        if not ground.judging:
+            middle = self.inverse_penalties[len(self.inverse_penalties) // 2]
+            return _linear(ground, middle, {"inverse_penalty": middle})
         tried = [
             {"inverse_penalty": penalty, "validation_score": self._tried(ground, penalty)}
             for penalty in self.inverse_penalties
@@ -60,6 +68,11 @@ class Contender:
             for answer in answers_of(_linear(part, penalty, {}), part.validation)
         ]
         return quality(answers, ground.judging, ground.task)
+
+    def settled(self, notes: dict) -> Contender:
+        """With the penalty that was chosen."""
+        chosen = notes.get("inverse_penalty")
+        return replace(self, inverse_penalties=(chosen,)) if chosen else self
 
 
 def _linear(ground: Ground, inverse_penalty: float, notes: dict) -> LinearAnswerer:

@@ -20,12 +20,19 @@ class Contender:
     family: ClassVar = "prompt"
     uses_model: ClassVar = True
     seeded: ClassVar = False
+    needs_rows: ClassVar = False
     quick: ClassVar = {"instructions": 1, "calibrations": ("none",)}
 
     def fit(self, ground: Ground, seed: int):
-        """The best wording under its best calibration, and no demonstrations."""
+        """The best wording under its best calibration, and no demonstrations.
+
+        Without rows to choose by it is the first wording, uncalibrated.
+        """
         from bench.answering import answerer
 
+        if not ground.validation:
+            notes = {"instruction": ground.task.instruction, "calibration": "none"}
+            return answerer(ground.model(), ground.task, notes=notes)
         count = min(self.instructions, len(ground.task.wordings))
         candidates = [
             tried(

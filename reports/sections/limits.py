@@ -16,7 +16,7 @@ def blocks(record: dict) -> list[Block]:
         "scope names what was run."
     ]
     seeds = max(_seeds_of(record), default=1)
-    if seeds < 5:
+    if seeds < 5 and record["trials"]:
         found.append(
             f"{seeds} training seed{'s' if seeds > 1 else ''}: the intervals hold for these weights "
             "and prompts, not for the methods. A run with --full trains five."
@@ -26,7 +26,12 @@ def blocks(record: dict) -> list[Block]:
             "Classifiers on a causal model's vectors stand between the two sides, and enter no "
             "verdict; a model made for sentences would do better than these vectors."
         )
-    if mode["name"] == "quick":
+    if record.get("curve"):
+        found.append(
+            "The learning curve trains and prompts with settings that are the same at every size: a search by "
+            "labelled rows of its own may do better, and costs those rows."
+        )
+    if mode["name"] == "quick" and record["trials"]:
         found.append("A quick run: few training rows, and settings chosen for speed.")
     if folds := record["plan"]["rows"]["counts"].get("folds"):
         found.append(

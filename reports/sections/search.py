@@ -27,6 +27,8 @@ COUNTED = ("draw", "order", "instruction")
 
 def blocks(record: dict) -> list[Block]:
     """The leading candidates of each trial that chose among some."""
+    if not record["trials"]:  # a learning curve alone says what chose beside its points
+        return []
     found: list[Block] = []
     for trial in record["trials"]:
         tried = trial["outcome"].get("notes", {}).get("tried")

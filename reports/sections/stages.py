@@ -20,7 +20,7 @@ def blocks(record: dict) -> list[Block]:
     """Time and memory by trial and stage, the GPU's own table, and what can't repeat exactly."""
     stages = [
         (trial["name"], NAMES[stage], trial["outcome"][stage])
-        for trial in record["trials"]
+        for trial in _trials(record)
         for stage in STAGES
         if stage in trial["outcome"]
     ]
@@ -35,6 +35,12 @@ def blocks(record: dict) -> list[Block]:
     if on_gpu:
         found.append(_gpu(on_gpu))
     return [*found, Paragraph(_repeatable(record))]
+
+
+def _trials(record: dict) -> list[dict]:
+    """The run's own and the curve's."""
+    curve = record.get("curve")
+    return record["trials"] + (curve["trials"] if curve else [])
 
 
 def _gpu(stages: list[tuple[str, str, dict]]) -> Table:
@@ -72,7 +78,7 @@ def _clock(state: dict) -> str:
 
 
 def _repeatable(record: dict) -> str:
-    devices = [t["outcome"]["device"] for t in record["trials"] if t["outcome"].get("device")]
+    devices = [t["outcome"]["device"] for t in _trials(record) if t["outcome"].get("device")]
     unable = sorted({name for device in devices for name in device["not_deterministic"]})
     if unable:
         return (

@@ -27,7 +27,9 @@ RECORD = Path("docs/measurements/2026-11-24-quick-cpu.json")
 
 def record(tmp_path, **changed):
     file = tmp_path / "record.json"
-    others = {k: changed.pop(k) for k in ("canaries", "verdict", "contenders") if k in changed}
+    others = {
+        k: changed.pop(k) for k in ("canaries", "verdict", "contenders", "curve") if k in changed
+    }
     file.write_text(json.dumps({"schema_version": 1, "comparisons": [PRIMARY | changed], **others}))
     return read_evidence(file)
 
@@ -230,3 +232,30 @@ def test_the_sides_of_a_record_that_names_none_are_those_of_its_contenders(tmp_p
     assert record(tmp_path, **unsaid, contenders=arms).challenger == "lora"
     with pytest.raises(UserError, match="isn't of tuning against prompting"):
         record(tmp_path, **unsaid, contenders=7)
+
+
+def test_a_learning_curve_says_from_how_many_rows_on(tmp_path):
+    said = "lora is ahead of few-shot by more than 3 points from 64 labelled rows on."
+    crossovers = [
+        {"challenger": "dora", "sentence": "no"},
+        {"challenger": "lora", "sentence": said},
+    ]
+    found = record(tmp_path, curve={"crossovers": crossovers})
+    assert found.crossover == said
+    done = run_command("advisor", "recommend", "--scenario", "sentiment", "--evidence", tmp_path)
+    assert "Its learning curve: lora is ahead of few-shot" in " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "curve", [None, 3, {}, {"crossovers": None}, {"crossovers": [3, {"challenger": "lora"}]},
+              {"crossovers": [{"challenger": "lora", "sentence": ["x"]}]}]
+)  # fmt: skip
+def test_an_odd_curve_breaks_nothing(tmp_path, curve):
+    assert record(tmp_path, curve=curve).crossover is None
+
+
+def test_a_curves_sentence_is_one_line_without_what_a_terminal_obeys(tmp_path):
+    said = "a\n\x1b[31mb" + "c" * 1000
+    found = record(tmp_path, curve={"crossovers": [{"challenger": "lora", "sentence": said}]})
+    assert found.crossover.startswith("a \ufffd[31mb")
+    assert len(found.crossover) == 400

@@ -41,6 +41,31 @@ def told(done):
          "--look 2, and looks = 1 in [decision]: looks are declared before the first"),
         (["run", "sentiment", "--seeds", "a"],
          "Invalid value for '--seeds': 'a' isn't 0,1,2; see `bench --help`"),
+        (["curve", "sentiment", "--sizes", "64,32"],
+         "--sizes must rise, since each size contains the one before; give 32,64"),
+        (["curve", "sentiment", "--sizes", "32,64,64"],
+         "--sizes names 64 twice; give each size once"),
+        (["curve", "sentiment", "--sizes", "2,32"],
+         "--sizes begins at 2, which is fewer than the 3 that are needed to have one row of each "
+         "label; begin higher"),
+        (["curve", "sentiment", "--sizes", "32"],
+         "--sizes names one size; a curve needs two, and four to be fitted"),
+        (["curve", "sentiment", "--sizes", "32,x"],
+         "Invalid value for '--sizes': '32,x' isn't 16,32,64; see `bench --help`"),
+        (["curve", "sentiment", "--seeds", "0"],
+         "Invalid value for '--seeds': 0 is not in the range 1<=x<=100; see `bench --help`"),
+        (["curve", "niche-domain"],
+         "the scenario 'niche-domain' has no [task], so there is nothing to run; "
+         "`advisor recommend --scenario niche-domain` advises on it"),
+        (["run", "sentiment", "--budget", "soon"],
+         "--budget takes 90s, 20m, 1h30m or $5, not 'soon'"),
+        (["curve", "sentiment", "--budget", "0m"],
+         "--budget 0m: a budget is more than nothing, and a year at most"),
+        (["run", "sentiment", "--budget", "$5"],
+         "--budget $5: no price is known for what this run uses; give this machine's by "
+         "--usd-per-hour, or a budget of time such as 20m"),
+        (["run", "sentiment", "--budget", "5m", "--cross-fit", "5"],
+         "--budget and --cross-fit exclude each other: a fold less is no contender less"),
         (["run", "niche-domain"],
          "the scenario 'niche-domain' has no [task], so there is nothing to run; "
          "`advisor recommend --scenario niche-domain` advises on it"),
@@ -48,6 +73,28 @@ def told(done):
 )  # fmt: skip
 def test_a_slip_is_one_line_with_the_way_out(arguments, line):
     assert told(bench(*arguments)) == line
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (["--sizes", "8,5000"], "--sizes goes to 5000, and 100 training rows are there; end at 100, or bring more rows"),
+        (["--only", "setfit"], "'setfit' has no learning curve; leave it out of --only"),
+        (["--only", "majority"], "majority has no learning curve: it says one thing to everything"),
+        (["--set", "lora.learning_rates=1e-3,1e-4"],
+         "a curve trains lora with one learning rate, since it counts every row that chooses; give "
+         "--set lora.learning_rates=0.001"),
+    ],
+)  # fmt: skip
+def test_a_curve_that_cannot_be_is_told_before_anything_runs(
+    small_scenario, tmp_path, options, line
+):
+    done = run_command(
+        "bench", "curve", small_scenario, *options, cwd=tmp_path,
+        TUNE_OR_PROMPT_CACHE=str(tmp_path / "cache"),
+    )  # fmt: skip
+    assert told(done) == line
+    assert not (tmp_path / "runs").exists()
 
 
 def test_an_unknown_model_is_told_before_a_run_begins(small_scenario, tmp_path):

@@ -6,7 +6,8 @@ import torch
 
 from bench.contender import Answer
 from bench.kept import Kept
-from bench.trial import _answer_all, _read_journal
+from bench.trial import _read_journal
+from bench.trial import answer_all as answer_them
 from scenarios.rows import Example
 
 ROWS = [Example(f"r{i}", f"text {i}", "a", "g") for i in range(6)]
@@ -50,7 +51,7 @@ def test_tensors_come_back_exactly_and_without_a_pickle(tmp_path):
 
 
 def answer_all(answerer, folder):
-    return _answer_all(answerer, ROWS, folder, {"slug": "01-x-s0", "name": "x"})
+    return answer_them(answerer, ROWS, folder, {"slug": "01-x-s0", "name": "x"})
 
 
 def test_answers_are_on_disk_batch_by_batch_and_an_interrupted_start_is_gone_on_with(tmp_path):

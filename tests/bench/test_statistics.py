@@ -85,6 +85,14 @@ def test_two_arms_that_answer_alike_are_no_tie_but_no_interval():
     assert "equally well" in found.reason
 
 
+def test_differences_that_cancel_out_in_every_group_have_no_interval():
+    """One arm is right where the other is wrong, in pairs: the sums by group don't vary at all."""
+    baseline, groups = np.tile([1.0, 0.0], 20), np.repeat(np.arange(20), 2)
+    found = statistics.paired_difference(baseline, 1 - baseline, groups)
+    assert (found.value, found.low, found.high) == (0.0, None, None)
+    assert "the same in every group" in found.reason
+
+
 def test_rows_without_groups_take_the_methods_for_independent_rows():
     rows = np.array([1.0] * 30 + [0.0] * 10)
     alone = np.arange(40)

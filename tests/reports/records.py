@@ -8,8 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from bench.contender import Answer
+from bench.curve import Wanted, make_curve
 from bench.meter import Usage
-from bench.plan import MODES, make_plan
+from bench.plan import MODES, curve_plan, make_plan
 from bench.record import FORECASTS, make_record
 from scenarios.rows import Example, Split
 from scenarios.schema import parse
@@ -115,3 +116,58 @@ def _write(folder: Path, trial, rows) -> None:
             {"way": "4-bit", "status": "skipped", "reason": "an odd reason"},
         ]  # fmt: skip
     (folder / "outcomes" / f"{trial.slug}.json").write_text(json.dumps(outcome))
+
+
+CURVES = {"zero-shot": 0.5, "few-shot": 0.55, "tf-idf": 0.45, "lora": 0.35}
+GAINS = {"zero-shot": 0.0, "few-shot": 0.01, "tf-idf": 0.06, "lora": 0.2}
+
+
+def curved(seeds: int = 5, sizes: tuple[int, ...] = (4, 8, 16, 32), left_out: str = "") -> dict:
+    """A learning curve's record: each doubling gains an arm its share of `GAINS`, up to 0.95.
+
+    The trials of `left_out` were dropped by a budget.
+    """
+    rows = tuple(Example(f"r{i}", f"text {i}", "good", f"g{i % 20}") for i in range(60))
+    train = tuple(
+        Example(f"t{i}", f"train {i * 7919}", ("good", "bad")[i % 2], f"t{i}") for i in range(40)
+    )
+    counts = {"read": 110, "train": 40, "validation": 4, "test": 60, "test groups": 20}
+    split = Split(train, (), rows, "d" * 64, counts)
+    scenario = parse(SCENARIO, "small", "small.toml")
+    wanted = Wanted(sizes, seeds)
+    curve = make_curve(wanted, scenario.task, split, "quick", 0, "tiny")
+    plan = curve_plan(scenario, split, MODES["quick"], 0, "tiny", 1, curve)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for part in ("answers", "outcomes", "points"):
+            (folder / part).mkdir()
+        for trial in curve.trials:
+            outcome = {
+                "status": "done",
+                "device": None,
+                "sizes": list(trial.sizes),
+                "wall_seconds": 4.0,
+            }
+            if trial.name == left_out:
+                outcome = {"status": "skipped", "reason": "dropped by the budget: an odd reason"}
+            else:
+                _write_points(folder, trial, rows, sizes)
+            (folder / "outcomes" / f"{trial.slug}.json").write_text(json.dumps(outcome))
+        (folder / FORECASTS).write_text(json.dumps([_forecast(trial) for trial in curve.trials]))
+        models = {"tiny": {"sha256": "0" * 64, "model_type": "llama"}}
+        return json.loads(json.dumps(make_record(folder, plan, split, models, None)))
+
+
+def _write_points(folder: Path, trial, rows, sizes) -> None:
+    for size in trial.sizes:
+        doublings = sizes.index(size) if size else 0
+        share = min(0.95, CURVES[trial.name] + doublings * GAINS[trial.name])
+        right = [((7 * i + 11 * trial.seed) % 60) < share * 60 for i in range(len(rows))]
+        lines = [
+            json.dumps(asdict(Answer(row.id, "good" if hit else "bad", 20, 1, 0.01))) + "\n"
+            for row, hit in zip(rows, right, strict=True)
+        ]
+        (folder / "answers" / f"{trial.slug}-n{size}.jsonl").write_text("".join(lines))
+        point = {"size": size, "learnt_from": size, "chosen_by": 0, "looked_through": 2 * size,
+                 "rows_sha256": "0" * 64, "notes": {}, "fit_seconds": 1.0, "answer_seconds": 1.0}  # fmt: skip
+        (folder / "points" / f"{trial.slug}-n{size}.json").write_text(json.dumps(point))

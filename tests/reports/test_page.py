@@ -188,3 +188,86 @@ def test_a_run_that_was_interrupted_says_so(record):
     assert "was interrupted" not in page(record)
     del record["trials"][-1]["outcome"]["wall_seconds"]
     assert "The run was interrupted, and lora went on after it" in page(record)
+
+
+# the learning curve
+
+
+@pytest.fixture(scope="module")
+def curved():
+    return records.curved()
+
+
+def test_a_curve_shows_crossover_chart_tables_and_how_labels_are_counted(curved):
+    html = page(curved)
+    for part in ("From how many labelled rows on", "lora is ahead of zero-shot, few-shot by more than",
+                 "Labelling up to there is", "<svg", "choices included", "nothing was run there",
+                 "looked through"):  # fmt: skip
+        assert part in html
+    assert 'aria-label="accuracy against labelled rows. ' in html
+    assert "lora: 35.0 % at 4, 55.0 % at 8, 75.0 % at 16, 95.0 % at 32" in html
+    assert "Tuning overtakes in the shaded part, 8 to 16." in html
+
+
+def test_a_curve_alone_has_a_verdict_on_quality_and_no_empty_section(curved):
+    assert curved["verdict"]["quality"]["answer"] == "fine_tune"
+    assert curved["verdict"]["latency"]["answer"] == "not_applicable"
+    assert "with 32 labelled rows, choices included, on 60 test rows" in curved["verdict"]["scope"]
+    assert "<h2>Contenders</h2>" not in page(curved)
+
+
+def test_a_run_without_a_curve_or_a_budget_has_no_such_section(record):
+    html = page(record)
+    assert "From how many labelled rows on" not in html
+    assert "<h2>Budget</h2>" not in html
+
+
+def test_three_seeds_give_points_and_say_why_there_is_no_band():
+    found = records.curved(seeds=3)
+    lora = next(arm for arm in found["curve"]["arms"] if arm["name"] == "lora")
+    assert {point["low"] for point in lora["points"]} == {None}
+    assert lora["fit"] is not None
+    assert "3 seeds can&#39;t tell how much the draw of the rows matters" in page(found)
+
+
+def test_three_sizes_say_that_no_curve_is_fitted():
+    html = page(records.curved(sizes=(4, 8, 16)))
+    assert "No curve is fitted to lora: 3 sizes are too few for a curve; 4 are the fewest." in html
+
+
+def test_an_arm_that_the_budget_left_out_makes_the_verdict_say_so():
+    found = records.curved(left_out="lora")
+    assert found["curve"]["crossovers"] == []
+    assert found["verdict"]["quality"]["answer"] == "not_applicable"
+    assert "the budget left out lora" in found["verdict"]["quality"]["sentence"]
+    assert "no tuning arm has finished a size" in page(found)
+    other = records.curved(left_out="few-shot")
+    assert (
+        other["verdict"]["quality"]["answer"] == "not_applicable"
+    )  # zero-shot isn't the declared arm
+
+
+def test_a_budget_is_shown_with_what_was_dropped(curved):
+    budget = {
+        "said": "20m", "seconds": 1200.0, "usd": None, "spent_seconds": 900.0, "planned": ["a", "b"],
+        "planned_seconds": 1000.0, "dropped_sizes": [512], "sizes": [32], "stopped": ["b"],
+        "dropped": [{"contender": EVIL, "trial": "c", "seconds": 9.0, "reason": EVIL}],
+    }  # fmt: skip
+    html = page(curved | {"budget": budget})
+    assert "<script" not in html
+    for part in (
+        "A budget of 20m was given",
+        "15.0 min of 20.0 min",
+        "512",
+        "before these were done: b",
+    ):
+        assert part in html
+
+
+def test_text_in_a_curve_is_escaped(curved):
+    text = json.dumps(curved)
+    for word in ("few-shot", "Small", "tiny"):
+        text = text.replace(f'"{word}"', json.dumps(EVIL))
+    html = page(json.loads(text))
+    assert "<script" not in html
+    assert "<img" not in html

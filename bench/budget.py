@@ -1,0 +1,277 @@
+"""A run's budget: which trials fit it by forecast, what is dropped and why, and what has been spent.
+
+It is kept apart from the plan, as `budget.json` in the run's folder, so that the same command with a
+larger budget goes on where a smaller one ended.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from bench.plan import Plan, Trial
+from scenarios.cache import write_atomically
+from scenarios.errors import UserError
+
+FILE = "budget.json"
+WITHOUT_MODEL_SECONDS = 5.0
+"""Of a trial that uses no model and has no forecast: the floors of the kept quick run took 0.4 and
+2.9 s (docs/measurements/2026-11-24-quick-cpu.json)."""
+_TIME = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m(?:in)?)?(?:(\d+(?:\.\d+)?)s)?")
+_DOLLARS = re.compile(r"\$(\d+(?:\.\d+)?)|(\d+(?:\.\d+)?)\s*(?:usd|dollars?)")
+_MOST_SECONDS = 366 * 24 * 3600
+
+
+@dataclass(frozen=True)
+class Budget:
+    """As the user said it, and in seconds of this machine; `usd` where it was said in dollars."""
+
+    said: str
+    seconds: float
+    usd: float | None = None
+
+
+def parse(text: str, usd_per_hour: float | None) -> Budget:
+    """`90s`, `20m`, `1h30m`, `$5` or `5usd`. Raises `UserError` for others.
+
+    Dollars are this machine's, so they need its price.
+    """
+    plain = text.strip().lower().replace(" ", "")
+    if dollars := _DOLLARS.fullmatch(plain):
+        usd = float(dollars[1] or dollars[2])
+        _check_amount(text, usd)
+        if usd_per_hour is None:
+            raise UserError(
+                f"--budget {text}: no price is known for what this run uses; give this machine's by "
+                "--usd-per-hour, or a budget of time such as 20m"
+            )
+        return Budget(text, usd / usd_per_hour * 3600, usd)
+    parts = _TIME.fullmatch(plain)
+    if not plain or not parts:
+        raise UserError(f"--budget takes 90s, 20m, 1h30m or $5, not '{text}'")
+    hours, minutes, seconds = (float(part or 0) for part in parts.groups())
+    total = hours * 3600 + minutes * 60 + seconds
+    _check_amount(text, total)
+    return Budget(text, total)
+
+
+def _check_amount(text: str, amount: float) -> None:
+    if not 0 < amount <= _MOST_SECONDS:
+        raise UserError(f"--budget {text}: a budget is more than nothing, and a year at most")
+
+
+@dataclass(frozen=True)
+class Allotted:
+    """The trials to do, in their order; the curve's sizes that are left (None: all); what is dropped.
+
+    `dropped` are dicts of `trial`, `contender`, `seconds` and `reason`; `dropped_sizes` of the curve.
+    """
+
+    order: tuple[str, ...]
+    seconds: float
+    dropped: tuple[dict, ...] = ()
+    sizes: tuple[int, ...] | None = None
+    dropped_sizes: tuple[int, ...] = ()
+
+
+def allot(plan: Plan, forecasts: Sequence[dict], done: Sequence[str], seconds: float) -> Allotted:
+    """What fits so many seconds by forecast, besides the trials that are `done`.
+
+    A run's own trials come first: the primary comparison's arms (the first tuned one, few-shot, the
+    other prompts, the other tuned ones), then what is cheap, then what is between, and only then the
+    next seed of each. Each that still fits is taken. Of a curve whole rounds of seeds are taken, the
+    tuned arm and the prompts of a seed together; where not even the first fits, the largest sizes go,
+    down to two. Raises `UserError` where no trial with a model fits.
+    """
+    cost = _Cost(forecasts)
+    left = seconds
+    order: list[str] = []
+    dropped: list[dict] = []
+
+    def take(trial: Trial, needed: float) -> bool:
+        nonlocal left
+        if trial.slug in done:
+            order.append(trial.slug)
+            return True
+        if needed > left:
+            return False
+        left -= needed
+        order.append(trial.slug)
+        return True
+
+    for trial in _by_priority(plan.trials, plan):
+        needed = cost.of(trial)
+        if not take(trial, needed):
+            dropped.append(_dropped(trial, needed, left))
+    sizes = _take_curve(plan, cost, done, lambda: left, take, dropped) if plan.curve else None
+    _check_something_fits(plan, order, dropped, cost, seconds)
+    kept = sizes is not None and plan.curve and sizes != plan.curve.sizes
+    return Allotted(
+        tuple(order),
+        seconds - left,
+        tuple(dropped),
+        sizes if kept else None,
+        tuple(s for s in plan.curve.sizes if s not in sizes) if kept else (),
+    )
+
+
+class _Cost:
+    """Seconds of trials by their forecasts."""
+
+    def __init__(self, forecasts: Sequence[dict]):
+        self._forecasts = {forecast["trial"]: forecast for forecast in forecasts}
+
+    def of(self, trial: Trial, sizes: Sequence[int] | None = None) -> float:
+        """A trial's, or those of a curve's trial at some of its sizes."""
+        forecast = self._forecasts.get(trial.slug) or {}
+        by_size = forecast.get("by_size")
+        if by_size and sizes is not None:
+            wanted = [size for size in trial.sizes if size in sizes or not size]
+            return forecast["start_seconds"] + sum(by_size[str(size)] for size in wanted)
+        known = forecast.get("seconds")
+        return known["value"] if known else WITHOUT_MODEL_SECONDS
+
+
+def _take_curve(
+    plan: Plan, cost: _Cost, done: Sequence[str], left: Callable, take: Callable, dropped: list
+) -> tuple[int, ...]:
+    """Take the curve's trials round by round of seeds; the sizes that are left."""
+    curve = plan.curve
+    rounds = [[t for t in curve.trials if t.seed == seed] for seed in curve.seeds]
+    arms = [[t for t in own if t.family in ("prompt", "fine_tune")] for own in rounds]
+    sizes = curve.sizes
+
+    def needed(trials: Sequence[Trial]) -> float:
+        return sum(cost.of(t, sizes) for t in trials if t.slug not in done)
+
+    while len(sizes) > 2 and needed(arms[0]) > left():
+        sizes = sizes[:-1]
+    for own, compared in zip(rounds, arms, strict=True):
+        whole = needed(compared) <= left()
+        for trial in sorted(own, key=lambda t: _place(t, plan)):
+            seconds = cost.of(trial, sizes)
+            if (trial in compared and not whole) or not take(trial, seconds):
+                dropped.append(_dropped(trial, seconds, left()))
+    return sizes
+
+
+def _by_priority(trials: Sequence[Trial], plan: Plan) -> list[Trial]:
+    """The first seed of all before the second of any."""
+    seeds: dict[str, list[int]] = {}
+    for trial in trials:
+        seeds.setdefault(trial.name, [])
+        if trial.seed not in seeds[trial.name]:
+            seeds[trial.name].append(trial.seed)
+    return sorted(trials, key=lambda t: (seeds[t.name].index(t.seed), _place(t, plan)))
+
+
+def _place(trial: Trial, plan: Plan) -> tuple:
+    """A contender's place: the first tuned arm, few-shot, other prompts, other tuned ones, and so on."""
+    tuned = next((t.name for t in plan.all_trials if t.family == "fine_tune"), None)
+    if trial.name == tuned:
+        return 0, 0
+    if trial.family == "prompt":
+        return 1, trial.kind != "few-shot"
+    return {"fine_tune": 2, "floor": 3, "between": 4}[trial.family], 0
+
+
+def _dropped(trial: Trial, seconds: float, left: float) -> dict:
+    together = " with the other arms of its seed" if trial.sizes else ""
+    return {
+        "trial": trial.slug,
+        "contender": trial.name,
+        "seconds": seconds,
+        "reason": f"forecast to take {seconds:.0f} s, and {max(left, 0):.0f} s of the budget were "
+        f"left for it{together}",
+    }
+
+
+def _check_something_fits(plan, order, dropped, cost: _Cost, seconds: float) -> None:
+    """Raises `UserError` where the budget holds no trial, or none of those with a model."""
+    by_slug = {trial.slug: trial for trial in plan.all_trials}
+    telling = [t for t in plan.all_trials if t.model] or list(plan.all_trials)
+    if any(by_slug[slug] in telling for slug in order):
+        return
+    smallest = plan.curve.sizes[:2] if plan.curve else None
+    shortest = min(telling, key=lambda trial: cost.of(trial, smallest))
+    told = max(1, round(cost.of(shortest, smallest)))
+    raise UserError(
+        f"--budget leaves {max(seconds, 0):.0f} s for trials, and the shortest with a model "
+        f"({shortest.name}) is forecast to take {told} s; give more"
+    )
+
+
+@dataclass
+class Ledger:
+    """What of a budget has been spent, over all starts of a run; on disk as it goes."""
+
+    folder: Path
+    budget: Budget
+    spent_seconds: float = 0.0
+    planned: list[str] = field(default_factory=list)
+    dropped: list[dict] = field(default_factory=list)
+    sizes: list[int] | None = None
+    dropped_sizes: list[int] = field(default_factory=list)
+    stopped: list[str] = field(default_factory=list)
+    planned_seconds: float = 0.0
+
+    def __post_init__(self):
+        self._before = before = read(self.folder) or {}
+        self.spent_seconds = float(before.get("spent_seconds") or 0.0)
+        self._since = time.monotonic()
+
+    @property
+    def left(self) -> float:
+        """Seconds that may still be spent; below 0 where it was overdrawn."""
+        return self.budget.seconds - self.spent_seconds
+
+    def goes_on(self) -> Allotted | None:
+        """What an earlier start with the same budget had planned; None where there is none."""
+        before = self._before
+        if before.get("said") != self.budget.said or not before.get("planned"):
+            return None
+        sizes = before["sizes"]
+        return Allotted(
+            tuple(before["planned"]),
+            before["planned_seconds"],
+            tuple(before["dropped"]),
+            None if sizes is None else tuple(sizes),
+            tuple(before["dropped_sizes"]),
+        )
+
+    def take_in(self, found: Allotted) -> None:
+        """What is planned and what is dropped, kept before anything of it is done."""
+        self.planned, self.dropped = list(found.order), list(found.dropped)
+        self.sizes = None if found.sizes is None else list(found.sizes)
+        self.dropped_sizes, self.stopped = list(found.dropped_sizes), []
+        self.planned_seconds = found.seconds
+        self.tick()
+
+    def tick(self) -> None:
+        """Count the time since the last tick as spent."""
+        now = time.monotonic()
+        self.spent_seconds += now - self._since
+        self._since = now
+        values = {k: v for k, v in asdict(self).items() if k not in ("folder", "budget")}
+        told = asdict(self.budget) | values
+        if self.budget.usd is not None:
+            told["spent_usd"] = self.spent_seconds * self.budget.usd / self.budget.seconds
+        write_atomically(self.folder / FILE, json.dumps(told, indent=1))
+
+
+def read(folder: Path) -> dict | None:
+    """What a run's folder says of its budget; None where it has none."""
+    try:
+        return json.loads((folder / FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def sizes_left(folder: Path, sizes: Sequence[int]) -> list[int]:
+    """A curve trial's sizes without those that the budget dropped."""
+    left = (read(folder) or {}).get("sizes")
+    return [size for size in sizes if not size or left is None or size in left]

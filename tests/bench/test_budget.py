@@ -1,0 +1,225 @@
+"""A budget: what fits by forecast, in which order, what is dropped, and what is left of it."""
+
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+
+import scenarios
+from bench import budget
+from bench.budget import Budget, Ledger, allot, parse
+from bench.curve import Wanted, make_curve
+from bench.plan import MODES, curve_plan, make_plan
+from bench.processes import SPENT, _within
+from bench.run import _do
+from scenarios.errors import UserError
+from scenarios.rows import Example, Split
+
+SPLIT = Split(
+    train=tuple(Example(str(i), f"text {i}", "negative", str(i)) for i in range(500)),
+    validation=(), test=(), digest="d", counts={"train": 500},
+)  # fmt: skip
+SENTIMENT = scenarios.load("sentiment")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90s", 90), ("20m", 1200), ("1h30m", 5400), ("2h", 7200), ("1.5m", 90), ("20min", 1200),
+     ("1h 5m 3s", 3903)],
+)  # fmt: skip
+def test_a_budget_of_time(text, seconds):
+    assert parse(text, None) == Budget(text, seconds)
+
+
+@pytest.mark.parametrize("text", ["$5", "5usd", "5 USD", "5dollars", "$5.0"])
+def test_dollars_are_time_by_the_machines_price(text):
+    """$5 at $2.50 an hour are two hours."""
+    assert parse(text, 2.5) == Budget(text, 7200.0, 5.0)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "20", "m", "m20", "-5m", "nan", "1e9s", "0s", "$0", "9999h", "5€"]
+)
+def test_what_is_no_budget_is_refused(text):
+    with pytest.raises(UserError):
+        parse(text, 2.5)
+
+
+def forecasts(plan, **seconds):
+    return [
+        {"trial": t.slug, "seconds": {"value": seconds[t.kind.replace("-", "_")]}}
+        for t in plan.trials
+        if t.kind.replace("-", "_") in seconds
+    ]
+
+
+def run_plan(mode="quick", only=(), seeds=()):
+    return make_plan(SENTIMENT, SPLIT, MODES[mode], 0, "M", only, seeds=seeds)
+
+
+def names(plan, found):
+    by_slug = {t.slug: (t.name, t.seed) for t in plan.all_trials}
+    return [by_slug[slug] for slug in found.order]
+
+
+def test_the_primary_comparisons_arms_come_first_then_the_cheap_ones():
+    plan = run_plan()
+    known = forecasts(plan, zero_shot=20, few_shot=40, lora=160)
+    found = allot(plan, known, (), 1000)
+    assert [name for name, _ in names(plan, found)] == [
+        "lora", "few-shot", "zero-shot", "majority", "tf-idf",
+    ]  # fmt: skip
+    assert found.seconds == 160 + 40 + 20 + 5 + 5
+    assert found.dropped == ()
+
+
+def test_what_doesnt_fit_is_dropped_with_its_forecast_and_what_was_left():
+    """210 s: lora and few-shot take 200, and zero-shot's 20 don't fit; both floors, of 5 s each, do."""
+    plan = run_plan()
+    found = allot(plan, forecasts(plan, zero_shot=20, few_shot=40, lora=160), (), 210)
+    assert [name for name, _ in names(plan, found)] == ["lora", "few-shot", "majority", "tf-idf"]
+    [dropped] = found.dropped
+    assert dropped["contender"] == "zero-shot"
+    assert dropped["reason"] == "forecast to take 20 s, and 10 s of the budget were left for it"
+
+
+@pytest.mark.parametrize(("seconds", "fits"), [(160, True), (159.9, False)])
+def test_a_trial_that_takes_just_what_is_left_fits(seconds, fits):
+    plan = run_plan(only=("lora",))
+    known = forecasts(plan, lora=160)
+    if fits:
+        assert ("lora", 0) in names(plan, allot(plan, known, (), seconds))
+    else:
+        with pytest.raises(
+            UserError, match=r"leaves 160 s for trials, and the shortest with a model"
+        ):
+            allot(plan, known, (), seconds)
+
+
+def test_the_first_seed_of_every_arm_comes_before_the_second_of_any():
+    plan = run_plan(only=("few-shot", "lora"), seeds=(7, 8))
+    found = allot(plan, forecasts(plan, few_shot=40, lora=160), (), 10_000)
+    assert names(plan, found) == [
+        ("lora", 7), ("few-shot", 7), ("majority", 0), ("tf-idf", 0), ("lora", 8), ("few-shot", 8),
+    ]  # fmt: skip
+
+
+def test_what_is_done_already_costs_nothing():
+    plan = run_plan(only=("few-shot", "lora"))
+    lora = next(t.slug for t in plan.trials if t.name == "lora")
+    found = allot(plan, forecasts(plan, few_shot=40, lora=160), (lora,), 50)
+    assert found.seconds == 40 + 5 + 5
+    assert lora in found.order
+
+
+# a learning curve
+
+
+def a_curve(seeds=3, sizes=(32, 64, 128)):
+    wanted = Wanted(sizes, seeds)
+    curve = make_curve(wanted, SENTIMENT.task, SPLIT, "default", 0, "M", ("few-shot", "lora"))
+    return curve_plan(SENTIMENT, SPLIT, MODES["default"], 0, "M", 1, curve)
+
+
+def by_size(plan, start, **each):
+    """A start once, and each size's rows at so many seconds."""
+    found = []
+    for trial in plan.curve.trials:
+        rate = each.get(trial.kind.replace("-", "_"))
+        if rate is not None:
+            sizes = {str(size): size * rate for size in trial.sizes}
+            total = start + sum(sizes.values())
+            found.append({"trial": trial.slug, "seconds": {"value": total}, "by_size": sizes,
+                          "start_seconds": start})  # fmt: skip
+    return found
+
+
+def test_a_curve_drops_whole_rounds_of_seeds_from_the_last():
+    """A round is 224 rows at 1 s and at 0.1 s, and two starts of 8 s: 262.4 s; 600 s hold two."""
+    plan = a_curve()
+    found = allot(plan, by_size(plan, 8, lora=1.0, few_shot=0.1), (), 600)
+    assert {seed for name, seed in names(plan, found) if name == "lora"} == {0, 1}
+    assert {seed for name, seed in names(plan, found) if name == "few-shot"} == {0, 1}
+    assert names(plan, found)[:2] == [("lora", 0), ("few-shot", 0)]
+    assert {d["contender"] for d in found.dropped} == {"lora", "few-shot"}
+    assert all("with the other arms of its seed" in d["reason"] for d in found.dropped)
+    assert found.sizes is None
+
+
+def test_where_one_seed_doesnt_fit_the_largest_sizes_go():
+    """32 and 64 rows are 96 x 1.1 s and two starts: 121.6 s fit in 130; with 128 rows it's 262.4."""
+    plan = a_curve()
+    found = allot(plan, by_size(plan, 8, lora=1.0, few_shot=0.1), (), 130)
+    assert found.sizes == (32, 64)
+    assert found.dropped_sizes == (128,)
+    assert ("lora", 0) in names(plan, found)
+    assert ("lora", 1) not in names(plan, found)
+
+
+def test_a_curve_isnt_cut_to_one_size():
+    plan = a_curve()
+    with pytest.raises(UserError, match=r"--budget leaves 60 s for trials"):
+        allot(plan, by_size(plan, 8, lora=1.0, few_shot=1.0), (), 60)
+
+
+# what is spent
+
+
+def test_the_ledger_counts_over_starts_and_tells_dollars(tmp_path, monkeypatch):
+    now = iter([100.0, 130.0, 500.0, 510.0])
+    monkeypatch.setattr(budget.time, "monotonic", lambda: next(now))
+    first = Ledger(tmp_path, Budget("$1", 100.0, 1.0))
+    first.tick()
+    assert first.left == 70.0
+    second = Ledger(tmp_path, Budget("$1", 100.0, 1.0))
+    second.tick()
+    assert second.left == 60.0
+    kept = json.loads((tmp_path / "budget.json").read_text())
+    assert (kept["spent_seconds"], kept["spent_usd"]) == (40.0, 0.4)
+
+
+def test_the_same_budget_goes_on_with_what_it_had_planned_and_another_plans_anew(tmp_path):
+    ledger = Ledger(tmp_path, Budget("1m", 60.0))
+    assert ledger.goes_on() is None
+    planned = budget.Allotted(("a", "b"), 30.0, ({"trial": "c"},), (32, 64), (128,))
+    ledger.take_in(planned)
+    assert Ledger(tmp_path, Budget("1m", 60.0)).goes_on() == planned
+    assert Ledger(tmp_path, Budget("2m", 120.0)).goes_on() is None
+    assert budget.sizes_left(tmp_path, (0,)) == [0]
+    assert budget.sizes_left(tmp_path, (32, 64, 128)) == [32, 64]
+
+
+@pytest.mark.parametrize(("sleeps", "budget_seconds", "code"), [(30, 0.2, SPENT), (0, 20, 0)])
+def test_a_trial_is_waited_for_as_long_as_the_budget_lasts(tmp_path, sleeps, budget_seconds, code):
+    process = subprocess.Popen([sys.executable, "-c", f"import time; time.sleep({sleeps})"])
+    start = time.monotonic()
+    ledger = Ledger(tmp_path, Budget("x", budget_seconds))
+    try:
+        assert _within(ledger, process) == code
+    finally:
+        process.kill()
+        process.wait()
+    assert time.monotonic() - start < 15
+    assert json.loads((tmp_path / "budget.json").read_text())["spent_seconds"] > 0
+
+
+def test_a_trial_that_the_budget_doesnt_reach_is_told_and_its_finished_sizes_count(tmp_path):
+    plan = a_curve()
+    for part in ("outcomes", "points", "fitted", "adapters"):
+        (tmp_path / part).mkdir()
+    begun, other = plan.curve.trials[:2]
+    (tmp_path / "points" / f"{begun.slug}-n32.json").write_text("{}")
+    ledger = Ledger(tmp_path, Budget("1m", 60.0))
+    ledger.spent_seconds = 61.0
+    for trial in (begun, other):
+        _do(tmp_path, trial, "[1/2]", None, ledger)
+    outcomes = [
+        json.loads((tmp_path / "outcomes" / f"{t.slug}.json").read_text()) for t in (begun, other)
+    ]
+    assert outcomes == [
+        {"status": "skipped", "reason": f"the budget of 1m was spent, so it {so}"}
+        for so in ("didn't go on", "didn't begin")
+    ]  # fmt: skip
+    assert ledger.stopped == [begun.slug, other.slug]
