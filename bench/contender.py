@@ -49,7 +49,8 @@ class Ground:
 
     `model` gives the trial's language model; `folder` is where a contender may leave what it made
     (an adapter); `kept` holds what an earlier start of the same trial finished. `shuffled_canary`
-    asks one that tunes to train on shuffled labels as well (`bench.canaries`).
+    asks one that tunes to train on shuffled labels as well (`bench.canaries`); `shared` is a folder
+    for what the run's trials share, such as what the base says to general prompts.
     """
 
     task: Task
@@ -59,6 +60,7 @@ class Ground:
     folder: Path
     kept: Kept
     shuffled_canary: bool = False
+    shared: Path | None = None
 
 
 class Answerer(Protocol):

@@ -50,7 +50,8 @@ MODES = {
 class Trial:
     """One contender with one seed, and one fold of the rows where they are cross-fitted.
 
-    `name` is as people write it, `kind` the file's name.
+    `name` is as people write it, `kind` the file's name; `label_noise` is the share of its training
+    labels that are made wrong (`bench.noise`).
     """
 
     slug: str
@@ -62,6 +63,7 @@ class Trial:
     n_train: int
     settings: dict
     fold: int | None = None
+    label_noise: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,9 @@ class Plan:
     """What a run will do; written before it starts, and never changed after.
 
     `family` holds the exploratory comparisons, (baseline, challenger), among which p-values are
-    adjusted. `look` is the number of this look at the test rows, of how many, and its error.
+    adjusted. `look` is the number of this look at the test rows, of how many, and its error. `sweep`
+    says which trial is which combination (`bench.sweep`); `forgetting` whether tuned models are also
+    asked what they forgot.
     """
 
     schema_version: int
@@ -82,6 +86,8 @@ class Plan:
     primary: dict | None
     family: tuple[tuple[str, str], ...]
     look: dict
+    sweep: dict | None = None
+    forgetting: bool = False
 
     def to_json(self) -> dict:
         """Plain values; equal plans are equal here."""
@@ -126,7 +132,7 @@ def make_plan(
             part = "" if fold is None else f"-f{fold + 1}"
             trials.append(
                 Trial(
-                    slug=f"{len(trials) + 1:02d}-{_slug(name)}-s{own_seed}{part}",
+                    slug=f"{len(trials) + 1:02d}-{slug_of(name)}-s{own_seed}{part}",
                     name=name,
                     kind=kind,
                     family=contender.family,
@@ -315,5 +321,6 @@ def _of_methods(metric: str, seeds: Sequence[int]) -> bool:
     return len(seeds) >= FEWEST_SEEDS and load_metric(metric).share
 
 
-def _slug(name: str) -> str:
+def slug_of(name: str) -> str:
+    """A name in `[a-z0-9-]`, for files."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60]

@@ -14,11 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import statistics
+from bench import forgetting, statistics
 from bench.canaries import failed, of_split
 from bench.metrics import Metric, load_metric, texts
 from bench.plan import SCHEMA_VERSION, Plan
 from bench.statistics import Estimate
+from bench.sweep import outcome_of, verdict_of
 from bench.verdict import make_verdict
 from scenarios.errors import UserError
 from scenarios.rows import Example, Split
@@ -65,6 +66,7 @@ def make_record(
     estimates = estimates_of(plan, results, gold, groups, scenario.task)
     contenders = [
         _contender(name, plan, outcomes, estimates.get(name, {}), usd_per_hour)
+        | _forgotten(name, plan, outcomes)
         for name in dict.fromkeys(t.name for t in plan.trials)
     ]
     comparisons = comparisons_of(plan, results, gold, groups, scenario)
@@ -74,6 +76,14 @@ def make_record(
     canaries = [c for split in splits for c in of_split(split)] + _canaries(plan, outcomes)
     earlier = earlier_looks(folder, plan)
     rows = scenario.task.rows
+    swept = outcome_of(plan, contenders, comparisons) if plan.sweep else None
+    verdict = (
+        verdict_of(plan, swept, len(gold), len(np.unique(groups)))
+        if swept
+        else make_verdict(
+            plan, scenario, contenders, sides, len(gold), failed(canaries), earlier
+        )
+    )
     return {
         "schema_version": SCHEMA_VERSION,
         "scenario": scenario.name,
@@ -95,9 +105,8 @@ def make_record(
         "side_comparisons": [c for c in comparisons if c not in sides],
         "canaries": canaries,
         "earlier_looks": earlier,
-        "verdict": make_verdict(
-            plan, scenario, contenders, sides, len(gold), failed(canaries), earlier
-        ),
+        "verdict": verdict,
+        "sweep": swept,
         "forecasts": graded(read_forecasts(folder), outcomes),
     }
 
@@ -282,6 +291,13 @@ def _contender(name, plan: Plan, outcomes, estimates: dict, usd_per_hour) -> dic
         **{metric.replace("-", "_"): estimate for metric, estimate in estimates.items()},
     }
     return entry | (_measured(done, usd_per_hour) if done else {})
+
+
+def _forgotten(name: str, plan: Plan, outcomes: dict[str, dict]) -> dict:
+    """What a contender forgot, where it was asked."""
+    own = [outcomes[t.slug].get("forgetting") for t in plan.trials if t.name == name]
+    found = forgetting.summary([one for one in own if one], plan.seed)
+    return {"forgetting": found} if found else {}
 
 
 def _measured(done: list[dict], usd_per_hour: float | None) -> dict:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import models
+from bench import models, noise
 from bench.plan import Mode, Plan, Trial, check_declared, make_plan
 from bench.processes import Processes
 from bench.record import (
@@ -25,6 +25,7 @@ from bench.record import (
     read_or_none,
     read_record,
 )
+from bench.sweep import Sweep, widened
 from bench.trial import CANNOT_WRITE, rows_file
 from scenarios.cache import DISK_ERRORS, write_atomically
 from scenarios.errors import UserError
@@ -45,7 +46,10 @@ class Interrupted(Exception):
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asked for. `usd_per_hour` is the price of this machine, if given."""
+    """What the user asked for. `usd_per_hour` is the price of this machine, if given.
+
+    `forgetting` is the mode's own choice where it is None.
+    """
 
     scenario: Scenario
     mode: Mode
@@ -58,6 +62,9 @@ class Request:
     seeds: tuple[int, ...] = ()
     look: int = 1
     folds: int = 0
+    label_noise: float = 0.0
+    forgetting: bool | None = None
+    sweep: Sweep | None = None
 
 
 def run(request: Request) -> tuple[Path, dict]:
@@ -133,6 +140,7 @@ def prepare(request: Request) -> tuple[Plan, list[Split]]:
             f"`advisor recommend --scenario {request.scenario.name}` advises on it"
         )
     check_declared(request.scenario, request.seeds, request.look)
+    noise.check(request.label_noise, task)
     if request.folds:
         splits = cross_splits(task, request.seed, request.folds)
     else:
@@ -148,9 +156,21 @@ def prepare(request: Request) -> tuple[Plan, list[Split]]:
         request.seeds,
         request.look,
     )
+    plan = _as_asked(plan, request, splits)
     for split in splits:
         check_rows(task, split)
     return plan, splits
+
+
+def _as_asked(plan: Plan, request: Request, splits: Sequence[Split]) -> Plan:
+    """The plan with wrong labels, the sweep's combinations and the question of what is forgotten."""
+    asked = request.forgetting
+    plan = replace(
+        plan,
+        trials=tuple(replace(t, label_noise=request.label_noise) for t in plan.trials),
+        forgetting=plan.mode["name"] == "full" if asked is None else asked,
+    )
+    return widened(plan, request.sweep, splits) if request.sweep else plan
 
 
 def check_rows(task: Task, split: Split) -> None:
@@ -294,8 +314,9 @@ def _do(folder: Path, trial: Trial, place: str, processes: Processes) -> None:
     whole = not (folder / "fitted" / trial.slug).exists()
     start = time.time()
     code = processes.do(trial.slug, uses_model=trial.model is not None)
-    if code == 0 and not file.exists():  # fitted, and to be served by a fresh process
-        code = processes.do(trial.slug, uses_model=True)
+    for _ in range(2):  # fitted, and to be served by a fresh process; then asked what it forgot
+        if code == 0 and not file.exists():
+            code = processes.do(trial.slug, uses_model=True)
     _remove_if_empty(folder / "adapters" / trial.slug)
     if code == CANNOT_WRITE:
         raise _cannot_write(folder, "the disk is full, or the folder may not be written to")

@@ -12,6 +12,7 @@ from bench.answering import answerer
 from bench.contender import Answer, Ground, Skipped, answers_of, quality
 from bench.models import LoadedModel
 from bench.prompts import Renderer
+from bench.replay import Replay
 from bench.training import Row, mean_log_likelihood, train, without_renaming_notices
 from scenarios.rows import Example
 
@@ -21,13 +22,18 @@ _CANARY_ROWS = 8
 class Tuning:
     """A ground's rows for its model, and how a model does on the validation rows."""
 
-    def __init__(self, ground: Ground, seed: int):
+    def __init__(self, ground: Ground, seed: int, replay: float = 0.0):
         self.ground = ground
+        self._share = replay
         self.seed = seed
         self._model = ground.model()
         self._renderer = Renderer(self._model.tokenizer, ground.task)
         self._prefix = self._renderer.prefix()
         self.answerer()  # a prompt that is too long is told before the training
+        self.replayed_rows = round(replay * len(ground.train))
+        self._replay = self.replayed_rows and Replay(
+            self._model, self.replayed_rows, seed, ground.shared
+        )
 
     def answerer(self, notes: dict | None = None):
         """What answers with the model as it is now."""
@@ -35,10 +41,10 @@ class Tuning:
 
     def train(self, settings, examples: Sequence[Example], kept, progress: str = "training"):
         """Train on some rows; see `bench.training.train`."""
-        rows = self._rows(examples)
-        return train(
-            self._model, self._prefix, rows, settings, self.seed, self.validate, kept, progress
-        )
+        prefix, rows = self._prefix, self._rows(examples)
+        if self._replay:
+            prefix, rows = self._replay.mixed(prefix, rows, self._share)
+        return train(self._model, prefix, rows, settings, self.seed, self.validate, kept, progress)
 
     def tried(self, settings, count: int) -> dict:
         """What an epoch of the first so many rows reaches on the validation rows."""

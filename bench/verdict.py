@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from bench import forgetting
 from bench.plan import Plan
 from bench.statistics import rows_to_narrow, rows_to_settle, wilson
 from scenarios.schema import Decision, Scenario
@@ -44,11 +45,14 @@ def make_verdict(
         quality["sentence"] = f"Exploratory, since {exploratory}. {quality['sentence']}"
     latency = _latency(*arms, scenario.decision.latency_target_p95_ms)
     cost = _cost(*arms, scenario.decision)
+    overall = _overall(quality, latency)
+    if lost := forgetting.sentence(primary["challenger"], arms[1].get("forgetting")):
+        overall = overall | {"sentence": f"{overall['sentence']} {lost}"}
     return {
         "quality": quality,
         "latency": latency,
         "cost": cost,
-        "overall": _overall(quality, latency),
+        "overall": overall,
         "scope": scope,
         "exploratory": exploratory,
     }
@@ -68,7 +72,10 @@ def _points(share: float) -> str:
 
 
 def _undeclared(plan: Plan, earlier: Sequence[str]) -> str | None:
-    """Why a look at the rows wasn't declared, where earlier ones are known."""
+    """Why this is no declared look at rows as they are: earlier ones, or labels made wrong."""
+    noise = max((trial.label_noise for trial in plan.trials), default=0.0)
+    if noise:
+        return f"{noise * 100:g} % of the training labels were made wrong on purpose"
     if len(earlier) < plan.look["looks"]:
         return None
     if plan.look["looks"] > 1:
