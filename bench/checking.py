@@ -39,7 +39,11 @@ def sentences(answer: str, at_least: int = 1, at_most: int | None = None) -> boo
 
 
 def lines(
-    answer: str, at_least: int = 1, at_most: int | None = None, begins: str = "", numbered: bool = False
+    answer: str,
+    at_least: int = 1,
+    at_most: int | None = None,
+    begins: str = "",
+    numbered: bool = False,
 ) -> bool:
     """A number of lines that aren't empty, each of which begins with a text, or with 1. 2. 3. in turn."""
     found = [line.strip() for line in answer.splitlines() if line.strip()]

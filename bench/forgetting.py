@@ -87,9 +87,7 @@ def _pair(base, folder: Path) -> Pair:
     return Pair(base, base, tuned.disable_adapter)
 
 
-def divergences(
-    pair: Pair, prompts: Sequence[str], answers: Sequence[Sequence[int]]
-) -> list[dict]:
+def divergences(pair: Pair, prompts: Sequence[str], answers: Sequence[Sequence[int]]) -> list[dict]:
     """Of each prompt the sum over the base's answer's tokens of KL(base || tuned), and their number."""
     from bench.general import Asked
 

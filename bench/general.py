@@ -99,7 +99,9 @@ class Asked:
         return self._renderer.written(tokens)
 
 
-def written_by_base(model: LoadedModel, prompts: Sequence[str], folder: Path | None) -> list[list[int]]:
+def written_by_base(
+    model: LoadedModel, prompts: Sequence[str], folder: Path | None
+) -> list[list[int]]:
     """What an untuned model writes; kept in `folder`, where a run's other trials find it.
 
     Nothing is kept where there is no folder.

@@ -14,16 +14,16 @@ from scenarios.schema import Task
 def check(share: float, task: Task, named: str = "--label-noise") -> None:
     """Raises `UserError` for a share outside 0 <= share < 1, and for a task without labels."""
     if not 0 <= share < 1:
-        raise UserError(f"{named} is a share of the training labels, from 0 to below 1, not {share:g}")
+        raise UserError(
+            f"{named} is a share of the training labels, from 0 to below 1, not {share:g}"
+        )
     if share and task.type != "classification":
         raise UserError(
             f"{named} gives rows another label, and this task's answers are free texts; leave it out"
         )
 
 
-def noisy(
-    rows: Sequence[Example], share: float, labels: Sequence[str], seed: int
-) -> list[Example]:
+def noisy(rows: Sequence[Example], share: float, labels: Sequence[str], seed: int) -> list[Example]:
     """The rows, `round(share * len(rows))` of them with a label that isn't theirs, drawn evenly.
 
     The rows that a lower share corrupts are among those of a higher one, with the same labels.

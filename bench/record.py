@@ -80,9 +80,7 @@ def make_record(
     verdict = (
         verdict_of(plan, swept, len(gold), len(np.unique(groups)))
         if swept
-        else make_verdict(
-            plan, scenario, contenders, sides, len(gold), failed(canaries), earlier
-        )
+        else make_verdict(plan, scenario, contenders, sides, len(gold), failed(canaries), earlier)
     )
     return {
         "schema_version": SCHEMA_VERSION,

@@ -110,9 +110,7 @@ def _of_rows(name: str, value: str) -> int | float:
     if name == ROWS and number < 2:
         raise UserError(f"--vary rows={value}: 2 training rows are the fewest")
     if name == NOISE and not 0 <= number < 1:
-        raise UserError(
-            f"--vary label-noise={value}: a share of the labels, from 0 to below 1"
-        )
+        raise UserError(f"--vary label-noise={value}: a share of the labels, from 0 to below 1")
     return number
 
 
@@ -250,7 +248,9 @@ def _claimed(variants: Mapping[str, dict], claim: Claim | None) -> list[tuple[st
         return []
     found = []
     for contender in dict.fromkeys(v["contender"] for v in variants.values()):
-        own = {name: _plain(v["values"]) for name, v in variants.items() if v["contender"] == contender}
+        own = {
+            name: _plain(v["values"]) for name, v in variants.items() if v["contender"] == contender
+        }
         better, *worse = (_named(text, own) for text in (claim.better, *claim.worse))
         found += [(better, name) for name in worse if better and name]
     return found
@@ -400,7 +400,9 @@ def _of_claim(pair: tuple[str, str], pairs: dict) -> dict:
     if found is None:
         return {"better": better, "worse": worse, "answer": "cant_tell", **empty,
                 "sentence": f"{better} and {worse} weren't both answered."}  # fmt: skip
-    ends = sorted(sign * found[key] for key in ("low", "high")) if found["low"] is not None else None
+    ends = (
+        sorted(sign * found[key] for key in ("low", "high")) if found["low"] is not None else None
+    )
     gain = {
         "difference": sign * found["difference"],
         "low": ends and ends[0],

@@ -109,6 +109,7 @@ def run_trial(folder: Path, plan: dict, trial: dict) -> dict | None:
         if restores:
             return None
     served = _serve(folder, plan, trial, split, answerer)
+    served["wrong_labels"] = round(trial["label_noise"] * len(train))
     if plan["mode"]["serving_ways"] and getattr(contender, "ways", None):
         ways = contender.ways(ground, machine.folder)
         served["ways"] = _time_ways(ways, split.test[:WAYS_REQUESTS])

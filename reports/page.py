@@ -51,4 +51,5 @@ def _sections(record: dict) -> list[tuple[str, list[Block]]]:
     files = resources.files("reports").joinpath("sections").iterdir()
     stems = [f.name[:-3] for f in files if f.name.endswith(".py") and not f.name.startswith("_")]
     modules = [import_module(f"reports.sections.{stem}") for stem in stems]
-    return [(m.TITLE, m.blocks(record)) for m in sorted(modules, key=lambda m: m.PLACE)]
+    found = [(m.TITLE, m.blocks(record)) for m in sorted(modules, key=lambda m: m.PLACE)]
+    return [(title, blocks) for title, blocks in found if blocks]
