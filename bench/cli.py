@@ -87,6 +87,11 @@ data_options = [
 ]  # fmt: skip
 
 
+_forgetting_option = click.option(
+    "--forgetting/--no-forgetting",
+    default=None,
+    help="Also ask tuned models what they forgot (part of --full).",
+)
 noise_and_forgetting = [
     click.option(
         "--label-noise",
@@ -96,11 +101,7 @@ noise_and_forgetting = [
         metavar="SHARE",
         help="Make a share of the training labels wrong, by chance; the test rows stay as they are.",
     ),
-    click.option(
-        "--forgetting/--no-forgetting",
-        default=None,
-        help="Also ask tuned models what they forgot (part of --full).",
-    ),
+    _forgetting_option,
 ]
 
 
@@ -280,7 +281,7 @@ def run(as_json, out, strict, usd_per_hour, **options):
     if as_json:
         terminal.print_json(_summary(folder, report, record))
         return code
-    click.echo(f"\n{_table(record)}\n")
+    click.echo(f"\n{_table(record)}\n{_forgotten(record)}")
     overall = record["verdict"]["overall"]
     click.echo(f"{ANSWERS[overall['answer']]}. {overall['sentence']}")
     if settle := overall["would_settle"]:
@@ -325,6 +326,13 @@ def run(as_json, out, strict, usd_per_hour, **options):
 @click.option(
     "--out", type=click.Path(path_type=Path), help="The sweep's folder; an unfinished one goes on."
 )
+@click.option(
+    "--usd-per-hour",
+    type=click.FloatRange(min=0, min_open=True, max=1e6),
+    callback=_a_number,
+    help="Price of this machine.",
+)
+@_forgetting_option
 @click.option("--plan", "only_plan", is_flag=True, help="Say what it would do and take, and stop.")
 @json_option
 @click.pass_context
@@ -335,6 +343,7 @@ def sweep(context, scenario, vary, only, seeds, seed, settings, only_plan, as_js
     Examples:
       bench sweep sentiment --vary rank=4,16,64 --vary targets=attention,all-linear
       bench sweep sentiment --quick --vary learning-rate=3e-4,1e-3 --seeds 3
+      bench sweep sentiment --quick --vary replay=0,0.2 --forgetting
       bench sweep data-quality --quick
       bench sweep --data reviews.csv --only full --vary epochs=1,2,3
     """
@@ -363,7 +372,7 @@ def sweep(context, scenario, vary, only, seeds, seed, settings, only_plan, as_js
     if as_json:
         terminal.print_json(_summary(folder, report, record) | {"sweep": record["sweep"]})
         return None
-    click.echo(f"\n{_sweeps_table(record)}\n")
+    click.echo(f"\n{_sweeps_table(record)}\n{_forgotten(record)}")
     for one in record["sweep"]["contenders"]:
         click.echo(one["sentence"])
     if claims := record["sweep"]["claims"]:
@@ -423,6 +432,26 @@ def _sweeps_table(record: dict) -> str:
             f"{adapter:>11}"
         )
     return "\n".join(lines)
+
+
+def _forgotten(record: dict) -> str:
+    """A line for each tuned model that was asked what it forgot."""
+    lines = []
+    for entry in record["contenders"]:
+        found = entry.get("forgetting")
+        if not found:
+            continue
+        if found["status"] != "done":
+            lines.append(f"{entry['name']} wasn't asked what it forgot: {found['reason']}")
+            continue
+        kl = found["kl_per_token"]
+        interval = "" if kl["low"] is None else f" ({kl['low']:.3g}-{kl['high']:.3g})"
+        lines.append(
+            f"{entry['name']} is {kl['value']:.3g}{interval} nats a token from its base, and lost "
+            f"{found['lost']:g} of the {found['base_followed']:g} instructions that it followed "
+            f"({found['gained']:g} gained)"
+        )
+    return "".join(f"{line}\n" for line in lines)
 
 
 @cli.command()

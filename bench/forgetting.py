@@ -186,10 +186,14 @@ def summary(found: Sequence[dict], seed: int) -> dict | None:
 
 def _per_token(done: Sequence[dict], seed: int) -> Estimate:
     """Mean over tokens, prompts being what is drawn."""
-    sums = np.array(
-        [[[row["nats"], row["tokens"]] for row in one["divergence"]] for one in done]
-    ).sum(axis=0)
+    sums = _sums(done)
     return statistics.resampled(sums, lambda s: s[..., 0] / s[..., 1], np.arange(len(sums)), seed)
+
+
+def _sums(done: Sequence[dict]) -> np.ndarray:
+    """Nats and tokens of each prompt over all trials, shape (prompts, 2)."""
+    each = [[[row["nats"], row["tokens"]] for row in one["divergence"]] for one in done]
+    return np.array(each).sum(axis=0)
 
 
 def _lost_share(base: np.ndarray, tuned: np.ndarray) -> dict | None:
@@ -198,6 +202,34 @@ def _lost_share(base: np.ndarray, tuned: np.ndarray) -> dict | None:
         return None
     lost = np.clip(1 - tuned / base, 0, 1)
     return asdict(statistics.share(lost, np.arange(len(lost))))
+
+
+def compared(one: Sequence[dict], other: Sequence[dict], seed: int) -> dict | None:
+    """What another contender forgot less or more than one did, from the trials of both.
+
+    Negative divergence and positive instructions are what the other kept better. Paired: the same
+    prompts by bootstrap, the same instructions as shares that are followed. None where one of the
+    two wasn't asked.
+    """
+    both = [[t for t in trials if t.get("status") == "done"] for trials in (one, other)]
+    if not all(both):
+        return None
+    sums = np.stack([_sums(done) for done in both], axis=1)
+    each = np.arange(len(sums))
+
+    def apart(s: np.ndarray) -> np.ndarray:
+        rates = s[..., 0] / s[..., 1]
+        return rates[..., 1] - rates[..., 0]
+
+    kept = [np.mean([t["tuned_followed"] for t in done], axis=0) for done in both]
+    rows = np.arange(len(kept[0]))
+    p_value, test = statistics.paired_p_value(*kept, rows, seed)
+    return {
+        "kl_per_token": asdict(statistics.resampled(sums, apart, each, seed)),
+        "followed": asdict(statistics.paired_difference(*kept, rows)),
+        "p_value": p_value,
+        "test": test,
+    }
 
 
 def sentence(name: str, found: dict | None) -> str | None:

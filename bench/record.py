@@ -76,7 +76,10 @@ def make_record(
     canaries = [c for split in splits for c in of_split(split)] + _canaries(plan, outcomes)
     earlier = earlier_looks(folder, plan)
     rows = scenario.task.rows
-    swept = outcome_of(plan, contenders, comparisons) if plan.sweep else None
+    swept = None
+    if plan.sweep:
+        swept = outcome_of(plan, contenders, comparisons)
+        swept["forgetting"] = _forgot_less(plan, outcomes)
     verdict = (
         verdict_of(plan, swept, len(gold), len(np.unique(groups)))
         if swept
@@ -293,9 +296,21 @@ def _contender(name, plan: Plan, outcomes, estimates: dict, usd_per_hour) -> dic
 
 def _forgotten(name: str, plan: Plan, outcomes: dict[str, dict]) -> dict:
     """What a contender forgot, where it was asked."""
-    own = [outcomes[t.slug].get("forgetting") for t in plan.trials if t.name == name]
-    found = forgetting.summary([one for one in own if one], plan.seed)
+    found = forgetting.summary(_asked(name, plan, outcomes), plan.seed)
     return {"forgetting": found} if found else {}
+
+
+def _asked(name: str, plan: Plan, outcomes: dict[str, dict]) -> list[dict]:
+    """What a contender's trials forgot, of those that were asked."""
+    own = [outcomes[t.slug].get("forgetting") for t in plan.trials if t.name == name]
+    return [one for one in own if one]
+
+
+def _forgot_less(plan: Plan, outcomes: dict[str, dict]) -> list[dict]:
+    """Of each of a sweep's pairs that were asked, what the challenger kept or forgot beyond the other."""
+    pairs = [(pair, *(_asked(name, plan, outcomes) for name in pair)) for pair in plan.family]
+    found = [(pair, forgetting.compared(one, other, plan.seed)) for pair, one, other in pairs]
+    return [{"baseline": pair[0], "challenger": pair[1], **told} for pair, told in found if told]
 
 
 def _measured(done: list[dict], usd_per_hour: float | None) -> dict:

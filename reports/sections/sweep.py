@@ -22,6 +22,8 @@ def blocks(record: dict) -> list[Block]:
         found.append(_pairs(record))
     if swept["claims"]:
         found.append(_claim(swept))
+    if swept["forgetting"]:
+        found.append(_forgotten(swept))
     return found
 
 
@@ -75,6 +77,34 @@ def _pairs(record: dict) -> Table:
     )
     columns = ("combination", "against", "difference", level, "p")
     return Table(caption, columns, rows, frozenset((2, 3, 4)))
+
+
+def _forgotten(swept: dict) -> Table:
+    rows = tuple(
+        (
+            pair["challenger"],
+            pair["baseline"],
+            _apart(pair["kl_per_token"], 1),
+            _apart(pair["followed"], 100),
+            numbers.p_value(pair["p_value"]),
+        )
+        for pair in swept["forgetting"]
+    )
+    caption = (
+        "What each forgot beyond the first: divergence from the base in nats a token (less is "
+        "better), and simple instructions that are followed, in points (more is better); p is of the "
+        "instructions and isn't adjusted"
+    )
+    columns = ("combination", "against", "nats a token", "instructions", "p")
+    return Table(caption, columns, rows, frozenset((2, 3, 4)))
+
+
+def _apart(found: dict, times: float) -> str:
+    value, low, high = (
+        None if found[key] is None else found[key] * times for key in ("value", "low", "high")
+    )
+    interval = " (no interval)" if low is None else f" ({low:+.3g} to {high:+.3g})"
+    return f"{value:+.3g}{interval}"
 
 
 def _claim(swept: dict) -> Table:

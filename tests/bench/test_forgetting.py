@@ -264,3 +264,17 @@ def test_the_stub_of_a_pair_without_an_adapter_is_always_on():
     pair = forgetting.Pair(SimpleNamespace(), SimpleNamespace())
     with pair.off():
         pass
+
+
+def test_what_replay_saved_is_paired_by_prompt_and_by_instruction():
+    """Without replay 30 of 100 are followed, with it those and 10 more: +10 points, p = 2 x 0.5^10 / 2."""
+    without = asked([True] * 50 + [False] * 50, [True] * 30 + [False] * 70, nats=2.0)
+    with_it = asked([True] * 50 + [False] * 50, [True] * 40 + [False] * 60, nats=0.5)
+    found = forgetting.compared([without], [with_it], 0)
+    assert found["followed"]["value"] == pytest.approx(0.10)
+    assert found["followed"]["low"] > 0
+    assert found["p_value"] == pytest.approx(0.5**10)
+    assert found["kl_per_token"]["value"] == pytest.approx(-1.5 * 10.5 / 10)
+    assert found["kl_per_token"]["high"] < 0
+    assert forgetting.compared([without], [], 0) is None
+    assert forgetting.compared([without], [{"status": "skipped", "reason": "x"}], 0) is None
