@@ -227,6 +227,8 @@ def plan(as_json, **options):
     for trial in found.trials:
         model = f" on {trial.model}" if trial.model else ""
         click.echo(f"\n{trial.slug}: {trial.name}{model}, {trial.n_train} training rows at hand")
+        if trial.label_noise:
+            click.echo(f"    {trial.label_noise * 100:g} % of their labels made wrong")
         for key, value in trial.settings.items():
             click.echo(f"    {key} = {value}")
         if trial.slug in by_trial:

@@ -118,9 +118,9 @@ def _setting(kind: str, axis: str) -> str | None:
     """The contender's setting of an axis: its name, or for lists of candidates also the singular."""
     known = {field.name for field in fields(registry.contender(kind))}
     name = axis.replace("-", "_")
-    if name in known:
-        return name
-    return f"{name}s" if f"{name}s" in known and _is_list(kind, f"{name}s") else None
+    plurals = [f"{name}s", f"{name.removesuffix('y')}ies"]
+    lists = [plural for plural in plurals if plural in known and _is_list(kind, plural)]
+    return name if name in known else next(iter(lists), None)
 
 
 @cache
@@ -131,7 +131,7 @@ def _is_list(kind: str, setting: str) -> bool:
 
 def _typed(kind: str, setting: str) -> str:
     name = setting.replace("_", "-")
-    one = name.removesuffix("s")
+    one = f"{name.removesuffix('ies')}y" if name.endswith("ies") else name.removesuffix("s")
     return one if _is_list(kind, setting) and _setting(kind, one) == setting else name
 
 

@@ -11,7 +11,7 @@ import pytest
 
 import scenarios
 from bench.plan import MODES, make_plan
-from bench.sweep import Axis, Sweep, outcome_of, sweep_of, widened
+from bench.sweep import Axis, Sweep, axis_names, outcome_of, sweep_of, widened
 from scenarios.errors import UserError
 from scenarios.rows import Example, Split
 from scenarios.schema import Claim
@@ -62,6 +62,13 @@ def test_alpha_stays_twice_the_rank_unless_it_is_varied():
 def test_a_list_of_candidates_is_varied_by_its_singular():
     plan = swept("learning-rate=1e-4,1e-3")
     assert [t.settings["learning_rates"] for t in plan.trials[2:]] == [(1e-4,), (1e-3,)]
+
+
+def test_what_can_be_varied_is_named_as_people_type_it():
+    assert axis_names(["tf-idf"]) == ["rows", "label-noise", "inverse-penalty"]
+    assert axis_names(["lora"])[5:8] == ["targets", "learning-rate", "search-rows"]
+    plan = swept("inverse-penalty=1,10", only=("tf-idf",))
+    assert [t.settings["inverse_penalties"] for t in plan.trials[1:]] == [(1.0,), (10.0,)]
 
 
 def test_rows_and_wrong_labels_are_axes_of_every_contender_and_settings_of_their_own():
