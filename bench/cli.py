@@ -375,6 +375,8 @@ def sweep(context, scenario, vary, only, seeds, seed, settings, only_plan, as_js
         terminal.print_json(_summary(folder, report, record) | {"sweep": record["sweep"]})
         return None
     click.echo(f"\n{_sweeps_table(record)}\n{_forgotten(record)}")
+    if record["verdict"]["overall"]["answer"] == "cant_tell":  # withheld
+        click.echo(record["verdict"]["overall"]["sentence"])
     for one in record["sweep"]["contenders"]:
         click.echo(one["sentence"])
     if claims := record["sweep"]["claims"]:

@@ -20,6 +20,7 @@ from bench import statistics
 from bench.checking import followed
 from bench.meter import Meter
 from bench.statistics import Estimate
+from scenarios.cache import write_atomically
 
 FOLDER = "general"  # in a run's folder: the base's answers, and each tuned model's
 MOST_EXAMPLES = 8
@@ -56,8 +57,9 @@ def measure(base, adapter: Path, shared: Path, slug: str) -> dict:
         sums = divergences(pair, prompts, answers[: len(prompts)])
         rows = list(_instructions(pair, answers[len(prompts) :]))
     shared.mkdir(parents=True, exist_ok=True)
-    with open(shared / f"{slug}.json", "w", encoding="utf-8") as file:
-        json.dump({"divergence": sums, "instructions": rows}, file, ensure_ascii=False, indent=1)
+    answers_of_both = {"divergence": sums, "instructions": rows}
+    text = json.dumps(answers_of_both, ensure_ascii=False, indent=1)
+    write_atomically(shared / f"{slug}.json", text)
     return {
         "status": "done",
         "usage": asdict(meter.usage),

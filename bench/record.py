@@ -81,7 +81,7 @@ def make_record(
         swept = outcome_of(plan, contenders, comparisons)
         swept["forgetting"] = _forgot_less(plan, outcomes)
     verdict = (
-        verdict_of(plan, swept, len(gold), len(np.unique(groups)))
+        verdict_of(plan, swept, len(gold), len(np.unique(groups)), failed(canaries))
         if swept
         else make_verdict(plan, scenario, contenders, sides, len(gold), failed(canaries), earlier)
     )

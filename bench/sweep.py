@@ -11,7 +11,7 @@ from typing import get_origin, get_type_hints
 
 from bench import models, noise, registry
 from bench.plan import Plan, Trial, parse_settings, slug_of
-from bench.verdict import percent_of
+from bench.verdict import percent_of, withheld
 from scenarios.errors import UserError, unknown
 from scenarios.rows import Split
 from scenarios.schema import Claim, Scenario
@@ -138,6 +138,8 @@ def _typed(kind: str, setting: str) -> str:
 def _checked(kind: str, axis: str, value: str):
     """A setting's value by its type. Raises `UserError` where it doesn't fit."""
     setting = _setting(kind, axis)
+    if setting == "targets":  # a comma ends a value here
+        value = value.replace("+", ",")
     return parse_settings([f"{kind}.{setting}={value}"])[kind][setting]
 
 
@@ -421,13 +423,20 @@ def _of_claim(pair: tuple[str, str], pairs: dict) -> dict:
     }
 
 
-def verdict_of(plan: Plan, outcome: dict, rows: int, groups: int) -> dict:
-    """A sweep's place in the record's verdict: it compares settings, and no two sides."""
+def verdict_of(
+    plan: Plan, outcome: dict, rows: int, groups: int, failed: Sequence[dict] = ()
+) -> dict:
+    """A sweep's place in the record's verdict: it compares settings, and no two sides.
+
+    Where canaries have `failed` it is withheld.
+    """
     told = [one["sentence"] for one in outcome["contenders"]]
     if outcome["claims"]:
         told.append(f"The claim: {outcome['claim']['text']}.")
         told += [claim["sentence"] for claim in outcome["claims"]]
-    quality = {"answer": "not_applicable", "sentence": " ".join(told), "would_settle": None}
+    quality = withheld(failed) or {
+        "answer": "not_applicable", "sentence": " ".join(told), "would_settle": None
+    }  # fmt: skip
     missing = {"answer": "not_applicable", "sentence": "A sweep compares settings of one side.",
                "would_settle": None}  # fmt: skip
     used = [t.model for t in plan.trials if t.model]

@@ -40,7 +40,7 @@ def make_verdict(
         return {"quality": quality, "latency": missing, "cost": missing, "overall": quality,
                 "scope": scope, "exploratory": exploratory}  # fmt: skip
     arms = by_name[primary["baseline"]], by_name[primary["challenger"]]
-    quality = _withheld(failed) or _with_bar(_quality(primary, plan), primary, arms, scenario, plan)
+    quality = withheld(failed) or _with_bar(_quality(primary, plan), primary, arms, scenario, plan)
     if exploratory and quality["answer"] != "not_applicable":
         quality["sentence"] = f"Exploratory, since {exploratory}. {quality['sentence']}"
     latency = _latency(*arms, scenario.decision.latency_target_p95_ms)
@@ -89,7 +89,7 @@ def _undeclared(plan: Plan, earlier: Sequence[str]) -> str | None:
     )
 
 
-def _withheld(failed: Sequence[dict]) -> dict | None:
+def withheld(failed: Sequence[dict]) -> dict | None:
     """No verdict where a canary sang."""
     if not failed:
         return None

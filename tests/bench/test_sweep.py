@@ -11,7 +11,7 @@ import pytest
 
 import scenarios
 from bench.plan import MODES, make_plan
-from bench.sweep import Axis, Sweep, axis_names, outcome_of, sweep_of, widened
+from bench.sweep import Axis, Sweep, axis_names, outcome_of, sweep_of, verdict_of, widened
 from scenarios.errors import UserError
 from scenarios.rows import Example, Split
 from scenarios.schema import Claim
@@ -128,6 +128,24 @@ def test_targets_that_a_model_has_not_are_told_with_those_that_it_has(tiny_model
         UserError, match=r"no module 'atention' in .* attention, all-linear, down_proj"
     ):
         widened(plan, found, [SPLIT])
+
+
+def test_modules_by_name_are_joined_by_a_plus():
+    plan = swept("targets=q_proj+v_proj,all-linear")
+    assert [t.settings["targets"] for t in plan.trials[2:]] == ["q_proj,v_proj", "all-linear"]
+
+
+def test_a_check_of_the_run_that_fails_withholds_what_a_sweep_says():
+    plan = swept("rank=4,8")
+    canary = {"name": "adapter off", "passed": False, "sentence": "it isn't"}
+    told = verdict_of(plan, outcome_of(plan, [], []), 300, 39, [canary])
+    assert told["overall"]["answer"] == "cant_tell"
+    assert told["overall"]["sentence"].startswith(
+        "Withheld, since a check of the run itself failed"
+    )
+    assert verdict_of(plan, outcome_of(plan, [], []), 300, 39)["overall"]["answer"] == (
+        "not_applicable"
+    )
 
 
 def test_a_scenario_may_bring_its_own_sweep_and_claim():
@@ -282,13 +300,17 @@ def test_a_sweeps_report_shows_settings_time_memory_and_pairs(killed_and_resumed
 
 
 @pytest.mark.slow
-def test_no_answer_of_a_sweep_depends_on_wrong_labels_of_test_rows(killed_and_resumed):
-    """The gold labels that the figures rest on are the scenario's: majority is right on half of them."""
+def test_a_sweep_is_judged_by_the_test_rows_own_labels(killed_and_resumed):
+    """Each accuracy again, from the answers on disk and the labels in the rows' file."""
     folder, found, _, _ = killed_and_resumed
-    assert found["contenders"][0]["accuracy"]["value"] == 0.5
-    record = json.loads((folder / "out" / "record.json").read_text())
-    lora = [t["outcome"]["notes"]["validation_score"] for t in record["trials"][2:]]
-    assert all(0 <= score <= 1 for score in lora)
+    lines = (folder / "rows.jsonl").read_text().splitlines()
+    gold = {row["id"]: row["label"] for row in map(json.loads, lines)}
+    for entry, file in zip(
+        found["contenders"], sorted((folder / "out" / "answers").glob("*.jsonl")), strict=True
+    ):
+        said = [json.loads(line) for line in file.read_text().splitlines()]
+        right = sum(gold[answer["example_id"]] == answer["text"] for answer in said)
+        assert entry["accuracy"]["value"] == right / 40
 
 
 def test_a_sweep_says_its_plan_and_stops(small_scenario, tmp_path):
