@@ -1,12 +1,17 @@
 """Wrong labels: so many, never the row's own, the same for the same seed."""
 
+import json
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
-from bench import noise
+import scenarios
+from bench import noise, trial
+from bench.contenders import tf_idf
+from bench.plan import MODES, make_plan
 from scenarios.errors import UserError
-from scenarios.rows import Example
+from scenarios.rows import Example, keep_split, kept_split, load_split
 from scenarios.schema import parse
 from tests.reports.records import SCENARIO
 
@@ -61,3 +66,32 @@ def test_free_texts_have_no_labels_to_make_wrong():
     noise.check(0.0, task)
     with pytest.raises(UserError, match="this task's answers are free texts; leave it out"):
         noise.check(0.2, task)
+
+
+def test_a_trial_trains_on_wrong_labels_and_chooses_and_is_tested_by_right_ones(
+    tmp_path, small_scenario, cache, monkeypatch
+):
+    scenario = scenarios.load(str(small_scenario))
+    split = load_split(scenario.task, 0)
+    plan = make_plan(scenario, split, MODES["quick"], 0, "none", ("tf-idf",))
+    plan = replace(plan, trials=tuple(replace(t, label_noise=0.25) for t in plan.trials))
+    for part in ("answers", "outcomes", "fitted", "adapters"):
+        (tmp_path / part).mkdir()
+    (tmp_path / "plan.json").write_text(json.dumps(plan.to_json()))
+    keep_split(split, tmp_path / trial.ROWS)
+    seen, fit = [], tf_idf.Contender.fit
+
+    def watched(self, ground, seed):
+        seen.append(ground)
+        return fit(self, ground, seed)
+
+    monkeypatch.setattr(tf_idf.Contender, "fit", watched)
+    trial.main(tmp_path, "02-tf-idf-s0")
+    [ground] = seen
+    own = {example.id: example.gold for example in split.train}
+    wrong = [e for e in ground.train if e.gold != own[e.id]]
+    assert len(wrong) == round(0.25 * len(ground.train)) > 10
+    assert tuple(ground.validation) == split.validation
+    assert kept_split(tmp_path / trial.ROWS).test == split.test
+    outcome = json.loads((tmp_path / "outcomes" / "02-tf-idf-s0.json").read_text())
+    assert outcome["wrong_labels"] == len(wrong)
