@@ -49,6 +49,7 @@ MEMORY_GROWS = {
 have passed through has gaps, which torch's count of a GPU's memory leaves out."""
 
 _ROWS = 24  # answered to measure a rate
+_WRITTEN = 16  # general prompts, as many as are written at once on a CPU
 
 
 def main(folder: Path) -> None:
@@ -94,6 +95,8 @@ def _forecast(trial: dict, plan: dict, split: Split, loaded: _Loaded) -> dict:
             loaded,
         )
         seconds = loaded.start_seconds + contender.forecast(work)
+        if plan["forgetting"] and contender.family == "fine_tune":
+            seconds += work.forgets()
     except (Skipped, Failed, UserError) as error:
         return _none(str(error))
     return _found(seconds, loaded, contender)
@@ -207,6 +210,7 @@ class _Loaded:
         self.start_seconds = import_seconds
         self.usages: list[Usage] = []
         self.curves: dict[tuple, dict] = {}
+        self.base_has_written = False
         self._model = None
 
     def of(self, contender, name: str):
@@ -235,6 +239,7 @@ class Work:
         self._answering_near = cache(self._try_answering_near)
         self._reading = cache(self._try_reading)
         self._training = cache(self._try_training)
+        self._writing = cache(self._try_writing)
         self._import_seconds = 0.0
 
     @property
@@ -381,6 +386,58 @@ class Work:
             each = seconds_a_row(_of_mean_length(self._split.train, count))
         self._loaded.usages.append(meter.usage)
         return each, validated[-1]
+
+    def replays(self, share: float, settings, searched: Sequence[tuple[int, int]]) -> float:
+        """Seconds that such a share of replayed rows takes: writing them, and training on them.
+
+        The task's instruction is then read with each of its rows, which takes time as well.
+        """
+        from bench.prompts import Renderer
+        from bench.training import Row, train
+
+        write, asked, prompts, answers = self._writing()
+        rows = [Row(asked.row(p), a) for p, a in zip(prompts, answers, strict=True)]
+        once = replace(settings, epochs=1)
+        tuned, notes = train(self._model, asked.prefix, rows, once, 0, lambda: (0.0, 0.0), None, "")
+        tuned.remove()
+        seconds = notes["epochs"][0]["seconds"]
+        a_token = seconds / sum(len(row.tokens) + len(row.answer) for row in rows)
+        prefix = Renderer(self._model.tokenizer, self._task).prefix()
+        unshared = max(0, len(prefix) - len(asked.prefix)) * a_token
+        passes = settings.epochs * self.train_rows + sum(count * most for count, most in searched)
+        once_a_row = share * seconds / len(rows) + unshared
+        return round(share * self.train_rows) * write + passes * once_a_row
+
+    def forgets(self) -> float:
+        """Seconds of asking a tuned model and its base; what the base says is written once a run."""
+        from bench.general import instructions, measured_prompts
+
+        write, _, _, _ = self._writing()
+        asked = len(instructions()) + len(measured_prompts()) * (not self._loaded.base_has_written)
+        asked += len(instructions()) * (not self._loaded.base_has_written)
+        self._loaded.base_has_written = True
+        single = self._try_reading_general()
+        return self.restarts() + asked * write + 2 * len(measured_prompts()) * single
+
+    def _try_writing(self) -> tuple[float, object, list[str], list[list[int]]]:
+        """Seconds of an answer to a general prompt, what was asked, the prompts and the answers."""
+        from bench.general import Asked, replay_prompts
+
+        asked, prompts = Asked(self._model), replay_prompts(_WRITTEN, 0)
+        with Meter() as meter:
+            answers = asked.written(prompts)
+        self._loaded.usages.append(meter.usage)
+        return meter.usage.seconds / len(prompts), asked, prompts, answers
+
+    def _try_reading_general(self) -> float:
+        """Seconds of one pass over a general prompt and its answer."""
+        from bench.forgetting import Pair, divergences
+
+        _, _, prompts, answers = self._writing()
+        pair = Pair(self._model, self._model)
+        start = time.perf_counter()
+        divergences(pair, prompts[:3], answers[:3])
+        return (time.perf_counter() - start) / 6
 
     def restarts(self) -> float:
         """Seconds until a fresh process has the tuned model."""

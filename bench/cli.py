@@ -28,6 +28,7 @@ Examples:
   bench run sentiment --set lora.rank=32 --set lora.targets=all-linear
   bench curve sentiment --sizes 32,64,128,256 --seeds 3
   bench run sentiment --budget 20m
+  bench sweep sentiment --vary rank=4,16,64 --vary targets=attention,all-linear
   bench report runs/sentiment-20261123T193400Z-1a2b
 """
 
@@ -162,6 +163,24 @@ going_options = [
 ]
 
 
+forgetting_option = click.option(
+    "--forgetting/--no-forgetting",
+    default=None,
+    help="Also ask tuned models what they forgot (part of --full).",
+)
+noise_and_forgetting = [
+    click.option(
+        "--label-noise",
+        type=click.FloatRange(min=0, max=1, max_open=True),
+        callback=_a_number,
+        default=0.0,
+        metavar="SHARE",
+        help="Make a share of the training labels wrong, by chance; the test rows stay as they are.",
+    ),
+    forgetting_option,
+]
+
+
 def with_options(command, options):
     """A command with several options, shown in their order."""
     for option in reversed(options):
@@ -177,7 +196,7 @@ def run_options(command):
         click.option("--only", metavar="A,B", default="", help="These contenders and the floors."),
     ]
     options = [*scenario_options, *modes, train_rows_option, *model_options, *seeds_options]
-    return with_options(command, [*options, *look_options])
+    return with_options(command, [*options, *noise_and_forgetting, *look_options])
 
 
 def curve_options(command):
@@ -275,6 +294,8 @@ def plan(as_json, **options):
     for trial in found.trials:
         model = f" on {trial.model}" if trial.model else ""
         click.echo(f"\n{trial.slug}: {trial.name}{model}, {trial.n_train} training rows at hand")
+        if trial.label_noise:
+            click.echo(f"    {trial.label_noise * 100:g} % of their labels made wrong")
         for key, value in trial.settings.items():
             click.echo(f"    {key} = {value}")
         if trial.slug in by_trial:
@@ -390,7 +411,7 @@ def _done(request, as_json: bool, strict: bool) -> int:
         terminal.print_json(_summary(folder, report, record))
         return code
     if record["contenders"]:
-        click.echo(f"\n{_table(record)}\n")
+        click.echo(f"\n{_table(record)}\n{_forgotten(record)}")
     if record["curve"]:
         from bench.curve_text import curve_text
 
@@ -406,6 +427,171 @@ def _done(request, as_json: bool, strict: bool) -> int:
     click.echo(record["verdict"]["scope"])
     click.echo(f"\nreport: {report}")
     return code
+
+
+@cli.command()
+@click.argument("scenario", required=False)
+@click.option(
+    "--vary",
+    multiple=True,
+    metavar="NAME=VALUE,VALUE",
+    help="A contender's setting, rows or label-noise; repeat it for every combination of several.",
+)
+@click.option("--data", metavar="FILE", type=click.Path(path_type=Path),
+              help="Your rows (JSON lines, CSV, TSV, Parquet) in place of a scenario.")  # fmt: skip
+@click.option("--text-field", metavar="COLUMN", help="With --data: the column of the text.")
+@click.option("--label-field", metavar="COLUMN", help="With --data: the column of the label.")
+@click.option(
+    "--only", metavar="A,B", default="", help="Whose settings are varied; lora unless named."
+)
+@click.option(
+    "--quick", is_flag=True, help="Settings of a quick run, beside those that are varied."
+)
+@click.option(
+    "--train-rows",
+    type=click.IntRange(min=2),
+    help="Training rows at most, unless rows are varied.",
+)
+@click.option("--model", metavar="M", help="A Hugging Face id or a folder.")
+@click.option("--set", "settings", multiple=True, metavar="CONTENDER.SETTING=VALUE",
+              help="Set what isn't varied, such as lora.epochs=1. Repeatable.")  # fmt: skip
+@click.option(
+    "--seeds",
+    metavar="N",
+    help="So many seeds, or the seeds themselves as 0,1,2; five or more speak of the methods.",
+)
+@click.option("--seed", type=click.IntRange(min=0, max=2**32 - 1), default=0, show_default=True)
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="The sweep's folder; an unfinished one goes on."
+)
+@click.option(
+    "--usd-per-hour",
+    type=click.FloatRange(min=0, min_open=True, max=1e6),
+    callback=_a_number,
+    help="Price of this machine.",
+)
+@forgetting_option
+@click.option("--plan", "only_plan", is_flag=True, help="Say what it would do and take, and stop.")
+@json_option
+@click.pass_context
+def sweep(context, scenario, vary, only, seeds, seed, settings, only_plan, as_json, out, **options):
+    """Try contenders at every combination of some settings, and compare each with the first.
+
+    \b
+    Examples:
+      bench sweep sentiment --vary rank=4,16,64 --vary targets=attention,all-linear
+      bench sweep sentiment --quick --vary learning-rate=3e-4,1e-3 --seeds 3
+      bench sweep sentiment --quick --vary replay=0,0.2 --forgetting
+      bench sweep data-quality --quick
+      bench sweep --data reviews.csv --only full --vary epochs=1,2,3
+    """
+    _need_extra()
+    from bench import run as running
+    from bench.sweep import sweep_of
+    from reports.page import write_report
+
+    named = _scenario(scenario, options.pop("data"), options.pop("text_field"),
+                      options.pop("label_field"))  # fmt: skip
+    asked = sweep_of(named, vary, tuple(name for name in only.split(",") if name.strip()))
+    own = named.sweep.settings if named.sweep else ()
+    request = _request(
+        named, None, None, None, options.pop("quick"), False, ",".join(asked.only),
+        options.pop("train_rows"), options.pop("model"), [*own, *settings], seed,
+        _count_or_numbers(context, seeds, seed), 1, None, sweep=asked, out=out, **options,
+    )  # fmt: skip
+    request = replace(request, mode=replace(request.mode, serving_ways=False))
+    if only_plan:
+        return _say_sweeps_plan(*running.forecast(request), as_json)
+    try:
+        folder, record = running.run(request)
+    except running.Interrupted as stopped:
+        raise Stopped(f"{stopped}; `{_again(stopped.folder)}` goes on") from None
+    report = write_report(folder)
+    if as_json:
+        terminal.print_json(_summary(folder, report, record) | {"sweep": record["sweep"]})
+        return None
+    click.echo(f"\n{_sweeps_table(record)}\n{_forgotten(record)}")
+    if record["verdict"]["overall"]["answer"] == "cant_tell":  # withheld
+        click.echo(record["verdict"]["overall"]["sentence"])
+    for one in record["sweep"]["contenders"]:
+        click.echo(one["sentence"])
+    if claims := record["sweep"]["claims"]:
+        click.echo(f"\nThe claim: {record['sweep']['claim']['text']}.")
+        for claim in claims:
+            click.echo(claim["sentence"])
+    click.echo(f"\n{record['verdict']['scope']}")
+    click.echo(f"\nreport: {report}")
+    return None
+
+
+def _count_or_numbers(context, text: str | None, first: int) -> tuple[int, ...]:
+    """`3` as three seeds from the first on, `0,1,2` as those."""
+    if not text or "," in text:
+        return _numbers(context, None, text)
+    try:
+        count = int(text)
+    except ValueError:
+        raise UserError(f"--seeds takes a number of seeds, or 0,1,2, not '{text}'") from None
+    if not 1 <= count <= 100:
+        raise UserError(f"--seeds {count}: give 1 to 100 seeds")
+    return tuple(range(first, first + count))
+
+
+def _say_sweeps_plan(found, forecasts: list[dict], as_json: bool) -> None:
+    from bench.run import total_duration
+
+    if as_json:
+        terminal.print_json(found.to_json() | {"forecasts": forecasts})
+        return
+    by_trial = {forecast["trial"]: forecast for forecast in forecasts}
+    for trial in found.trials:
+        told = _forecast_text(by_trial[trial.slug]) if trial.slug in by_trial else "none"
+        noise = f", {trial.label_noise:g} of the labels wrong" if trial.label_noise else ""
+        click.echo(f"{trial.slug}: {trial.n_train} training rows{noise}; forecast: {told}")
+    known = [forecast["seconds"] for forecast in forecasts if forecast["seconds"]]
+    if known:
+        click.echo(f"\nin all {total_duration(known)} for those with a forecast")
+    click.echo(f"{len(found.family)} exploratory comparisons, adjusted after Holm")
+
+
+def _sweeps_table(record: dict) -> str:
+    metric = record["plan"]["scenario"]["task"]["metrics"][0]
+    width = max(len(entry["name"]) for entry in record["contenders"]) + 2
+    lines = [f"{'':<{width}}{metric:>24}{'set-up':>10}{'memory':>12}{'adapter':>11}"]
+    for entry in record["contenders"]:
+        if entry["status"] != "done":
+            lines.append(f"{entry['name']:<{width}}{entry['status']}: {entry['reason']}")
+            continue
+        found = entry[metric.replace("-", "_")]
+        interval = "" if found["low"] is None else f" ({found['low']:.3f}-{found['high']:.3f})"
+        size = entry.get("adapter_bytes")
+        adapter = f"{size / 2**20:,.1f} MiB" if size else "-"
+        lines.append(
+            f"{entry['name']:<{width}}{found['value']:>10.3f}{interval:<14}"
+            f"{entry['train_seconds']:>8.0f} s{entry['peak_resident_bytes'] / 2**20:>8.0f} MiB"
+            f"{adapter:>11}"
+        )
+    return "\n".join(lines)
+
+
+def _forgotten(record: dict) -> str:
+    """A line for each tuned model that was asked what it forgot."""
+    lines = []
+    for entry in record["contenders"]:
+        found = entry.get("forgetting")
+        if not found:
+            continue
+        if found["status"] != "done":
+            lines.append(f"{entry['name']} wasn't asked what it forgot: {found['reason']}")
+            continue
+        kl = found["kl_per_token"]
+        interval = "" if kl["low"] is None else f" ({kl['low']:.3g}-{kl['high']:.3g})"
+        lines.append(
+            f"{entry['name']} is {kl['value']:.3g}{interval} nats a token from its base, and lost "
+            f"{found['lost']:g} of the {found['base_followed']:g} instructions that it followed "
+            f"({found['gained']:g} gained)"
+        )
+    return "".join(f"{line}\n" for line in lines)
 
 
 @cli.command()
@@ -474,10 +660,14 @@ def _request(
             "--budget and --cross-fit exclude each other: a fold less is no contender less"
         )
     return Request(
-        curve=curve or (Wanted(alone=False) if full else None),
+        curve=curve or (Wanted(alone=False) if full and "sweep" not in more else None),
         budget=None if budget is None else parse(budget, usd_per_hour),
         usd_per_hour=usd_per_hour,
-        scenario=_scenario(scenario, data, text_field, label_field),
+        scenario=(
+            _scenario(scenario, data, text_field, label_field)
+            if scenario is None or isinstance(scenario, str)
+            else scenario
+        ),
         mode=replace(mode, train_rows=train_rows) if train_rows else mode,
         seed=seed,
         seeds=seeds,

@@ -50,7 +50,8 @@ class Ground:
     `model` gives the trial's language model; `folder` is where a contender may leave what it made
     (an adapter); `kept` holds what an earlier start of the same trial finished. `shuffled_canary`
     asks one that tunes to train on shuffled labels as well (`bench.canaries`). `memory` is what it may
-    keep from one size of a curve to the next.
+    keep from one size of a curve to the next; `shared` a folder for what the run's trials share, such
+    as what the base says to general prompts.
 
     Whatever is chosen is chosen over `parts()`, by answers to `judging`: so a contender needn't know
     whether there are validation rows, or `folds` of the training rows because there are too few. Where
@@ -66,6 +67,7 @@ class Ground:
     shuffled_canary: bool = False
     folds: Sequence[Fold] = ()
     memory: dict | None = None
+    shared: Path | None = None
 
     def parts(self) -> list[Ground]:
         """Grounds that together hold out each row of `judging` once, to fit a candidate on.

@@ -58,6 +58,13 @@ class TextAnswerer:
                     yield self._answers([examples[i] for i in batch], [rows[i] for i in batch])
                 shown.update(len(batch))
 
+    def tokens(self, rows: Sequence[Sequence[int]]) -> list[list[int]]:
+        """The tokens written after each row of tokens, in the rows' order."""
+        found: dict[int, list[int]] = {}
+        for batch in self._batches(rows):
+            found |= zip(batch, self._generate([rows[i] for i in batch], None), strict=True)
+        return [found[i] for i in range(len(rows))]
+
     def _batches(self, rows: Sequence[Sequence[int]]) -> Iterator[list[int]]:
         batch: list[int] = []
         for i in sorted(range(len(rows)), key=lambda i: len(rows[i])):

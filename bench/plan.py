@@ -50,8 +50,9 @@ MODES = {
 class Trial:
     """One contender with one seed, and one fold of the rows where they are cross-fitted.
 
-    `name` is as people write it, `kind` the file's name. One of a learning curve goes through `sizes`
-    (0: no labelled rows); the others have none.
+    `name` is as people write it, `kind` the file's name; `label_noise` is the share of its training
+    labels that are made wrong (`bench.noise`). One of a learning curve goes through `sizes` (0: no
+    labelled rows); the others have none.
     """
 
     slug: str
@@ -64,6 +65,7 @@ class Trial:
     settings: dict
     fold: int | None = None
     sizes: tuple[int, ...] = ()
+    label_noise: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,8 @@ class Plan:
     adjusted. `look` is the number of this look at the test rows, of how many, and its error.
     `choosing` says by which rows and how everything is chosen: `folds` (0: by validation rows),
     `rows`, and a `sentence`. `asked` is what the user named beyond the mode: `only`, `settings`,
-    `seeds`.
+    `seeds`. `sweep` says which trial is which combination (`bench.sweep`); `forgetting` whether tuned
+    models are also asked what they forgot.
     """
 
     schema_version: int
@@ -105,6 +108,8 @@ class Plan:
     choosing: dict
     asked: dict
     curve: Curve | None = None
+    sweep: dict | None = None
+    forgetting: bool = False
 
     @property
     def all_trials(self) -> tuple[Trial, ...]:
@@ -452,5 +457,5 @@ def _of_methods(metric: str, seeds: Sequence[int]) -> bool:
 
 
 def slug_of(name: str) -> str:
-    """A contender's name as a part of its trials' names."""
+    """A name in `[a-z0-9-]`, for files."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60]

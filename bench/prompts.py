@@ -141,7 +141,7 @@ class Renderer:
         before, mark, after = piece.partition(_INSTRUCTION)
         if not mark:
             return self._markup(piece)
-        break_ = "" if self.tokenizer.chat_template is None else "\n"
+        break_ = "\n" if self.tokenizer.chat_template and self.task.instruction else ""
         said = self.tokenizer(
             self.task.instruction + break_, add_special_tokens=False, split_special_tokens=True
         ).input_ids

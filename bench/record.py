@@ -14,12 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import budget, statistics
+from bench import budget, forgetting, statistics
 from bench.canaries import failed, of_split
 from bench.curve_record import arms_of, largest, make_curve_record, results_at
 from bench.metrics import Metric, load_metric, texts
 from bench.plan import SCHEMA_VERSION, Plan
 from bench.statistics import Estimate
+from bench.sweep import outcome_of, verdict_of
 from bench.verdict import curve_verdict, make_verdict
 from scenarios.errors import UserError
 from scenarios.rows import Example, Split
@@ -71,6 +72,7 @@ def make_record(
     estimates = estimates_of(plan, results, gold, groups, scenario.task)
     contenders = [
         _contender(name, plan, outcomes, estimates.get(name, {}), usd_per_hour)
+        | _forgotten(name, plan, outcomes)
         for name in dict.fromkeys(t.name for t in plan.trials)
     ]
     comparisons = comparisons_of(plan, results, gold, groups, scenario)
@@ -80,10 +82,16 @@ def make_record(
     canaries = [c for split in splits for c in of_split(split)] + _canaries(plan, outcomes)
     earlier = earlier_looks(folder, plan)
     left_out = _left_out(plan, outcomes, results)
+    swept = None
+    if plan.sweep:
+        swept = outcome_of(plan, contenders, comparisons)
+        swept["forgetting"] = _forgot_less(plan, outcomes)
     if alone:
         verdict = curve_verdict(
             plan, sides, len(gold), size, seeds, failed(canaries), earlier, left_out
         )
+    elif swept:
+        verdict = verdict_of(plan, swept, len(gold), len(np.unique(groups)), failed(canaries))
     else:
         verdict = make_verdict(
             plan,
@@ -121,6 +129,7 @@ def make_record(
         "verdict": verdict,
         "curve": make_curve_record(plan, arms, outcomes, gold, groups) if plan.curve else None,
         "budget": budget.read(folder),
+        "sweep": swept,
         "forecasts": graded(read_forecasts(folder), outcomes),
     }
 
@@ -319,6 +328,25 @@ def _contender(name, plan: Plan, outcomes, estimates: dict, usd_per_hour) -> dic
         **{metric.replace("-", "_"): estimate for metric, estimate in estimates.items()},
     }
     return entry | (_measured(done, usd_per_hour) if done else {})
+
+
+def _forgotten(name: str, plan: Plan, outcomes: dict[str, dict]) -> dict:
+    """What a contender forgot, where it was asked."""
+    found = forgetting.summary(_asked(name, plan, outcomes), plan.seed)
+    return {"forgetting": found} if found else {}
+
+
+def _asked(name: str, plan: Plan, outcomes: dict[str, dict]) -> list[dict]:
+    """What a contender's trials forgot, of those that were asked."""
+    own = [outcomes[t.slug].get("forgetting") for t in plan.trials if t.name == name]
+    return [one for one in own if one]
+
+
+def _forgot_less(plan: Plan, outcomes: dict[str, dict]) -> list[dict]:
+    """Of each of a sweep's pairs that were asked, what the challenger kept or forgot beyond the other."""
+    pairs = [(pair, *(_asked(name, plan, outcomes) for name in pair)) for pair in plan.family]
+    found = [(pair, forgetting.compared(one, other, plan.seed)) for pair, one, other in pairs]
+    return [{"baseline": pair[0], "challenger": pair[1], **told} for pair, told in found if told]
 
 
 def _measured(done: list[dict], usd_per_hour: float | None) -> dict:

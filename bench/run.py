@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import models
+from bench import models, noise
 from bench.budget import FILE as BUDGET
 from bench.budget import Allotted, Budget, Ledger, allot, sizes_left
 from bench.curve import Wanted, check_sizes, has_curve, make_curve
@@ -40,6 +40,7 @@ from bench.record import (
     read_or_none,
     read_record,
 )
+from bench.sweep import Sweep, widened
 from bench.targets import check_targets
 from bench.trial import CANNOT_WRITE, rows_file
 from scenarios.cache import DISK_ERRORS, write_atomically
@@ -76,7 +77,7 @@ class Interrupted(Exception):
 class Request:
     """What the user asked for. `usd_per_hour` is the price of this machine, if given.
 
-    `curve` asks for a learning curve, alone or beside the run's trials.
+    `curve` asks for a learning curve, alone or beside the run's trials. `forgetting` is the mode's own choice where it is None.
     """
 
     scenario: Scenario
@@ -92,6 +93,9 @@ class Request:
     folds: int = 0
     curve: Wanted | None = None
     budget: Budget | None = None
+    label_noise: float = 0.0
+    forgetting: bool | None = None
+    sweep: Sweep | None = None
 
 
 def run(request: Request) -> tuple[Path, dict]:
@@ -189,6 +193,7 @@ def prepare(request: Request) -> tuple[Plan, list[Split]]:
             f"`advisor recommend --scenario {request.scenario.name}` advises on it"
         )
     check_declared(request.scenario, request.seeds, request.look)
+    noise.check(request.label_noise, task)
     if request.curve:
         check_sizes(request.curve.sizes, len(task.labels))
     if request.curve and request.curve.alone:
@@ -211,6 +216,7 @@ def prepare(request: Request) -> tuple[Plan, list[Split]]:
         request.seeds,
         request.look,
     )
+    plan = _as_asked(plan, request, splits)
     if request.curve and request.folds:
         say("no learning curve in this run: cross-fitting takes all rows for the race")
     elif request.curve:
@@ -220,6 +226,17 @@ def prepare(request: Request) -> tuple[Plan, list[Split]]:
         except UserError as reason:  # the run was asked for, and the curve is a part of it
             say(f"no learning curve in this run: {reason}")
     return plan, splits
+
+
+def _as_asked(plan: Plan, request: Request, splits: Sequence[Split]) -> Plan:
+    """The plan with wrong labels, the sweep's combinations and the question of what is forgotten."""
+    asked = request.forgetting
+    plan = replace(
+        plan,
+        trials=tuple(replace(t, label_noise=request.label_noise) for t in plan.trials),
+        forgetting=plan.mode["name"] == "full" if asked is None else asked,
+    )
+    return widened(plan, request.sweep, splits) if request.sweep else plan
 
 
 def _curve(request: Request, wanted: Wanted, split: Split, number: int = 1) -> Curve:
@@ -466,8 +483,9 @@ def _do(
     whole = not _has_begun(folder, trial)
     start = time.time()
     code = processes.do(trial.slug, trial.model is not None, ledger)
-    if code == 0 and not file.exists():  # fitted, and to be served by a fresh process
-        code = processes.do(trial.slug, True, ledger)
+    for _ in range(2):  # fitted, and to be served by a fresh process; then asked what it forgot
+        if code == 0 and not file.exists():
+            code = processes.do(trial.slug, True, ledger)
     _remove_if_empty(folder / "adapters" / trial.slug)
     if code == SPENT and not file.exists():
         _stop(folder, trial, place, ledger, "was stopped; what it had finished is kept")

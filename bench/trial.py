@@ -20,7 +20,7 @@ from importlib import import_module
 from pathlib import Path
 from statistics import median
 
-from bench import registry
+from bench import forgetting, noise, registry
 from bench.contender import Answer, Answerer, Failed, Ground, Skipped, answers_of
 from bench.kept import Kept
 from bench.meter import Meter, Usage, synchronise
@@ -41,7 +41,8 @@ def main(folder: Path, slug: str) -> None:
     """Go on with the trial `slug` of the plan in `folder`.
 
     Its outcome lands in `outcomes/<slug>.json`; where the contender serves in a fresh process,
-    the first call ends after fitting, and the second serves. Steps that an earlier start
+    the first call ends after fitting, and the second serves; where it is asked what it forgot, that
+    takes another. Steps that an earlier start
     finished are in `fitted/<slug>/` until the outcome is there, and aren't done again.
     """
     plan = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
@@ -86,21 +87,26 @@ def _run_sizes(folder: Path, plan: dict, trial: dict) -> dict:
 def run_trial(folder: Path, plan: dict, trial: dict) -> dict | None:
     """Fit, or restore what was fitted, and serve; the outcome's figures, or None until served."""
     task = Scenario.model_validate(plan["scenario"]).task
+    kept = Kept(folder / "fitted" / trial["slug"])
+    adapter = folder / "adapters" / trial["slug"]
+    if (served := kept.value("served")) and any(adapter.glob("*")):
+        return served | {"forgetting": _forgotten(folder, trial)}
     split = kept_split(folder / rows_file(trial["fold"]))
     contender = registry.contender(trial["kind"])(**settings_of(trial))
     machine = Machine()
     with Meter() as loading:
         model = machine.load(contender, trial["model"])
-    kept = Kept(folder / "fitted" / trial["slug"])
+    train = balanced_sample(split.train, trial["n_train"], task.labels)
     ground = Ground(
         task=task,
-        train=balanced_sample(split.train, trial["n_train"], task.labels),
+        train=noise.noisy(train, trial["label_noise"], task.labels, trial["seed"]),
         validation=split.validation,
         model=lambda: model,
-        folder=folder / "adapters" / trial["slug"],
+        folder=adapter,
         kept=kept,
         shuffled_canary=plan["mode"]["shuffled_canary"] and trial["seed"] == plan["seed"],
         folds=split.folds,
+        shared=folder / forgetting.FOLDER,
     )
     restores = hasattr(contender, "restore")
     fitted = kept.value("fitted")
@@ -121,10 +127,26 @@ def run_trial(folder: Path, plan: dict, trial: dict) -> dict | None:
         if restores:
             return None
     served = _serve(folder, plan, trial, split, answerer)
+    served["wrong_labels"] = round(trial["label_noise"] * len(train))
     if plan["mode"]["serving_ways"] and getattr(contender, "ways", None):
         ways = contender.ways(ground, machine.folder)
         served["ways"] = _time_ways(ways, split.test[:WAYS_REQUESTS])
-    return fitted | {"loading": asdict(loading.usage)} | served | machine.facts()
+    figures = fitted | {"loading": asdict(loading.usage)} | served | machine.facts()
+    if not (plan["forgetting"] and trial["family"] == "fine_tune"):
+        return figures
+    kept.keep("served", figures)  # a fresh process has room for both models
+    return None
+
+
+def _forgotten(folder: Path, trial: dict) -> dict:
+    """What the tuned model forgot, or why it can't be told."""
+    found: dict = {}
+    contender = registry.contender(trial["kind"])(**settings_of(trial))
+    with forgetting.told_as_skipped(found):
+        base = Machine().load(contender, trial["model"])
+        adapter = folder / "adapters" / trial["slug"]
+        found |= forgetting.measure(base, adapter, folder / forgetting.FOLDER, trial["slug"])
+    return found
 
 
 def rows_file(fold: int | None) -> str:

@@ -19,6 +19,7 @@ from bench.canaries import with_shuffled_labels
 from bench.contender import Answer, Ground, Skipped, answers_of, quality, quality_of
 from bench.models import LoadedModel
 from bench.prompts import Renderer
+from bench.replay import Replay
 from bench.training import Row, mean_log_likelihood, train, without_renaming_notices
 from scenarios.rows import Example
 
@@ -28,13 +29,18 @@ _CANARY_ROWS = 8
 class Tuning:
     """A ground's rows for its model, and how a model does on the validation rows."""
 
-    def __init__(self, ground: Ground, seed: int):
+    def __init__(self, ground: Ground, seed: int, replay: float = 0.0):
         self.ground = ground
+        self._share = replay
         self.seed = seed
         self._model = ground.model()
         self._renderer = Renderer(self._model.tokenizer, ground.task)
         self._prefix = self._renderer.prefix()
         self.answerer()  # a prompt that is too long is told before the training
+        self.replayed_rows = round(replay * len(ground.train))
+        self._replay = self.replayed_rows and Replay(
+            self._model, self.replayed_rows, seed, ground.shared
+        )
 
     def answerer(self, notes: dict | None = None):
         """What answers with the model as it is now."""
@@ -42,24 +48,31 @@ class Tuning:
 
     def train(self, settings, examples: Sequence[Example], kept, progress: str = "training"):
         """Train on some rows; see `bench.training.train`."""
-        rows = self._rows(examples)
+        prefix, rows = self._with_replay(self._rows(examples))
         validate = self.validate if self.ground.validation else None
-        return train(self._model, self._prefix, rows, settings, self.seed, validate, kept, progress)
+        return train(self._model, prefix, rows, settings, self.seed, validate, kept, progress)
+
+    def _with_replay(self, rows: list[Row]) -> tuple[list[int], list[Row]]:
+        """Prefix and rows to train on, with what the base says to general prompts among them."""
+        if not self._replay:
+            return self._prefix, rows
+        return self._replay.mixed(self._prefix, rows, self._share)
 
     def tuned(self, settings):
         """The model trained on all training rows for the best number of epochs, and notes."""
         if not self.ground.folds:
             tuned, notes = self.train(settings, self.ground.train, self.ground.kept)
-            if notes["validation_score"] is None:
+            if notes["validation_score"] is None and self.ground.validation:
                 answers = self._answers(self.ground, "validation, the best epoch")
                 score = quality(answers, self.ground.validation, self.ground.task)
                 notes["validation_score"] = score
             return tuned, notes
         epochs, written = self._over_parts("epochs", replace(settings, patience=0), writes=True)
         best = max(epochs, key=rank)  # of equals the first
-        rows, count = self._rows(self.ground.train), epochs.index(best) + 1
+        count = epochs.index(best) + 1
+        prefix, rows = self._with_replay(self._rows(self.ground.train))
         tuned, notes = train(
-            self._model, self._prefix, rows, settings, self.seed, None, self.ground.kept,
+            self._model, prefix, rows, settings, self.seed, None, self.ground.kept,
             stop_after=count,
         )  # fmt: skip
         score = best["validation_score"] if written is None else written
@@ -96,10 +109,10 @@ class Tuning:
             told.append(self._told(part))
             return None, told[-1]["log_likelihood"]
 
-        rows = self._rows(part.train[:count])
+        prefix, rows = self._with_replay(self._rows(part.train[:count]))
         progress = f"trying learning rate {settings.learning_rate:g}"
         tuned, notes = train(
-            self._model, self._prefix, rows, settings, self.seed, validate, None, progress
+            self._model, prefix, rows, settings, self.seed, validate, None, progress
         )
         written = {}
         if writes and self._generates:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from bench import forgetting
 from bench.again import command
 from bench.plan import Plan
 from bench.statistics import level_of_next_look, rows_to_narrow, rows_to_settle, wilson
@@ -43,16 +44,19 @@ def make_verdict(
         return {"quality": quality, "latency": missing, "cost": missing, "overall": quality,
                 "scope": scope, "exploratory": exploratory}  # fmt: skip
     arms = by_name[primary["baseline"]], by_name[primary["challenger"]]
-    quality = _withheld(failed) or _with_bar(_quality(primary, plan), primary, arms, scenario, plan)
+    quality = withheld(failed) or _with_bar(_quality(primary, plan), primary, arms, scenario, plan)
     if exploratory and quality["answer"] != "not_applicable":
         quality["sentence"] = f"Exploratory, since {exploratory}. {quality['sentence']}"
     latency = _latency(*arms, scenario.decision.latency_target_p95_ms)
     cost = _cost(*arms, scenario.decision)
+    overall = _overall(quality, latency)
+    if lost := forgetting.sentence(primary["challenger"], arms[1].get("forgetting")):
+        overall = overall | {"sentence": f"{overall['sentence']} {lost}"}
     return {
         "quality": quality,
         "latency": latency,
         "cost": cost,
-        "overall": _overall(quality, latency),
+        "overall": overall,
         "scope": scope,
         "exploratory": exploratory,
     }
@@ -77,7 +81,7 @@ def curve_verdict(
         quality = _missing(plan, left_out)
         scope = f"{n} test rows of '{title}'; no two arms were compared."
     else:
-        quality = _withheld(failed) or _quality(primary, plan)
+        quality = withheld(failed) or _quality(primary, plan)
         if exploratory:
             quality["sentence"] = f"Exploratory, since {exploratory}. {quality['sentence']}"
         of = "the methods" if primary.get("scope") == "this-method" else "these prompts and weights"
@@ -120,7 +124,10 @@ def _points(share: float) -> str:
 
 
 def _undeclared(plan: Plan, earlier: Sequence[str]) -> str | None:
-    """Why a look at the rows wasn't declared, where earlier ones are known."""
+    """Why this is no declared look at rows as they are: earlier ones, or labels made wrong."""
+    noise = max((trial.label_noise for trial in plan.trials), default=0.0)
+    if noise:
+        return f"{noise * 100:g} % of the training labels were made wrong on purpose"
     if len(earlier) < plan.look["looks"]:
         return None
     if plan.look["looks"] > 1:
@@ -134,7 +141,7 @@ def _undeclared(plan: Plan, earlier: Sequence[str]) -> str | None:
     )
 
 
-def _withheld(failed: Sequence[dict]) -> dict | None:
+def withheld(failed: Sequence[dict]) -> dict | None:
     """No verdict where a canary sang."""
     if not failed:
         return None

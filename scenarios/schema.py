@@ -350,6 +350,29 @@ class Decision(Strict):
         return self
 
 
+class Claim(Strict):
+    """What somebody states of a sweep: the combination `better` does better than each of `worse`.
+
+    A combination is written as `rows=500,label-noise=0`.
+    """
+
+    text: Annotated[str, Field(min_length=1)]
+    better: Annotated[str, Field(min_length=1)]
+    worse: Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+class Sweep(Strict):
+    """What `bench sweep` varies in this scenario where the command names nothing else.
+
+    `vary` and `settings` are written as its options `--vary` and `--set` take them.
+    """
+
+    vary: Annotated[tuple[str, ...], Field(min_length=1)]
+    only: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
+    claim: Claim | None = None
+
+
 class Scenario(Strict):
     """A scenario's file: `[profile]` is enough to advise on, `[task]` makes it runnable."""
 
@@ -359,6 +382,7 @@ class Scenario(Strict):
     profile: Profile = Profile()
     task: Task | None = None
     decision: Decision = Decision()
+    sweep: Sweep | None = None
 
 
 def parse(text: str, name: str, place: str, folder: Path | None = None) -> Scenario:

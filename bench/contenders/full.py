@@ -24,6 +24,7 @@ class Contender:
     batch_size: Whole = 4
     accumulation_steps: Whole = 4
     warmup_share: Annotated[float, Field(ge=0, le=1)] = 0.1
+    replay: Annotated[float, Field(ge=0, le=10)] = 0.0
     serve: ClassVar = "whole"
     family: ClassVar = "fine_tune"
     uses_model: ClassVar = True

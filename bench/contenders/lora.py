@@ -29,7 +29,8 @@ Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 class Contender:
     """See `bench.training.LoraSettings`. `serve` is `merged` into the base, or `attached`.
 
-    `learning_rates` compete, first on `search_rows`; one alone is taken without a search.
+    `learning_rates` compete, first on `search_rows`; one alone is taken without a search. `replay`
+    adds that share of training rows, which hold the base's own answers to general prompts.
     """
 
     rank: Whole = 16
@@ -43,6 +44,7 @@ class Contender:
     batch_size: Whole = 4
     accumulation_steps: Whole = 4
     warmup_share: Annotated[float, Field(ge=0, le=1)] = 0.1
+    replay: Annotated[float, Field(ge=0, le=10)] = 0.0
     serve: Literal["merged", "attached"] = "merged"
     family: ClassVar = "fine_tune"
     uses_model: ClassVar = True
@@ -67,7 +69,7 @@ class Contender:
         from bench import canaries
         from bench.tuning import Tuning
 
-        tuning = Tuning(ground, seed)
+        tuning = Tuning(ground, seed, self.replay)
         before = tuning.of_some_rows()
         rate, tried = self._searched(tuning)
         tuned, notes = tuning.tuned(self._settings(rate))
@@ -80,6 +82,7 @@ class Contender:
         with disk_errors_told():
             file = tuned.save(ground.folder)
         notes |= {"adapter_bytes": file.stat().st_size, "served": self.serve, "tried": tried}
+        notes["replayed_rows"] = tuning.replayed_rows
         if ground.shuffled_canary:
             tuned.remove()
             notes["canaries"].append(self._shuffled(tuning, rate))
@@ -130,7 +133,8 @@ class Contender:
         last = work.answers("validation") if work.free_texts else 0.0
         rungs = [(len(rates), rows) for rates, rows in self._rungs(work.train_rows)]
         settings = self._settings(self.learning_rates[0])
-        return work.trains(settings, rungs) + last + work.restarts() + work.serves()
+        replayed = work.replays(self.replay, settings, rungs) if self.replay else 0.0
+        return work.trains(settings, rungs) + replayed + last + work.restarts() + work.serves()
 
     def _rungs(self, most: int) -> list[tuple[tuple[float, ...], int]]:
         """How many rates train on how many rows, were the first always the better."""

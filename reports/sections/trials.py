@@ -20,6 +20,7 @@ def blocks(record: dict) -> list[Block]:
             ("model", trial["model"] or "none"),
             ("seed", str(trial["seed"])),
             ("training rows at hand", numbers.count(trial["n_train"])),
+            *_wrong_labels(trial),
             *((name, _plain(value)) for name, value in trial["settings"].items()),
             *((name, _plain(value)) for name, value in notes.items() if _is_plain(value)),
         ]
@@ -31,6 +32,11 @@ def blocks(record: dict) -> list[Block]:
         if notes.get("epochs_over_folds"):
             found.append(_over_folds(trial["name"], notes))
     return found
+
+
+def _wrong_labels(trial: dict) -> list[tuple[str, str]]:
+    share = trial.get("label_noise")
+    return [("training labels made wrong", numbers.percent(share))] if share else []
 
 
 def _epochs(name: str, notes: dict) -> Table:

@@ -144,7 +144,7 @@ def test_a_record_that_is_none_is_told(tmp_path):
 
 def test_list_names_scenarios_contenders_and_metrics():
     found = json.loads(bench("list", "--json").stdout)
-    assert list(found["scenarios"]) == ["sentiment"]
+    assert list(found["scenarios"]) == ["data-quality", "sentiment"]
     assert found["contenders"] == {
         "dora": "fine_tune", "embeddings": "between", "few-shot": "prompt", "full": "fine_tune",
         "lora": "fine_tune", "majority": "floor", "qlora": "fine_tune", "retrieved": "prompt",
@@ -185,7 +185,7 @@ def test_an_inferred_scenario_is_never_written_over_another(tmp_path, small_scen
     assert "What label" in path.read_text()
 
 
-@pytest.mark.parametrize("command", [[], ["run"], ["plan"], ["list"], ["report"]])
+@pytest.mark.parametrize("command", [[], ["run"], ["plan"], ["sweep"], ["list"], ["report"]])
 def test_help_comes_with_examples_and_without_torch(command):
     done = run_command("bench", *command, "--help", PYTHONPROFILEIMPORTTIME="1")
     assert done.returncode == 0

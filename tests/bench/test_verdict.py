@@ -1,5 +1,7 @@
 """The verdict is drawn from the interval against the margin: yes, no, or can't tell yet."""
 
+from dataclasses import replace
+
 import pytest
 
 import scenarios
@@ -25,6 +27,8 @@ def verdict(
     earlier=(),
     looks=1,
     intervals=(None, None),
+    forgotten=None,
+    noise=0.0,
     **decision,
 ):
     """The verdict on an interval; `reached` are the arms' limits against a quality bar."""
@@ -33,6 +37,7 @@ def verdict(
     )
     scenario = SCENARIO.model_copy(update={"decision": decision})
     plan = make_plan(scenario, SPLIT, MODES["quick"], 0, "M")
+    plan = replace(plan, trials=tuple(replace(t, label_noise=noise) for t in plan.trials))
     comparison = {
         "metric": "accuracy",
         "baseline": "few-shot", "challenger": "lora", "primary": True, "margin": 0.03,
@@ -50,6 +55,7 @@ def verdict(
             strict=True,
         )
     ]  # fmt: skip
+    arms[1] |= {"forgetting": forgotten} if forgotten else {}
     return make_verdict(plan, scenario, arms, [comparison], 300, failed, earlier)
 
 
@@ -206,3 +212,28 @@ def test_no_interval_is_told_as_certain(level, told):
 def test_a_look_beyond_those_that_were_declared_is_exploratory():
     runs = ["small-1 (40 test rows)", "small-2 (60 test rows)"]
     assert "declares 2" in verdict(0.1, 0.2, earlier=runs, looks=2)["exploratory"]
+
+
+LOST = {"status": "done", "beyond_noise": True, "base_followed": 40.0, "lost": 12.0, "gained": 1.0,
+        "p_value": 0.0004}  # fmt: skip
+
+
+def test_what_was_forgotten_beyond_noise_is_told_beside_the_gain():
+    found = verdict(0.1, 0.2, forgotten=LOST)
+    assert found["overall"]["answer"] == "fine_tune"
+    assert found["overall"]["sentence"].endswith(
+        "But lora forgot: of 40 simple instructions that the base follows it no longer follows 12, and "
+        "it follows 1 that the base doesn't (p below 0.001)."
+    )
+    assert "forgot" not in found["quality"]["sentence"]
+
+
+def test_a_loss_within_noise_or_one_that_was_not_asked_for_is_not_told():
+    for forgotten in (None, LOST | {"beyond_noise": False}, {"status": "skipped", "reason": "x"}):
+        assert "forgot" not in verdict(0.1, 0.2, forgotten=forgotten)["overall"]["sentence"]
+
+
+def test_labels_that_were_made_wrong_make_a_verdict_exploratory():
+    found = verdict(0.1, 0.2, noise=0.2)
+    assert found["exploratory"] == "20 % of the training labels were made wrong on purpose"
+    assert found["quality"]["sentence"].startswith("Exploratory, since 20 % of the training labels")

@@ -30,10 +30,10 @@ def test_every_scenario_that_ships_is_valid_and_has_a_title():
     assert all(scenarios.load(name).title for name in scenarios.names())
 
 
-def test_the_six_situations_and_the_race_are_there():
+def test_the_six_situations_and_the_two_that_can_be_run_are_there():
     assert scenarios.names() == [
-        "critical-latency", "data-privacy", "limited-budget", "niche-domain", "sentiment",
-        "specific-format", "writing-style",
+        "critical-latency", "data-privacy", "data-quality", "limited-budget", "niche-domain",
+        "sentiment", "specific-format", "writing-style",
     ]  # fmt: skip
 
 

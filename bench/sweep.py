@@ -1,0 +1,456 @@
+"""A sweep: contenders at every combination of some settings, each one held against the first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cache
+from itertools import product
+from pathlib import Path
+from typing import get_origin, get_type_hints
+
+from bench import models, noise, registry
+from bench.plan import Plan, Trial, parse_settings, slug_of
+from bench.verdict import percent_of, withheld
+from scenarios.errors import UserError, unknown
+from scenarios.rows import Split
+from scenarios.schema import Claim, Scenario
+
+ROWS, NOISE = "rows", "label-noise"
+OF_ROWS = {ROWS: "training rows", NOISE: "share of wrong training labels"}
+"""Axes that every contender has, beside its own settings."""
+MOST_TRIALS = 200
+LEVEL = 0.05
+"""Of the adjusted p-values below which two combinations are told apart."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What is varied, by the name that people type, and its values as they typed them."""
+
+    name: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Axes whose product is tried, for the contenders that `only` names; and what is claimed of it."""
+
+    axes: tuple[Axis, ...]
+    only: tuple[str, ...]
+    claim: Claim | None = None
+
+
+def sweep_of(scenario: Scenario, vary: Sequence[str], only: Sequence[str]) -> Sweep:
+    """The sweep that the options ask for, or else the scenario's own.
+
+    Raises `UserError` for what isn't `NAME=VALUE,VALUE`, an axis that no contender has, a value that
+    it can't take, and where nothing is varied.
+    """
+    own = scenario.sweep
+    only = tuple(only) or (own.only if own else ()) or ("lora",)
+    kinds = [name.strip().partition("@")[0] for name in only]
+    texts = tuple(vary) or (own.vary if own else ())
+    if not texts:
+        raise UserError(
+            f"nothing is varied; give --vary NAME=VALUE,VALUE, with a name of: "
+            f"{', '.join(axis_names(kinds))}"
+        )
+    axes = tuple(_axis(text, kinds) for text in texts)
+    names = [axis.name for axis in axes]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise UserError(f"--vary names {twice} twice; give all of its values at once")
+    if all(len(axis.values) == 1 for axis in axes):
+        raise UserError("every --vary has one value, so there is nothing to compare; give two")
+    return Sweep(axes, only, own.claim if own else None)
+
+
+def axis_names(kinds: Iterable[str]) -> list[str]:
+    """What can be varied of some contenders, as people type it."""
+    found = list(OF_ROWS)
+    for kind in kinds:
+        contender = registry.contender(kind)
+        found += [_typed(kind, field.name) for field in fields(contender)]
+    return list(dict.fromkeys(found))
+
+
+def _axis(text: str, kinds: Sequence[str]) -> Axis:
+    name, equals, given = text.partition("=")
+    name = name.strip().replace("_", "-")
+    values = tuple(value.strip() for value in given.split(","))
+    if not equals or not name or not all(values):
+        raise UserError(f"--vary takes NAME=VALUE,VALUE, not '{text}'")
+    if len(set(values)) < len(values):
+        raise UserError(f"--vary {name} holds the same value twice")
+    having = [kind for kind in kinds if _setting(kind, name)]
+    if name not in OF_ROWS and not having:
+        raise unknown("axis", name, axis_names(kinds))
+    for value in values:
+        if name in OF_ROWS:
+            _of_rows(name, value)
+        for kind in having:
+            _checked(kind, name, value)
+    if len({_key(having, name, value) for value in values}) < len(values):
+        raise UserError(f"--vary {name} holds the same value twice")
+    return Axis(name, values)
+
+
+def _key(having: Sequence[str], name: str, value: str):
+    """What a value is, however it was typed."""
+    return _of_rows(name, value) if name in OF_ROWS else _checked(having[0], name, value)
+
+
+def _of_rows(name: str, value: str) -> int | float:
+    """A number of rows, or a share of wrong labels."""
+    try:
+        number = int(value) if name == ROWS else float(value)
+    except ValueError:
+        what = "a whole number" if name == ROWS else "a share such as 0.2"
+        raise UserError(f"--vary {name} takes {what}, not '{value}'") from None
+    if name == ROWS and number < 2:
+        raise UserError(f"--vary rows={value}: 2 training rows are the fewest")
+    if name == NOISE and not 0 <= number < 1:
+        raise UserError(f"--vary label-noise={value}: a share of the labels, from 0 to below 1")
+    return number
+
+
+def _setting(kind: str, axis: str) -> str | None:
+    """The contender's setting of an axis: its name, or for lists of candidates also the singular."""
+    known = {field.name for field in fields(registry.contender(kind))}
+    name = axis.replace("-", "_")
+    plurals = [f"{name}s", f"{name.removesuffix('y')}ies"]
+    lists = [plural for plural in plurals if plural in known and _is_list(kind, plural)]
+    return name if name in known else next(iter(lists), None)
+
+
+@cache
+def _is_list(kind: str, setting: str) -> bool:
+    types = get_type_hints(registry.contender(kind), include_extras=True)
+    return get_origin(types[setting]) is tuple
+
+
+def _typed(kind: str, setting: str) -> str:
+    name = setting.replace("_", "-")
+    one = f"{name.removesuffix('ies')}y" if name.endswith("ies") else name.removesuffix("s")
+    return one if _is_list(kind, setting) and _setting(kind, one) == setting else name
+
+
+def _checked(kind: str, axis: str, value: str):
+    """A setting's value by its type. Raises `UserError` where it doesn't fit."""
+    setting = _setting(kind, axis)
+    if setting == "targets":  # a comma ends a value here
+        value = value.replace("+", ",")
+    return parse_settings([f"{kind}.{setting}={value}"])[kind][setting]
+
+
+def widened(plan: Plan, sweep: Sweep, splits: Sequence[Split]) -> Plan:
+    """The plan with each named contender at every combination of the axes that it has.
+
+    Floors that weren't named stay as they are. There is no primary comparison: each combination is
+    held against its contender's first, as exploratory. Raises `UserError` for more rows than there
+    are, and for targets that the model hasn't.
+    """
+    _check_rows(plan, sweep, splits)
+    named = {name.strip() for name in sweep.only}
+    trials: list[Trial] = []
+    variants: dict[str, dict] = {}
+    for name in dict.fromkeys(trial.name for trial in plan.trials):
+        own = [trial for trial in plan.trials if trial.name == name]
+        if name not in named:
+            trials += own
+            continue
+        axes = [a for a in sweep.axes if a.name in OF_ROWS or _setting(own[0].kind, a.name)]
+        for values in product(*(axis.values for axis in axes)):
+            chosen = {axis.name: value for axis, value in zip(axes, values, strict=True)}
+            told = ",".join(f"{axis}={value}" for axis, value in chosen.items())
+            variant = f"{name}[{told}]" if told else name
+            variants[variant] = {"contender": name, "values": chosen}
+            trials += [_varied(trial, variant, chosen) for trial in _drawn(own, chosen, plan)]
+    if len(trials) > MOST_TRIALS:
+        raise UserError(
+            f"{len(trials)} trials are more than a sweep takes ({MOST_TRIALS}); give fewer values"
+        )
+    for trial in trials:
+        _check_targets(trial)
+    numbered = tuple(_numbered(trial, i) for i, trial in enumerate(trials, start=1))
+    return replace(
+        plan,
+        trials=numbered,
+        primary=None,
+        family=tuple(_pairs(variants, sweep.claim)),
+        sweep={
+            "axes": {axis.name: list(axis.values) for axis in sweep.axes},
+            "variants": variants,
+            "claim": sweep.claim and sweep.claim.model_dump(mode="json"),
+        },
+    )
+
+
+def _check_rows(plan: Plan, sweep: Sweep, splits: Sequence[Split]) -> None:
+    at_hand = min(len(split.train) for split in splits)
+    labels = len(plan.scenario["task"]["labels"])
+    task = Scenario.model_validate(plan.scenario).task
+    for axis in sweep.axes:
+        for value in axis.values:
+            if axis.name == ROWS and int(value) > at_hand:
+                raise UserError(
+                    f"--vary rows={value}, and {at_hand:,} training rows are at hand; give fewer"
+                )
+            if axis.name == ROWS and int(value) < labels:
+                raise UserError(f"--vary rows={value}: fewer rows than the {labels} labels")
+            if axis.name == NOISE:
+                noise.check(float(value), task, "--vary label-noise")
+
+
+def _drawn(own: Sequence[Trial], values: Mapping[str, str], plan: Plan) -> list[Trial]:
+    """A contender's trials; where wrong labels are drawn, chance decides every contender."""
+    noisy = float(values.get(NOISE, own[0].label_noise)) > 0
+    seeds = dict.fromkeys(trial.seed for trial in plan.trials)
+    if not noisy or len({trial.seed for trial in own}) == len(seeds):
+        return list(own)
+    return [replace(own[0], seed=seed) for seed in seeds]
+
+
+def _varied(trial: Trial, name: str, values: Mapping[str, str]) -> Trial:
+    """A trial at a combination. Alpha stays twice the rank, unless it is varied by itself."""
+    settings = dict(trial.settings)
+    for axis, value in values.items():
+        if axis not in OF_ROWS:
+            settings[_setting(trial.kind, axis)] = _checked(trial.kind, axis, value)
+    if "rank" in values and "alpha" not in values and "alpha" in settings:
+        ratio = trial.settings["alpha"] / trial.settings["rank"]
+        settings["alpha"] = max(1, round(ratio * settings["rank"]))
+    return replace(
+        trial,
+        name=name,
+        n_train=int(values.get(ROWS, trial.n_train)),
+        label_noise=float(values.get(NOISE, trial.label_noise)),
+        settings=settings,
+    )
+
+
+def _numbered(trial: Trial, number: int) -> Trial:
+    fold = "" if trial.fold is None else f"-f{trial.fold + 1}"
+    return replace(trial, slug=f"{number:02d}-{slug_of(trial.name)}-s{trial.seed}{fold}")
+
+
+def _pairs(variants: Mapping[str, dict], claim: Claim | None) -> list[tuple[str, str]]:
+    """Each combination against its contender's first, and what a claim compares besides."""
+    found: list[tuple[str, str]] = []
+    for contender in dict.fromkeys(v["contender"] for v in variants.values()):
+        first, *others = (name for name, v in variants.items() if v["contender"] == contender)
+        found += [(first, other) for other in others]
+    found += [pair for pair in _claimed(variants, claim) if pair[::-1] not in found]
+    return list(dict.fromkeys(found))
+
+
+def _claimed(variants: Mapping[str, dict], claim: Claim | None) -> list[tuple[str, str]]:
+    """What a claim says is better and what is worse, of each contender that has both."""
+    if claim is None:
+        return []
+    found = []
+    for contender in dict.fromkeys(v["contender"] for v in variants.values()):
+        own = {
+            name: _plain(v["values"]) for name, v in variants.items() if v["contender"] == contender
+        }
+        better, *worse = (_named(text, own) for text in (claim.better, *claim.worse))
+        found += [(better, name) for name in worse if better and name]
+    return found
+
+
+def _named(text: str, variants: Mapping[str, dict]) -> str | None:
+    """The variant that is written as `rows=500,label-noise=0`, in any order of its axes."""
+    wanted = _plain(dict(part.split("=", 1) for part in text.split(",")))
+    return next((name for name, values in variants.items() if values == wanted), None)
+
+
+def _plain(values: Mapping[str, str]) -> dict:
+    """Values of axes as numbers where they are some, so that 0.20 is 0.2."""
+
+    def number(text: str) -> float | str:
+        try:
+            return float(text)
+        except ValueError:
+            return text.strip()
+
+    return {axis.strip(): number(value) for axis, value in values.items()}
+
+
+def _check_targets(trial: Trial) -> None:
+    """Raises `UserError` where adapters would go on modules that the model, if it is here, hasn't."""
+    targets = trial.settings.get("targets")
+    if targets in (None, "attention", "all-linear") or not models.at_hand(trial.model):
+        return
+    known = _modules(models.folder_of(trial.model))
+    for name in targets.split(","):
+        if known and name.strip() not in known:
+            raise UserError(
+                f"no module '{name.strip()}' in {Path(trial.model).name} to adapt; known: attention, "
+                f"all-linear, {', '.join(sorted(known))}"
+            )
+
+
+@cache
+def _modules(folder: Path) -> frozenset[str]:
+    """The names of a model's modules that hold weights, from the headings of its files."""
+    from safetensors import safe_open
+
+    found = set()
+    for file in folder.glob("*.safetensors"):
+        with safe_open(file, framework="numpy") as opened:
+            found |= {key.split(".")[-2] for key in opened.keys() if key.endswith("_proj.weight")}  # noqa: SIM118
+    return frozenset(found)
+
+
+def outcome_of(plan: Plan, contenders: Sequence[dict], comparisons: Sequence[dict]) -> dict:
+    """What the sweep showed: of each contender and, where there is one, of the claim."""
+    done = {entry["name"]: entry for entry in contenders if entry["status"] == "done"}
+    pairs = {(c["baseline"], c["challenger"]): c for c in comparisons}
+    variants = plan.sweep["variants"]
+    claim = plan.sweep["claim"] and Claim.model_validate(plan.sweep["claim"])
+    names = dict.fromkeys(v["contender"] for v in variants.values())
+    return {
+        **plan.sweep,
+        "contenders": [
+            _of_contender(c, [n for n, v in variants.items() if v["contender"] == c], done, pairs)
+            for c in names
+        ],
+        "claims": [_of_claim(pair, pairs) for pair in _claimed(variants, claim)],
+    }
+
+
+def _of_contender(contender: str, variants: Sequence[str], done: dict, pairs: dict) -> dict:
+    """Which combinations do better or worse than the first, and which of them is the winner.
+
+    The winner is the combination that validation rows choose, where the test rows tell it from
+    the first (or, if it is the first, tell all others from it); else there is none.
+    """
+    first, *others = variants
+    told = {name: _told_apart(pairs.get((first, name))) for name in others}
+    lists = {
+        answer: [name for name, found in told.items() if found == answer]
+        for answer in ("better", "worse", "cant_tell")
+    }
+    scored = [name for name in variants if name in done]
+    chosen = max(scored, key=lambda name: done[name]["validation_score"] or 0.0, default=None)
+    wins = chosen in lists["better"] if chosen != first else others == lists["worse"]
+    winner = chosen if chosen and others and wins else None
+    return {
+        "contender": contender,
+        "first": first,
+        **lists,
+        "chosen": chosen,
+        "winner": winner,
+        "sentence": _sentence(contender, first, others, lists, chosen, winner, pairs),
+    }
+
+
+def _told_apart(comparison: dict | None) -> str:
+    """`better` or `worse` than the first by the adjusted p-value, or `cant_tell`."""
+    if comparison is None or comparison["p_adjusted"] is None or comparison["p_adjusted"] >= LEVEL:
+        return "cant_tell"
+    return "better" if comparison["difference"] > 0 else "worse"
+
+
+def _sentence(contender, first, others, lists, chosen, winner, pairs) -> str:
+    if not others:
+        return f"{contender}: none of what was varied is a setting of its own."
+    if chosen is None:
+        return f"{contender}: no combination ended well, so nothing can be told."
+    if winner == first:
+        return f"{first} wins: every other combination does worse."
+    if winner:
+        return f"{winner} wins: {_interval(pairs[first, winner])} against {first}."
+    told = [
+        f"{len(lists[answer])} {word}"
+        for answer, word in (("better", "better"), ("worse", "worse"))
+        if lists[answer]
+    ]
+    beside = f"; of the others {' and '.join(told)} than {first}" if told else ""
+    against = pairs.get((first, chosen))
+    seen = f", {_interval(against)} against {first}" if against else ""
+    return (
+        f"{contender}: can't tell which combination is best; validation rows choose {chosen}"
+        f"{seen}{beside}."
+    )
+
+
+def _interval(comparison: dict) -> str:
+    """A difference in points with its interval and adjusted p-value."""
+    text = f"{comparison['metric']} {comparison['difference'] * 100:+.1f} points"
+    if comparison["low"] is not None:
+        level = percent_of(comparison["level"])
+        low, high = comparison["low"] * 100, comparison["high"] * 100
+        text += f" ({level} % interval {low:+.1f} to {high:+.1f}"
+        p_value = comparison["p_adjusted"]
+        text += ")" if p_value is None else f", adjusted p {_p(p_value)})"
+    return text
+
+
+def _p(value: float) -> str:
+    return "below 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _of_claim(pair: tuple[str, str], pairs: dict) -> dict:
+    """Whether the combination that is claimed to be better is; the difference is its gain."""
+    better, worse = pair
+    found = pairs.get(pair)
+    sign = -1
+    if found is None and pair[::-1] in pairs:
+        found, sign = pairs[pair[::-1]], 1
+    empty = {"difference": None, "low": None, "high": None, "p_adjusted": None}
+    if found is None:
+        return {"better": better, "worse": worse, "answer": "cant_tell", **empty,
+                "sentence": f"{better} and {worse} weren't both answered."}  # fmt: skip
+    ends = (
+        sorted(sign * found[key] for key in ("low", "high")) if found["low"] is not None else None
+    )
+    gain = {
+        "difference": sign * found["difference"],
+        "low": ends and ends[0],
+        "high": ends and ends[1],
+        "p_adjusted": found["p_adjusted"],
+    }
+    told = _told_apart(found | {"difference": gain["difference"]})
+    answer = {"better": "holds", "worse": "fails"}.get(told, "cant_tell")
+    words = {"holds": "it holds", "fails": "the contrary holds", "cant_tell": "can't tell"}
+    return {
+        "better": better,
+        "worse": worse,
+        "answer": answer,
+        **gain,
+        "sentence": f"{better} against {worse}: {_interval({**found, **gain})}: {words[answer]}.",
+    }
+
+
+def verdict_of(
+    plan: Plan, outcome: dict, rows: int, groups: int, failed: Sequence[dict] = ()
+) -> dict:
+    """A sweep's place in the record's verdict: it compares settings, and no two sides.
+
+    Where canaries have `failed` it is withheld.
+    """
+    told = [one["sentence"] for one in outcome["contenders"]]
+    if outcome["claims"]:
+        told.append(f"The claim: {outcome['claim']['text']}.")
+        told += [claim["sentence"] for claim in outcome["claims"]]
+    quality = withheld(failed) or {
+        "answer": "not_applicable", "sentence": " ".join(told), "would_settle": None
+    }  # fmt: skip
+    missing = {"answer": "not_applicable", "sentence": "A sweep compares settings of one side.",
+               "would_settle": None}  # fmt: skip
+    used = [t.model for t in plan.trials if t.model]
+    on = f"{', '.join(dict.fromkeys(used))} on " if used else ""
+    seeds = max(
+        len({t.seed for t in plan.trials if t.name == name}) for name in plan.sweep["variants"]
+    )
+    return {
+        "quality": quality,
+        "latency": missing,
+        "cost": missing,
+        "overall": quality,
+        "scope": f"This speaks of {on}{rows:,} test rows of '{plan.scenario['title']}' in "
+        f"{groups:,} groups, with {seeds} seed{'s' if seeds > 1 else ''}. All comparisons are "
+        "exploratory, their p-values adjusted after Holm.",
+        "exploratory": None,
+    }
