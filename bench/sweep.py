@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from itertools import product
-from pathlib import Path
 from typing import get_origin, get_type_hints
 
 from bench import models, noise, registry
 from bench.plan import Plan, Trial, parse_settings, slug_of
+from bench.targets import check_targets
 from bench.verdict import percent_of, withheld
 from scenarios.errors import UserError, unknown
 from scenarios.rows import Split
@@ -170,8 +170,8 @@ def widened(plan: Plan, sweep: Sweep, splits: Sequence[Split]) -> Plan:
         raise UserError(
             f"{len(trials)} trials are more than a sweep takes ({MOST_TRIALS}); give fewer values"
         )
-    for trial in trials:
-        _check_targets(trial)
+    here = {trial.model for trial in trials if trial.model and models.at_hand(trial.model)}
+    check_targets(trials, {name: models.folder_of(name) for name in here})
     numbered = tuple(_numbered(trial, i) for i, trial in enumerate(trials, start=1))
     return replace(
         plan,
@@ -274,32 +274,6 @@ def _plain(values: Mapping[str, str]) -> dict:
             return text.strip()
 
     return {axis.strip(): number(value) for axis, value in values.items()}
-
-
-def _check_targets(trial: Trial) -> None:
-    """Raises `UserError` where adapters would go on modules that the model, if it is here, hasn't."""
-    targets = trial.settings.get("targets")
-    if targets in (None, "attention", "all-linear") or not models.at_hand(trial.model):
-        return
-    known = _modules(models.folder_of(trial.model))
-    for name in targets.split(","):
-        if known and name.strip() not in known:
-            raise UserError(
-                f"no module '{name.strip()}' in {Path(trial.model).name} to adapt; known: attention, "
-                f"all-linear, {', '.join(sorted(known))}"
-            )
-
-
-@cache
-def _modules(folder: Path) -> frozenset[str]:
-    """The names of a model's modules that hold weights, from the headings of its files."""
-    from safetensors import safe_open
-
-    found = set()
-    for file in folder.glob("*.safetensors"):
-        with safe_open(file, framework="numpy") as opened:
-            found |= {key.split(".")[-2] for key in opened.keys() if key.endswith("_proj.weight")}  # noqa: SIM118
-    return frozenset(found)
 
 
 def outcome_of(plan: Plan, contenders: Sequence[dict], comparisons: Sequence[dict]) -> dict:
