@@ -1,5 +1,6 @@
 # make demo   a quick race of prompting against LoRA on real reviews, and its report
 # make test   everything that CI checks
+# make benchmark   scoring and training here, beside lm-evaluation-harness and TRL; on a quiet machine
 #
 # TORCH_INDEX=URL takes torch, and torch alone, from another index: PyTorch's CPU index saves
 # several GB on Linux. PYTHON=python3.12 takes another Python for the virtual environment.
@@ -11,7 +12,9 @@ TORCH_INDEX ?=
 pip = $(VENV)/bin/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
 torch = $(pip) torch $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
 
-.PHONY: demo test lint clean
+peers = $(VENV)-peers/bin/python
+
+.PHONY: demo test lint benchmark clean
 
 demo: $(VENV)/has-bench
 	$(VENV)/bin/bench run sentiment --quick
@@ -24,6 +27,15 @@ lint: $(VENV)/has-test
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/lint-imports
 
+benchmark: $(VENV)/has-bench $(VENV)-peers/ready
+	$(VENV)/bin/python benchmarks/laptop.py --peers $(peers)
+
+$(VENV)-peers/ready: benchmarks/peers.txt constraints.txt
+	$(PYTHON) -m venv $(VENV)-peers
+	$(peers) -m pip install --disable-pip-version-check --quiet -c constraints.txt torch $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
+	$(peers) -m pip install --disable-pip-version-check --quiet -c constraints.txt -r benchmarks/peers.txt
+	touch $@
+
 $(VENV)/has-%: constraints.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed; give one with PYTHON=")'
 	$(PYTHON) -m venv $(VENV)
@@ -34,4 +46,4 @@ $(VENV)/has-%: constraints.txt pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) dist
+	rm -rf $(VENV) $(VENV)-peers dist

@@ -20,8 +20,8 @@ from bench.packing import shares_prefix
 
 _flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
 
-States = list[tuple[torch.Tensor, torch.Tensor]]
-"""Each layer's keys and values of a prefix, shape (1, heads, tokens, width) each."""
+States = list[tuple[torch.Tensor, torch.Tensor] | None]
+"""Each layer's keys and values of a prefix, shape (1, heads, tokens, width) each; None of an empty one."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,8 @@ class Lean:
 
     def prefix(self, tokens: Sequence[int]) -> States:
         """The states that rows behind these tokens attend to."""
+        if not tokens:
+            return [None] * len(self._layers)
         ids = torch.tensor(list(tokens))
         states: States = []
         layout = Layout(len(ids))
@@ -74,7 +76,7 @@ class Lean:
             rotated = _rotated(qkv, cos, sin, shape)
             _, key, value = shape.apart(rotated)
             states.append((_as_one(key).contiguous(), _as_one(value).contiguous()))
-            return _attended(rotated, shape, layout)[0]
+            return _attended(rotated, shape, layout)
 
         self._pass(ids, torch.arange(len(ids)), attend, torch.zeros(1, dtype=torch.long))
         return states
@@ -100,7 +102,7 @@ class Lean:
 
         def attend(index, qkv, cos, sin, shape):
             rotated = _rotated(qkv, cos, sin, shape)
-            return _attended(rotated, shape, layout, states[index] if states else None, bias)[0]
+            return _attended(rotated, shape, layout, states[index], bias)
 
         return self._pass(ids.flatten(), positions.flatten(), attend, keep)
 
@@ -397,35 +399,27 @@ def _flat(states: torch.Tensor) -> torch.Tensor:
     return states.transpose(1, 2).flatten(0, 1)
 
 
-def _attended(rotated, shape: _Shape, layout: Layout, shared=None, bias=None):
-    """Attention as `Layout` says: (tokens, heads, width), and the log-sum-exps (tokens, heads).
+def _attended(rotated, shape: _Shape, layout: Layout, shared=None, bias=None) -> torch.Tensor:
+    """Attention without gradients, (tokens, heads, width): of a prefix alone, or of rows alone.
 
-    What a row sees of the prefix and of itself is attended to apart and merged by the
+    What a row sees of `shared` keys and values and of itself is attended to apart and merged by the
     log-sum-exps, so that no row copies the prefix (Juravsky et al. 2024, Hydragen).
     """
     parts = shape.apart(rotated)
-    out = torch.empty_like(parts[0], memory_format=torch.contiguous_format)
-    weight = torch.empty(out.shape[:2])
-    start, rows = layout.start, len(out) - layout.start
-    if start:
-        query, key, value = (_as_one(part[:start]) for part in parts)
-        shared = key, value
-        found, sums = _flash(query, key, value, 0.0, True, scale=shape.scale)
-        out[:start], weight[:start] = _flat(found), _flat(sums)
-    if rows:
-        query, key, value = (_as_rows(part[start:], layout) for part in parts)
-        own, of_own = map(_flat, _flash(
-            query, key, value, 0.0, bias is None, attn_mask=bias, scale=shape.scale
-        ))  # fmt: skip
-        if shared is None:
-            out[start:], weight[start:] = own, of_own
-            return out, weight
-        query = _as_one(parts[0][start:])
-        before, of_before = map(_flat, _flash(query, *shared, 0.0, False, scale=shape.scale))
-        share = torch.sigmoid(of_before - of_own)[..., None].to(own.dtype)
-        torch.lerp(own, before, share, out=out[start:])
-        torch.logaddexp(of_before, of_own, out=weight[start:])
-    return out, weight
+    if layout.start:
+        query, key, value = map(_as_one, parts)
+        return _flat(_flash(query, key, value, 0.0, True, scale=shape.scale)[0])
+    query, key, value = (_as_rows(part, layout) for part in parts)
+    own, of_own = map(
+        _flat,
+        _flash(query, key, value, 0.0, bias is None, attn_mask=bias, scale=shape.scale),
+    )
+    if shared is None:
+        return own
+    query = _as_one(parts[0])
+    before, of_before = map(_flat, _flash(query, *shared, 0.0, False, scale=shape.scale))
+    share = torch.sigmoid(of_before - of_own)[..., None].to(own.dtype)
+    return torch.lerp(own, before, share)
 
 
 class _Attention(torch.autograd.Function):
@@ -454,8 +448,8 @@ class _Attention(torch.autograd.Function):
 
 
 def _parts(layout: Layout) -> list[Layout]:
-    """The prefix as a row by itself, and the rows behind it."""
-    return [Layout(0, 1, layout.start), layout]
+    """The prefix, if there is one, as a row by itself; and the rows behind it."""
+    return [Layout(0, 1, layout.start), layout] if layout.start else [layout]
 
 
 def _plainly(rotated, out, shape: _Shape, layout: Layout) -> torch.Tensor:

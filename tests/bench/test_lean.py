@@ -65,6 +65,18 @@ def test_rows_behind_states_that_were_kept_are_rows_behind_the_prefix():
         assert torch.allclose(apart, lean.packed(PREFIX, ROWS, READ), atol=1e-5)
 
 
+def test_without_a_prefix_rows_see_themselves_alone():
+    lm = make_lm()
+    ids = torch.tensor([[21, 22, 23], [30, 31, 32]])
+    places = torch.tensor([2, 5])
+    with torch.inference_mode():
+        expected = lm.get_decoder()(ids).last_hidden_state.flatten(0, 1)[places]
+        lean = Lean.of(lm)
+        assert torch.allclose(lean.packed([], ids.tolist(), places), expected, atol=1e-5)
+        apart = lean.behind(lean.prefix([]), ids, torch.arange(3).repeat(2, 1), places)
+        assert torch.allclose(apart, expected, atol=1e-5)
+
+
 def test_in_bfloat16_it_is_as_near_to_float32_as_the_library_is():
     exact = make_lm(num_hidden_layers=6)
     rough = make_lm(num_hidden_layers=6).to(torch.bfloat16)
