@@ -89,19 +89,20 @@ def _training(model, renderer, rows):
     settings = training.LoraSettings(8, 16, 0.0, "all-linear", 1e-3, 1, 16, 1, 0.1)
     prefix = renderer.prefix()
     tokens = [training.Row(renderer.row(r.text), renderer.answer(r.gold)) for r in rows]
-    usual = training.shares_prefix
+    usual, lean = training.shares_prefix, training.Lean.of
 
     def run(shared: bool) -> None:
         training.shares_prefix = usual if shared else (lambda config: False)
+        training.Lean.of = lean if shared else (lambda lm: None)
         try:
             with tempfile.TemporaryDirectory() as folder:
                 kept = Kept(Path(folder))
                 tuned, _ = training.train(
                     model, prefix, tokens, settings, 0, lambda: (1.0, 0.0), kept
                 )
-            tuned.unload()
+            tuned.remove()
         finally:
-            training.shares_prefix = usual
+            training.shares_prefix, training.Lean.of = usual, lean
 
     own = len(prefix) + sum(len(row.tokens) + len(row.answer) for row in tokens)
     return run, own * 2 * FORWARD_GFLOP_A_TOKEN  # the frozen weights need no gradient
