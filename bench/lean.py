@@ -20,6 +20,8 @@ from bench.packing import shares_prefix
 
 _flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
 
+_SCORES_AT_ONCE = 600_000
+
 States = list[tuple[torch.Tensor, torch.Tensor] | None]
 """Each layer's keys and values of a prefix, shape (1, heads, tokens, width) each; None of an empty one."""
 
@@ -400,26 +402,52 @@ def _flat(states: torch.Tensor) -> torch.Tensor:
 
 
 def _attended(rotated, shape: _Shape, layout: Layout, shared=None, bias=None) -> torch.Tensor:
-    """Attention without gradients, (tokens, heads, width): of a prefix alone, or of rows alone.
-
-    What a row sees of `shared` keys and values and of itself is attended to apart and merged by the
-    log-sum-exps, so that no row copies the prefix (Juravsky et al. 2024, Hydragen).
-    """
+    """Attention without gradients, (tokens, heads, width): of a prefix alone, or of rows alone."""
     parts = shape.apart(rotated)
-    if layout.start:
-        query, key, value = map(_as_one, parts)
-        return _flat(_flash(query, key, value, 0.0, True, scale=shape.scale)[0])
-    query, key, value = (_as_rows(part, layout) for part in parts)
-    own, of_own = map(
-        _flat,
-        _flash(query, key, value, 0.0, bias is None, attn_mask=bias, scale=shape.scale),
+    if shared is not None:
+        return _behind_shared(parts, shape, layout, shared, bias)
+    arrange = _as_one if layout.start else lambda part: _as_rows(part, layout)
+    query, key, value = map(arrange, parts)
+    causal = bias is None
+    found = _flash(query, key, value, 0.0, causal, attn_mask=bias, scale=shape.scale)
+    return _flat(found[0])
+
+
+def _behind_shared(parts, shape: _Shape, layout: Layout, shared, bias) -> torch.Tensor:
+    """Attention of rows to keys and values that all of them share, and to themselves.
+
+    One softmax goes over both scores, side by side, so that no row copies the shared states and
+    nothing has to be merged. Few enough rows at once that their scores stay in a core's cache.
+    """
+    group = shape.heads // shape.key_heads
+    query, key, value = (
+        part.unflatten(0, (layout.rows, layout.width)).unflatten(2, (shape.key_heads, -1))
+        for part in parts
     )
-    if shared is None:
-        return own
-    query = _as_one(parts[0])
-    before, of_before = map(_flat, _flash(query, *shared, 0.0, False, scale=shape.scale))
-    share = torch.sigmoid(of_before - of_own)[..., None].to(own.dtype)
-    return torch.lerp(own, before, share)
+    query = (query * shape.scale).permute(2, 0, 3, 1, 4).flatten(2, 3).contiguous()
+    key, value = key[:, :, :, 0].permute(2, 0, 3, 1), value[:, :, :, 0].permute(2, 0, 1, 3)
+    before_key, before_value = (states[0] for states in shared)
+    length = before_key.shape[1]
+    if bias is None:
+        bias = torch.full((1, 1, layout.width, layout.width), float("-inf"), dtype=query.dtype)
+        bias = bias.triu_(1)
+    out = query.new_empty(layout.rows, layout.width, shape.key_heads, group, shape.width)
+    step = max(1, _SCORES_AT_ONCE // (group * layout.width * (length + layout.width)))
+    for first in range(0, layout.rows, step):
+        some = slice(first, min(first + step, layout.rows))
+        count = some.stop - first
+        for head in range(shape.key_heads):
+            asked = query[head, some]
+            scores = query.new_empty(count, group * layout.width, length + layout.width)
+            torch.mm(asked.flatten(0, 1), before_key[head].T, out=scores.flatten(0, 1)[:, :length])
+            torch.bmm(asked, key[head, some], out=scores[:, :, length:])
+            own = scores.unflatten(1, (group, layout.width))[..., length:]
+            own += bias if len(bias) == 1 else bias[some]
+            shares = scores.softmax(-1)
+            found = torch.mm(shares.flatten(0, 1)[:, :length], before_value[head])
+            found = found.view_as(asked).baddbmm_(shares[:, :, length:], value[head, some])
+            out[some, :, head] = found.unflatten(1, (group, layout.width)).transpose(1, 2)
+    return out.view(-1, shape.heads, shape.width)
 
 
 class _Attention(torch.autograd.Function):

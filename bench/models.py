@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -204,6 +207,19 @@ _UNREPEATABLE = re.compile(
 """What torch warns of under `warn_only`."""
 
 
+@contextmanager
+def no_search_for_garbage() -> Iterator[None]:
+    """Meanwhile Python looks for no cycles: importing and reading make so many objects that it would look
+    again and again through all that the libraries hold, half of the time that loading takes."""
+    searches = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if searches:
+            gc.enable()
+
+
 def load(name: str, folder: Path, device: Device, four_bit: bool = False) -> LoadedModel:
     """Read a model's safetensors (never a pickle, never code from the model's folder).
 
@@ -229,10 +245,15 @@ def load(name: str, folder: Path, device: Device, four_bit: bool = False) -> Loa
     transformers.utils.logging.set_verbosity_error()
     options = {"local_files_only": True, "trust_remote_code": False}
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **options)
-        lm = transformers.AutoModelForCausalLM.from_pretrained(
-            folder, dtype=getattr(torch, device.dtype), use_safetensors=True, **options, **quantised
-        )
+        with no_search_for_garbage():
+            tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **options)
+            lm = transformers.AutoModelForCausalLM.from_pretrained(
+                folder,
+                dtype=getattr(torch, device.dtype),
+                use_safetensors=True,
+                **options,
+                **quantised,
+            )
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(f"can't load the model '{name}': {reason}") from error

@@ -238,13 +238,14 @@ class Machine:
             return None
         from bench import models
 
-        device = models.best_device()
-        if hasattr(contender, "check"):
-            contender.check(device)
-        self._not_repeatable = models.repeat_exactly(device)
-        self._device = asdict(device) | _torch_facts()
-        self.folder = models.folder_of(name)
-        return models.load(name, self.folder, device, getattr(contender, "four_bit", False))
+        with models.no_search_for_garbage():
+            device = models.best_device()
+            if hasattr(contender, "check"):
+                contender.check(device)
+            self._not_repeatable = models.repeat_exactly(device)
+            self._device = asdict(device) | _torch_facts()
+            self.folder = models.folder_of(name)
+            return models.load(name, self.folder, device, getattr(contender, "four_bit", False))
 
     def facts(self) -> dict:
         """Device, and the operations that may give other last bits next time; None without a model."""
@@ -342,15 +343,18 @@ def quiet_libraries() -> None:
 
 def import_ahead() -> None:
     """What trials with models import: most of the time that such a process takes to start."""
-    import peft
-    import transformers
-    from transformers.conversion_mapping import get_checkpoint_conversion_mapping
+    from bench.models import no_search_for_garbage
 
-    from bench import answering, training  # noqa: F401
+    with no_search_for_garbage():
+        import peft
+        import transformers
+        from transformers.conversion_mapping import get_checkpoint_conversion_mapping
 
-    _ = transformers.AutoModelForCausalLM, transformers.AutoTokenizer, peft.LoraConfig
-    get_checkpoint_conversion_mapping("llama")  # hundreds of patterns, compiled once
-    import_module("transformers.models.llama.modeling_llama")
+        from bench import answering, training  # noqa: F401
+
+        _ = transformers.AutoModelForCausalLM, transformers.AutoTokenizer, peft.LoraConfig
+        get_checkpoint_conversion_mapping("llama")  # hundreds of patterns, compiled once
+        import_module("transformers.models.llama.modeling_llama")
 
 
 def _told_trial() -> str:

@@ -21,7 +21,13 @@ def outcome(tmp_path, small_scenario, tiny_model, cache):
 
     def of(name, mode="default"):
         plan = make_plan(
-            scenario, split, MODES[mode], 0, str(tiny_model), (name,), parse_settings(SETTINGS)
+            scenario,
+            split,
+            MODES[mode],
+            0,
+            str(tiny_model),
+            (name,),
+            parse_settings([one for one in SETTINGS if one.startswith(f"{name}.")]),
         )
         slug = next(t.slug for t in plan.trials if t.name == name)
         for part in ("answers", "outcomes", "fitted", f"adapters/{slug}"):
