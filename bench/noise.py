@@ -28,6 +28,8 @@ def noisy(rows: Sequence[Example], share: float, labels: Sequence[str], seed: in
 
     The rows that a lower share corrupts are among those of a higher one, with the same labels.
     """
+    if not share:
+        return list(rows)
     rng = random.Random(f"label noise {seed}")
     order = rng.sample(range(len(rows)), len(rows))
     other = {

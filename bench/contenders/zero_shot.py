@@ -30,7 +30,7 @@ class Contender:
         """
         from bench.answering import answerer
 
-        if not ground.validation:
+        if not ground.judging:
             notes = {"instruction": ground.task.instruction, "calibration": "none"}
             return answerer(ground.model(), ground.task, notes=notes)
         count = min(self.instructions, len(ground.task.wordings))

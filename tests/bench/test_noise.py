@@ -61,6 +61,10 @@ def test_a_share_lies_from_0_to_below_1(share):
         noise.check(share, task)
 
 
+def test_free_texts_are_left_as_they_are():
+    assert noise.noisy(ROWS, 0.0, (), 0) == ROWS
+
+
 def test_free_texts_have_no_labels_to_make_wrong():
     task = parse(SCENARIO, "x", "x.toml").task.model_copy(update={"type": "generation"})
     noise.check(0.0, task)
