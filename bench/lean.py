@@ -224,7 +224,8 @@ class _Linears:
                 if not _is_plain_lora(module):
                     return None
                 base = module.get_base_layer()
-                for name in () if module.disable_adapters else module.active_adapters:
+                names = [] if module.disable_adapters else module.active_adapters
+                for name in filter(module.lora_A.__contains__, names):
                     dropout = module.lora_dropout[name]
                     rates.add(getattr(dropout, "p", 0.0) if training else 0.0)
                     adapters.append(
