@@ -220,12 +220,13 @@ class _Linears:
         bases, adapters, begin, rates = [], [], 0, set()
         for module in modules:
             base = module
-            if type(module) is not torch.nn.Linear:
+            if _is_switched_off(module):
+                base = module.get_base_layer()
+            elif type(module) is not torch.nn.Linear:
                 if not _is_plain_lora(module):
                     return None
                 base = module.get_base_layer()
-                names = [] if module.disable_adapters else module.active_adapters
-                for name in filter(module.lora_A.__contains__, names):
+                for name in filter(module.lora_A.__contains__, module.active_adapters):
                     dropout = module.lora_dropout[name]
                     rates.add(getattr(dropout, "p", 0.0) if training else 0.0)
                     adapters.append(
@@ -271,6 +272,13 @@ class _Linears:
             up[adapter.begin : adapter.end, first : first + rank] = adapter.up * adapter.scale
             first += rank
         return down.to(self._weight.dtype), up.to(self._weight.dtype)
+
+
+def _is_switched_off(module) -> bool:
+    """Whether a layer has PEFT's adapters, of any kind, that leave it as its base is for now."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    return isinstance(module, BaseTunerLayer) and module.disable_adapters and not module.merged
 
 
 def _is_plain_lora(module) -> bool:

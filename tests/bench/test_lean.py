@@ -90,13 +90,14 @@ def test_in_bfloat16_it_is_as_near_to_float32_as_the_library_is():
     assert 0 < (lean - true).abs().mean() < 1.5 * (usual - true).abs().mean()
 
 
-def test_an_adapter_that_is_off_or_was_never_there_gives_the_same_bits():
+@pytest.mark.parametrize("kind_of_adapter", [{}, {"use_dora": True}, {"use_rslora": True}])
+def test_an_adapter_that_is_off_or_was_never_there_gives_the_same_bits(kind_of_adapter):
     lm = make_lm()
     with torch.inference_mode():
         before = Lean.of(lm).packed(PREFIX, ROWS, READ)
-    model = with_adapter(lm).eval()
+    model = with_adapter(lm, **kind_of_adapter).eval()
     with torch.inference_mode():
-        attached = Lean.of(lm).packed(PREFIX, ROWS, READ)
+        attached = packed_hidden(lm, PREFIX, ROWS).flatten(0, 1)[READ]
         with model.disable_adapter():
             off = Lean.of(lm).packed(PREFIX, ROWS, READ)
     assert torch.equal(off, before)
