@@ -1,20 +1,25 @@
-"""A plain decoder's pass on the CPU, over the model's own weights, without what its modules cost.
+"""A plain decoder's pass over the model's own weights, without what its modules cost.
 
 The same sums as the library's modules (Llama's shape: RMSNorm, rotary positions, grouped queries,
 gated SiLU), in fewer and larger operations: queries, keys and values are one product, as are gate
 and up; adapters of one input are one product; tokens stand in one flat list; the last layer goes on
 with the tokens that are read. Gradients reach the adapters and the shared prefix, never the frozen
 weights. Each family that takes this way is held against the library's own pass by a test.
+
+On the CPU it scores and trains; on a CUDA device it trains, over 4-bit weights too, which are unpacked
+for each product and not kept.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 import torch
 from torch.nn import functional
+from torch.nn.attention.bias import causal_lower_right
 
 from bench.packing import shares_prefix
 
@@ -49,7 +54,8 @@ class Lean:
     @classmethod
     def of(cls, lm: torch.nn.Module) -> Lean | None:
         """None where the library's own pass has to do: another device, family, or kind of layer."""
-        if lm.device.type != "cpu" or not shares_prefix(lm.config):
+        here = lm.device.type == "cpu" or (lm.device.type == "cuda" and torch.is_grad_enabled())
+        if not here or not shares_prefix(lm.config):
             return None
         if (
             lm.config.hidden_act != "silu"
@@ -122,13 +128,20 @@ class Lean:
         behind = start + torch.arange(width).repeat(len(rows))
         layout = Layout(start, len(rows), width)
 
+        attention = _Attention.apply if self._embedding.device.type == "cpu" else _in_blocks
+
         def attend(_, qkv, cos, sin, shape):
-            return _Attention.apply(qkv, cos, sin, shape, layout)
+            return attention(qkv, cos, sin, shape, layout)
 
         sequence = torch.cat([torch.tensor(list(prefix), dtype=torch.long), ids.flatten()])
         return self._pass(sequence, torch.cat([torch.arange(start), behind]), attend, start + keep)
 
     def _pass(self, ids, positions, attend: Callable, keep: torch.Tensor) -> torch.Tensor:
+        device = self._embedding.device
+        with torch.autocast(device.type, enabled=False):
+            return self._layered(ids.to(device), positions.to(device), attend, keep.to(device))
+
+    def _layered(self, ids, positions, attend: Callable, keep: torch.Tensor) -> torch.Tensor:
         x = functional.embedding(ids, self._embedding)
         cos, sin = self._decoder.rotary_emb(x[None], positions[None])
         half = cos.shape[-1] // 2
@@ -160,6 +173,8 @@ class _Layer:
 
     @classmethod
     def of(cls, layer, training: bool) -> _Layer | None:
+        if training and getattr(layer, "gradient_checkpointing", False):
+            return None
         attention, mlp = layer.self_attn, layer.mlp
         linears = [
             _Linears.of(modules, training)
@@ -233,25 +248,26 @@ class _Linears:
                         _Adapter(begin, begin + base.out_features, module.lora_A[name].weight,
                                  module.lora_B[name].weight, module.scaling[name])
                     )  # fmt: skip
-            if type(base) is not torch.nn.Linear:
-                return None
             bases.append(base)
             begin += base.out_features
-        if len(rates) > 1 or len({base.bias is None for base in bases}) > 1:
+        alike = {(type(base), base.bias is None) for base in bases}
+        if len(rates) > 1 or len(alike) > 1 or not _is_held(bases[0]):
             return None
         return cls(bases, adapters, max(rates, default=0.0))
 
     def __init__(self, bases: list[torch.nn.Linear], adapters: list[_Adapter], dropout: float):
         self.sizes = [base.out_features for base in bases]
         self.learns = any(base.weight.requires_grad for base in bases)
-        self._weight = _side_by_side(bases)
+        self._weight, self._dtype = _weight_of(bases)
         self._bias = None if bases[0].bias is None else torch.cat([base.bias for base in bases])
         self._adapters, self._dropout = adapters, dropout
         self._kept: tuple[torch.Tensor, torch.Tensor] | None = None
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        if not self._adapters and not torch.is_grad_enabled():
+            return functional.linear(x, self._weight(), self._bias)
         if not self._adapters:
-            return functional.linear(x, self._weight, self._bias)
+            return _Adapted.apply(x, None, self._weight, self._bias, None, None)
         dropped = functional.dropout(x, self._dropout) if self._dropout else None
         return _Adapted.apply(x, dropped, self._weight, self._bias, *self._factors())
 
@@ -265,13 +281,35 @@ class _Linears:
 
     def _joined(self) -> tuple[torch.Tensor, torch.Tensor]:
         down = torch.cat([adapter.down for adapter in self._adapters])
-        up = torch.zeros(sum(self.sizes), len(down), dtype=down.dtype)
+        up = down.new_zeros(sum(self.sizes), len(down))
         first = 0
         for adapter in self._adapters:
             rank = len(adapter.down)
             up[adapter.begin : adapter.end, first : first + rank] = adapter.up * adapter.scale
             first += rank
-        return down.to(self._weight.dtype), up.to(self._weight.dtype)
+        return down.to(self._dtype), up.to(self._dtype)
+
+
+def _is_held(base) -> bool:
+    """Whether a linear layer's weight is a plain matrix, or in 4 bit where a GPU unpacks it."""
+    if type(base) is torch.nn.Linear:
+        return True
+    return base.weight.is_cuda and getattr(base.weight, "quant_state", None) is not None
+
+
+def _weight_of(bases: list) -> tuple[Callable[[], torch.Tensor], torch.dtype]:
+    """What gives the weights one under the other, (all outputs, inputs), and their number format."""
+    if type(bases[0]) is torch.nn.Linear:
+        weight = _side_by_side(bases)
+        return lambda: weight, weight.dtype
+    from bitsandbytes.functional import dequantize_4bit
+
+    packed = [base.weight for base in bases]
+
+    def unpacked() -> torch.Tensor:
+        return torch.cat([dequantize_4bit(weight.data, weight.quant_state) for weight in packed])
+
+    return unpacked, packed[0].quant_state.dtype
 
 
 def _is_switched_off(module) -> bool:
@@ -283,9 +321,10 @@ def _is_switched_off(module) -> bool:
 
 def _is_plain_lora(module) -> bool:
     """Whether a layer is PEFT's LoRA on a linear layer, unmerged, without a variant or a bias."""
-    from peft.tuners.lora.layer import Linear
+    from peft.tuners.lora import LoraLayer
 
-    return type(module) is Linear and not (
+    known = isinstance(module, LoraLayer) and type(module).__name__ in ("Linear", "Linear4bit")
+    return known and not (
         module.merged
         or getattr(module, "lora_variant", None)
         or any(getattr(module, "lora_bias", {}).values())
@@ -314,23 +353,30 @@ def _side_by_side(bases: list[torch.nn.Linear]) -> torch.Tensor:
 
 
 class _Adapted(torch.autograd.Function):
-    """x W' + b + d down' up', d being x or what dropout left of it; W and b are frozen."""
+    """x W' + b + d down' up', d being x or what dropout left of it; W and b are frozen.
+
+    `weight` gives W anew for each product; without `down` and `up` their part isn't there.
+    """
 
     @staticmethod
     def forward(ctx, x, dropped, weight, bias, down, up):
+        ctx.weight, ctx.adapted, ctx.drops = weight, down is not None, dropped is not None
+        if down is None:
+            return functional.linear(x, weight(), bias)
         seen = x if dropped is None else dropped
         inner = seen @ down.T
-        ctx.save_for_backward(seen, inner, weight, down, up)
-        ctx.drops = dropped is not None
-        return functional.linear(x, weight, bias).addmm_(inner, up.T)
+        ctx.save_for_backward(seen, inner, down, up)
+        return functional.linear(x, weight(), bias).addmm_(inner, up.T)
 
     @staticmethod
     def backward(ctx, grad):
-        seen, inner, weight, down, up = ctx.saved_tensors
+        if not ctx.adapted:
+            return grad @ ctx.weight(), None, None, None, None, None
+        seen, inner, down, up = ctx.saved_tensors
         of_inner = grad @ up
         of_x = of_dropped = None
         if ctx.needs_input_grad[0]:
-            of_x = grad @ weight
+            of_x = grad @ ctx.weight()
             if not ctx.drops:
                 of_x.addmm_(of_inner, down)
         if ctx.drops and ctx.needs_input_grad[1]:
@@ -339,6 +385,8 @@ class _Adapted(torch.autograd.Function):
 
 
 def _normed(x: torch.Tensor, norm) -> torch.Tensor:
+    if x.is_cuda:  # one fused operation
+        return functional.rms_norm(x, x.shape[-1:], norm.weight.detach(), norm.variance_epsilon)
     return _Norm.apply(x, norm.weight.detach(), norm.variance_epsilon)
 
 
@@ -457,6 +505,41 @@ def _behind_shared(parts, shape: _Shape, layout: Layout, shared, bias) -> torch.
             found = found.view_as(asked).baddbmm_(shares[:, :, length:], value[head, some])
             out[some, :, head] = found.unflatten(1, (group, layout.width)).transpose(1, 2)
     return out.view(-1, shape.heads, shape.width)
+
+
+class _Rotated(torch.autograd.Function):
+    """`_rotated` with its gradient, which turns back."""
+
+    @staticmethod
+    def forward(ctx, qkv, cos, sin, shape):
+        ctx.save_for_backward(cos, sin)
+        ctx.shape = shape
+        return _rotated(qkv, cos, sin, shape)
+
+    @staticmethod
+    def backward(ctx, grad):
+        return _rotated(grad, *ctx.saved_tensors, ctx.shape, back=True), None, None, None
+
+
+def _in_blocks(qkv, cos, sin, shape: _Shape, layout: Layout) -> torch.Tensor:
+    """As `_Attention`, by the library's kernels, which never hold all scores: for long sequences."""
+    parts = shape.apart(_Rotated.apply(qkv, cos, sin, shape))
+    queries, keys, values = (_as_rows(part[layout.start :], layout) for part in parts)
+    attend = partial(
+        functional.scaled_dot_product_attention, scale=shape.scale,
+        enable_gqa=shape.heads != shape.key_heads,
+    )  # fmt: skip
+    if not layout.start:
+        return _flat(attend(queries, keys, values, is_causal=True))
+    query, key, value = (_as_one(part[: layout.start]) for part in parts)
+    of_prefix = attend(query, key, value, is_causal=True)
+    of_rows = attend(
+        queries,
+        torch.cat([key.expand(layout.rows, -1, -1, -1), keys], dim=2),
+        torch.cat([value.expand(layout.rows, -1, -1, -1), values], dim=2),
+        attn_mask=causal_lower_right(layout.width, layout.start + layout.width),
+    )
+    return torch.cat([_flat(of_prefix), _flat(of_rows)])
 
 
 class _Attention(torch.autograd.Function):

@@ -421,7 +421,7 @@ def answer_loss(lm, prefix: list[int], rows: Sequence[Row]) -> torch.Tensor:
 
 def _hidden(lm, prefix: list[int], rows: list[list[int]]) -> torch.Tensor:
     """The library's last hidden states of the rows' own tokens, shape (rows, longest row, width)."""
-    if shares_prefix(lm.config):
+    if prefix and shares_prefix(lm.config):
         return packed_hidden(lm, prefix, rows)
     whole = torch.zeros(len(rows), len(prefix) + max(map(len, rows)), dtype=torch.long)
     for i, tokens in enumerate(rows):

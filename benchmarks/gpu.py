@@ -9,8 +9,8 @@ the results are written after each.
 
 - `peak`: a large product of bfloat16 matrices of random numbers; shares are of its median.
 - `train-SIZE-METHOD`: the product's own update (`bench.training`: its adapters on all linear layers,
-  autocast, AdamW, clipping) around the library's forward and the language-model loss over every
-  token. Each sequence is full, so that there is no padding to count. `-checkpointing` recomputes
+  autocast, AdamW, clipping) with the loss over every token but the first, through the product's own
+  pass where it has one (`lean`) and the library's where not. Each sequence is full, so that there is no padding to count. `-checkpointing` recomputes
   activations; that second forward isn't counted as work.
 - `trl-SIZE-METHOD`: TRL's SFTTrainer on the same sequences, adapter and learning rate; the rest is
   its own default. Skipped where TRL isn't installed.
@@ -35,13 +35,12 @@ import platform
 import random
 import shlex
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from unittest import mock
@@ -114,9 +113,6 @@ class Refused(Exception):
 def main(arguments: list[str] | None = None) -> int:
     """Measure the chosen cases, print a table, and keep the figures where --out says."""
     options = _options(arguments)
-    if options.case:
-        print(json.dumps(_measured(Case(**json.loads(options.case)), options.device)))
-        return 0
     try:
         cases = _chosen(options)
     except Refused as error:
@@ -150,7 +146,6 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--sequences", type=int, help="sequences an update, whatever the size")
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     parser.add_argument("--tiny", action="store_true", help="a tiny model, to try the script")
-    parser.add_argument("--case", help=argparse.SUPPRESS)
     return parser.parse_args(arguments)
 
 
@@ -202,18 +197,10 @@ def _version(name: str) -> str | None:
 
 def _run(case: Case, device: str) -> dict:
     """The case in a process of its own; a failure is a result with its reason."""
-    command = [sys.executable, __file__, "--case", json.dumps(asdict(case)), "--device", device]
-    environment = {"CUDA_VISIBLE_DEVICES": "0", "TOKENIZERS_PARALLELISM": "false", **os.environ}
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, env=environment, timeout=CASE_SECONDS
-        )
-    except subprocess.TimeoutExpired:
-        return {"case": case.name, "failed": f"not done after {CASE_SECONDS} s"}
-    if done.returncode == 0:
-        return json.loads(done.stdout.splitlines()[-1])
-    reason = done.stderr.strip().splitlines()[-1:] or [f"ended with {done.returncode}"]
-    return {"case": case.name, "failed": reason[0]}
+    from benchmarks.apart import measured_apart
+
+    found = measured_apart(_measured, case, device, seconds=CASE_SECONDS)
+    return {"case": case.name, **found} if "failed" in found else found
 
 
 def _measured(case: Case, device: str) -> dict:
@@ -287,6 +274,7 @@ def _train(case: Case, device: str) -> dict:
     import torch
 
     from bench import training
+    from bench.lean import Lean
     from bench.meter import Meter
     from bench.progress import bar
 
@@ -310,7 +298,9 @@ def _train(case: Case, device: str) -> dict:
         state.optimizer.register_step_pre_hook(lambda *_: gradients.check_if_asked())
         tuned.network.train()
         rows = [training.Row(row[:1], row[1:]) for row in _sequences(case, model.lm)]
-        with _language_model_loss(case):
+        with torch.enable_grad():
+            lean = Lean.of(model.lm) is not None
+        with _in_one_piece(case):
             step = training._Step(model, tuned.network, [], trainable, settings, state, updates)
 
             def update(count: int = 1) -> float:
@@ -322,7 +312,7 @@ def _train(case: Case, device: str) -> dict:
             gradients.checked(update)
             seconds = _timed(lambda: update(amount.updates), 0, amount.repeats)
             loss = gradients.checked(update)
-    return {**_throughput(case, counted, trainable, seconds), **gradients.found, "loss": loss,
+    return {**_throughput(case, counted, trainable, seconds), **gradients.found, "loss": loss, "lean": lean,
             "attention": model.lm.config._attn_implementation, **_memory(meter)}  # fmt: skip
 
 
@@ -344,22 +334,12 @@ def _settings(case: Case, updates: int):
 
 
 @contextmanager
-def _language_model_loss(case: Case):
-    """Meanwhile the product's update is on every token of its rows, an update's in one piece."""
-    import torch
-
+def _in_one_piece(case: Case):
+    """Meanwhile the product takes an update's rows through the model together."""
     from bench import training
 
-    def loss(lm, prefix, rows):
-        ids = torch.tensor([row.tokens + row.answer for row in rows], device=lm.device)
-        mean = lm(input_ids=ids, labels=ids, use_cache=False).loss
-        return mean * sum(len(row.answer) for row in rows)
-
     together = dict.fromkeys(training.MOST_TOKENS, case.sequences * case.amount.length)
-    with (
-        mock.patch.object(training, "answer_loss", loss),
-        mock.patch.object(training, "MOST_TOKENS", together),
-    ):
+    with mock.patch.object(training, "MOST_TOKENS", together):
         yield
 
 

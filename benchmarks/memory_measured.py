@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-import subprocess
 import sys
 import time
 from dataclasses import asdict, dataclass, replace
@@ -25,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from advisor.models import catalog, shape_of
 from advisor.sizing import Settings, training_memory
+from benchmarks.apart import measured_apart
 
 MODELS = {
     "0.1B": "HuggingFaceTB/SmolLM2-135M",
@@ -33,6 +33,8 @@ MODELS = {
     "70B": "meta-llama/Llama-3.1-70B",
 }
 LENGTHS = (512, 2048, 8192)
+CASE_SECONDS = 1800
+"""Longest that a case may take before it counts as failed."""
 VERSIONS = ("torch", "transformers", "peft", "bitsandbytes", "accelerate")
 
 
@@ -58,19 +60,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path)
     parser.add_argument("--only", help="a size, such as 1B")
-    parser.add_argument("--case", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.case:
-        print(json.dumps(_measure(Case(**json.loads(options.case)))))
-        return 0
-    machine = _machine()
-    found = [_run(case) for case in _cases(machine, options.only)]
-    for result in found:
+    machine = measured_apart(_machine, seconds=CASE_SECONDS)
+    kept = {"date": time.strftime("%Y-%m-%d"), "machine": machine, "cases": []}
+    for case in _cases(machine, options.only):
+        result = _run(case)
         _print(result)
-    if options.out:
-        kept = {"date": time.strftime("%Y-%m-%d"), "machine": machine, "cases": found}
-        options.out.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
-    return int(any("failed" in result for result in found))
+        kept["cases"].append(result)
+        if options.out:
+            options.out.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    return int(any("failed" in result for result in kept["cases"]))
 
 
 def _machine() -> dict:
@@ -78,6 +77,7 @@ def _machine() -> dict:
 
     found = {
         "gpu": None,
+        "device": _device(),
         "python": platform.python_version(),
         "versions": {name: metadata.version(name) for name in VERSIONS},
     }
@@ -102,7 +102,7 @@ def _cases(machine: dict, only: str | None) -> list[Case]:
     ]
     cases += [Case("70B", "qlora", length) for length in (512, 2048)]
     return [case for case in cases if (only is None or case.size == only)
-            and _forecast(case, _device()).fits(machine["usable_bytes"]) != "no"]  # fmt: skip
+            and _forecast(case, machine["device"]).fits(machine["usable_bytes"]) != "no"]  # fmt: skip
 
 
 def _forecast(case: Case, device: str):
@@ -122,11 +122,8 @@ def _device() -> str:
 
 def _run(case: Case) -> dict:
     """The case in a process of its own; a failure is a result with its reason."""
-    command = [sys.executable, __file__, "--case", json.dumps(asdict(case))]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        return {"case": asdict(case), "failed": done.stderr.strip().splitlines()[-1]}
-    return json.loads(done.stdout.splitlines()[-1])
+    found = measured_apart(_measure, case, seconds=CASE_SECONDS)
+    return {"case": asdict(case), **found} if "failed" in found else found
 
 
 def _measure(case: Case) -> dict:
@@ -180,7 +177,9 @@ def _quantise(model, device: str) -> None:
             continue
         small = Linear4bit(layer.in_features, layer.out_features, bias=layer.bias is not None,
                            compute_dtype=torch.bfloat16, quant_type="nf4", device="meta")  # fmt: skip
-        weights = torch.randn(layer.out_features, layer.in_features, dtype=torch.bfloat16) * 0.02
+        weights = torch.empty(
+            layer.out_features, layer.in_features, dtype=torch.bfloat16, device=device
+        ).normal_(std=0.02)
         small.weight = Params4bit(weights, requires_grad=False, quant_type="nf4",
                                   compress_statistics=True, module=small).to(device)  # fmt: skip
         parent, _, last = name.rpartition(".")

@@ -1,6 +1,5 @@
 """`benchmarks/gpu.py`, tried end to end with a tiny model on the CPU: what it says, never how fast."""
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -8,13 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from benchmarks import gpu as benchmark
 from tests.conftest import ROOT
 
 SCRIPT = ROOT / "benchmarks" / "gpu.py"
-specification = importlib.util.spec_from_file_location("gpu_benchmark", SCRIPT)
-benchmark = importlib.util.module_from_spec(specification)
-sys.modules["gpu_benchmark"] = benchmark  # dataclasses look their module up
-specification.loader.exec_module(benchmark)
 
 TINY = ["--device", "cpu", "--tiny"]
 TENSORS = 2 * 2 * 7  # A and B, in two layers of seven linear ones

@@ -5,7 +5,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from bench.lean import Lean
+from bench.lean import Lean, _Attention, _in_blocks
 from bench.packing import SHARED_PREFIX_MODELS, packed_hidden
 from tests.conftest import make_lm
 
@@ -194,3 +194,48 @@ def test_what_it_was_not_made_for_is_left_to_the_library():
         assert Lean.of(lm) is not None
     with_adapter(lm, use_dora=True)
     assert Lean.of(lm) is None, "DoRA isn't a sum of two products"
+
+
+@pytest.mark.parametrize("prefix", [[], PREFIX])
+def test_the_kernels_for_long_sequences_give_what_the_short_ones_products_give(prefix, monkeypatch):
+    model = with_adapter(make_lm("qwen3"))
+    plainly = Lean.of(model).packed(prefix, ROWS, READ)
+    expected = gradients(model, plainly)
+    monkeypatch.setattr(_Attention, "apply", _in_blocks)
+    blocked = Lean.of(model).packed(prefix, ROWS, READ)
+    assert torch.allclose(blocked, plainly, atol=1e-5)
+    for name, gradient in gradients(model, blocked).items():
+        assert torch.allclose(gradient, expected[name], atol=1e-5, rtol=1e-3), name
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("prefix", [[], PREFIX])
+@pytest.mark.parametrize("four_bit", [False, True])
+def test_on_a_gpu_hidden_states_and_gradients_are_the_librarys(prefix, four_bit):
+    """In bfloat16, where both round: within 5 % of the largest value."""
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    lm = make_lm("llama").to("cuda", torch.bfloat16)
+    if four_bit:
+        pytest.importorskip("bitsandbytes")
+        from benchmarks.memory_measured import _quantise
+
+        torch.manual_seed(0)
+        _quantise(lm, "cuda")
+    model = with_adapter(lm)
+    with torch.autocast("cuda", torch.bfloat16):
+        usual = packed_hidden(lm, prefix, ROWS).flatten(0, 1)[READ]
+        expected = gradients(model, usual.float())
+        found = Lean.of(lm).packed(prefix, ROWS, READ)
+    assert (found - usual).abs().max() <= 0.05 * usual.abs().max()
+    for name, gradient in gradients(model, found.float()).items():
+        assert expected[name].abs().max() > 0
+        assert (gradient - expected[name]).abs().max() <= 0.05 * expected[name].abs().max(), name
+
+
+@pytest.mark.gpu
+def test_a_gpu_scores_by_the_library():
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    with torch.inference_mode():
+        assert Lean.of(make_lm().cuda()) is None
