@@ -284,7 +284,7 @@ def _train(case: Case, device: str) -> dict:
     amount = case.amount
     updates = amount.warm_ups + amount.updates * amount.repeats + 1
     model, counted = _model(case, device)
-    rng = random.Random(0)
+    rng, losses = random.Random(0), []
     torch.manual_seed(0)
     with Meter() as meter:
         settings = _settings(case, updates)
@@ -303,16 +303,16 @@ def _train(case: Case, device: str) -> dict:
         with _in_one_piece(case):
             step = training._Step(model, tuned.network, [], trainable, settings, state, updates)
 
-            def update(count: int = 1) -> float:
+            def update(count: int = 1) -> None:
                 for _ in range(count):
-                    loss = step(rng.sample(rows, case.sequences), bar("", 0, "row"))
-                return loss
+                    losses.append(step(rng.sample(rows, case.sequences), bar("", 0, "row")))
 
             update(amount.warm_ups - 1)  # LoRA's first gradients are zero in part, by its start
             gradients.checked(update)
             seconds = _timed(lambda: update(amount.updates), 0, amount.repeats)
-            loss = gradients.checked(update)
-    return {**_throughput(case, counted, trainable, seconds), **gradients.found, "loss": loss, "lean": lean,
+            gradients.checked(update)
+    return {**_throughput(case, counted, trainable, seconds), **gradients.found,
+            "loss": statistics.fmean(losses), "lean": lean,
             "attention": model.lm.config._attn_implementation, **_memory(meter)}  # fmt: skip
 
 
@@ -453,10 +453,10 @@ class _Gradients:
         self._trainable, self._asked = trainable, False
         self.found: dict = {}
 
-    def checked(self, update: Callable):
-        """An update whose gradients are looked at; returns what it returns."""
+    def checked(self, update: Callable) -> None:
+        """An update whose gradients are looked at."""
         self._asked = True
-        return update()
+        update()
 
     def check_if_asked(self) -> None:
         """Called ahead of each of the optimizer's steps."""

@@ -3,7 +3,7 @@
 On a GPU: models with random weights of 0.1B, 1B and 8B parameters, tuned in full, with LoRA and with
 QLoRA at lengths of 512 to 8192, and a 70B with QLoRA where it fits. Each case is a process of its
 own, so that its peaks are its own: PyTorch's allocated and reserved bytes, and what NVML sees of the
-whole GPU, after loading, after attaching adapters, and at the height of two training steps.
+process, after loading, after attaching adapters, and at the height of two training steps.
 Without a GPU the smallest case runs on the CPU, where the tensors alive are counted.
 
     python benchmarks/memory_measured.py --out docs/measurements/2026-11-24-memory-h100.json
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import sys
 import time
@@ -237,7 +238,7 @@ def _train(model, case: Case, device: str) -> None:
 
 
 class _CudaMeter:
-    """Peaks of PyTorch's allocator and of the whole GPU, by stage."""
+    """Peaks of PyTorch's allocator, and the process as NVML sees it, by stage."""
 
     device = "cuda"
 
@@ -261,12 +262,18 @@ class _CudaMeter:
 
         torch.cuda.synchronize()
         pynvml.nvmlInit()
-        memory = pynvml.nvmlDeviceGetMemoryInfo(pynvml.nvmlDeviceGetHandleByIndex(0))
+        uuid = f"GPU-{torch.cuda.get_device_properties(0).uuid}"
+        card = pynvml.nvmlDeviceGetHandleByUUID(uuid.encode())
+        own = [
+            process.usedGpuMemory
+            for process in pynvml.nvmlDeviceGetComputeRunningProcesses(card)
+            if process.pid == os.getpid()
+        ]
         self.stages[stage] = {
             "peak_allocated_bytes": torch.cuda.max_memory_allocated(),
             "peak_reserved_bytes": torch.cuda.max_memory_reserved(),
             # The allocator gives nothing back by itself, so what is used now is the peak.
-            "nvml_used_bytes": memory.used,
+            "nvml_process_bytes": own[0] if own else None,
         }
 
 
@@ -308,7 +315,7 @@ def _print(result: dict) -> None:
         return
     forecast, trained = result["forecast"], result["stages"]["trained"]
     peak, ours = trained["peak_allocated_bytes"], forecast["peak_allocated_bytes"]
-    seen = trained.get("nvml_used_bytes")
+    seen = trained.get("nvml_process_bytes")
     process = f"; NVML {seen / 1e9:.2f}" if seen else ""
     print(f"{case}: allocated {peak / 1e9:.3f} GB, forecast {ours / 1e9:.3f} ({ours / peak - 1:+.1%})"
           f"{process}; process forecast {forecast['process_low_bytes'] / 1e9:.2f} to "

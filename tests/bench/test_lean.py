@@ -31,7 +31,8 @@ def with_adapter(lm, **settings):
 def gradients(model, hidden):
     """Of each trained parameter, of a fixed projection of the hidden states."""
     model.zero_grad()
-    (hidden * torch.linspace(-1, 1, hidden.numel()).view_as(hidden)).sum().backward()
+    onto = torch.linspace(-1, 1, hidden.numel(), device=hidden.device)
+    (hidden * onto.view_as(hidden)).sum().backward()
     return {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
 
 
