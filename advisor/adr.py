@@ -54,9 +54,8 @@ def _decision(found: Recommendation) -> str:
 
 
 def _head(found: Recommendation, today: date) -> list[str]:
-    status = "proposed" if found.choice == "undecided" else "accepted"
     title = said.escaped(found.scenario.title)
-    return ["---", f"status: {status}", f"date: {today.isoformat()}", "---", "",
+    return ["---", "status: proposed", f"date: {today.isoformat()}", "---", "",
             f"# {title}: {_decision(found)}"]  # fmt: skip
 
 

@@ -75,7 +75,7 @@ def takes_profile(command):
 
 evidence_option = click.option(
     "--evidence", metavar="record.json", type=click.Path(path_type=Path),
-    help="The record of a `bench run`, which outranks rules of thumb.",
+    help="The record of a `bench run` or `bench curve`, which outranks rules of thumb.",
 )  # fmt: skip
 
 

@@ -96,6 +96,11 @@ def read_evidence(path: Path) -> Evidence:
     comparisons = record.get("comparisons")
     if not isinstance(comparisons, list) or not all(isinstance(c, dict) for c in comparisons):
         raise UserError(f"'{file}' isn't a record: it has no list of comparisons")
+    if record.get("sweep"):
+        raise UserError(
+            f"'{file}' is a sweep's record, which compares settings and not prompting with tuning; "
+            "give that of a `bench run` or `bench curve`"
+        )
     primary = next((c for c in comparisons if c.get("primary") is True), None)
     if primary is None:
         raise UserError(

@@ -226,7 +226,8 @@ def unknown_facts(profile: Profile) -> list[str]:
 def next_experiment(scenario: Scenario) -> str:
     """A command that settles it on the scenario's rows, or begins with rows of one's own."""
     if scenario.task is not None:
-        return f"bench run {scenario.name}"
+        ours = not scenario.task.rows.path
+        return f"bench run {scenario.name}" if ours else f"bench run ./{scenario.name}.toml"
     return "bench init YOUR-ROWS.jsonl"
 
 

@@ -43,18 +43,32 @@ def _options(plan: Plan, names: list[str]) -> list[str]:
     rows = plan.mode["train_rows"]
     given = {
         "--train-rows": rows if rows != MODES[plan.mode["name"]].train_rows else None,
-        "--model": plan.model if plan.model != DEFAULT_MODEL else None,
-        "--seeds": ",".join(map(str, plan.asked["seeds"])) or None,
+        "--model": _model(plan.model),
+        "--seeds": _seeds(plan.asked["seeds"]),
         "--cross-fit": plan.rows["counts"].get("folds"),
         "--look": plan.look["look"] if plan.look["look"] > 1 else None,
         "--seed": plan.seed or None,
     }
     words = [word for name, value in given.items() if value for word in (name, str(value))]
+    if plan.forgetting and plan.mode["name"] != "full":
+        words.append("--forgetting")
     kinds = [name.partition("@")[0] for name in names]
     for kind in dict.fromkeys(("tf-idf", *kinds)):
         for setting, value in plan.asked["settings"].get(kind, {}).items():
             words += ["--set", f"{kind}.{setting}={_text(value)}"]
     return words
+
+
+def _model(name: str) -> str | None:
+    """A folder's name stands without its path, which isn't kept; the hub's have an owner."""
+    if name == DEFAULT_MODEL:
+        return None
+    return name if "/" in name else f"PATH/TO/{name}"
+
+
+def _seeds(seeds: list[int]) -> str | None:
+    """As `--seeds` takes them: a number alone would count them."""
+    return "1" if len(seeds) == 1 else ",".join(map(str, seeds)) or None
 
 
 def _text(value) -> str:

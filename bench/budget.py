@@ -52,7 +52,7 @@ def parse(text: str, usd_per_hour: float | None) -> Budget:
         return Budget(text, usd / usd_per_hour * 3600, usd)
     parts = _TIME.fullmatch(plain)
     if not plain or not parts:
-        raise UserError(f"--budget takes 90s, 20m, 1h30m or $5, not '{text}'")
+        raise UserError(f"--budget takes 90s, 20m, 1h30m or 5usd, not '{text}'")
     hours, minutes, seconds = (float(part or 0) for part in parts.groups())
     total = hours * 3600 + minutes * 60 + seconds
     _check_amount(text, total)
@@ -203,6 +203,15 @@ def _check_something_fits(plan, order, dropped, cost: _Cost, seconds: float) -> 
         f"--budget leaves {max(seconds, 0):.0f} s for trials, and the shortest with a model "
         f"({shortest.name}) is forecast to take {told} s; give more"
     )
+
+
+def arms_left_out(plan: Plan, found: Allotted) -> list[str]:
+    """The tuned side of the declared comparison, or its prompts, where no trial of that side fits."""
+    if plan.primary is None:
+        return []
+    fits = {trial.name for trial in plan.all_trials if trial.slug in found.order}
+    sides = (plan.primary["challenger"], plan.primary["baseline"])
+    return [" and ".join(side) for side in sides if not fits.intersection(side)]
 
 
 @dataclass

@@ -65,19 +65,6 @@ def _a_number(context, parameter, value):
     return value
 
 
-def _numbers(context, parameter, value):
-    """Whole numbers with commas, as a tuple."""
-    if not value:
-        return ()
-    try:
-        numbers = tuple(int(number) for number in value.split(","))
-    except ValueError:
-        raise click.BadParameter(f"'{value}' isn't 0,1,2", context, parameter) from None
-    if not all(0 <= number < 2**32 for number in numbers):
-        raise click.BadParameter("a seed lies between 0 and 4294967295", context, parameter)
-    return numbers
-
-
 def _sizes(context, parameter, value):
     """Numbers of rows with commas, as a tuple."""
     if not value:
@@ -119,9 +106,8 @@ model_options = [
 seeds_options = [
     click.option(
         "--seeds",
-        metavar="N,N,...",
-        callback=_numbers,
-        help="Seeds of trainings and draws; five or more speak of the methods.",
+        metavar="N",
+        help="So many seeds, or the seeds themselves as 0,1,2; five or more speak of the methods.",
     ),
     click.option(
         "--cross-fit",
@@ -363,7 +349,7 @@ def curve(as_json, strict, plan_only, sizes, seeds, **options):
 
 
 def _show_curve_plan(request, as_json: bool) -> None:
-    from bench.run import duration, forecast, total_duration
+    from bench.run import budget_lines, duration, forecast, total_duration
 
     found, forecasts = forecast(request)
     if as_json:
@@ -392,6 +378,9 @@ def _show_curve_plan(request, as_json: bool) -> None:
     known = [forecast["seconds"] for forecast in forecasts if forecast["seconds"]]
     if known:
         click.echo(f"\nin all {total_duration(known)}")
+    if request.budget:
+        for line in budget_lines(found, request.budget, forecasts):
+            click.echo(line)
 
 
 def _done(request, as_json: bool, strict: bool) -> int:
@@ -497,7 +486,7 @@ def sweep(context, scenario, vary, only, seeds, seed, settings, only_plan, as_js
     request = _request(
         named, None, None, None, options.pop("quick"), False, ",".join(asked.only),
         options.pop("train_rows"), options.pop("model"), [*own, *settings], seed,
-        _count_or_numbers(context, seeds, seed), 1, None, sweep=asked, out=out, **options,
+        _count_or_numbers(seeds, seed), 1, None, sweep=asked, out=out, **options,
     )  # fmt: skip
     request = replace(request, mode=replace(request.mode, serving_ways=False))
     if only_plan:
@@ -524,17 +513,21 @@ def sweep(context, scenario, vary, only, seeds, seed, settings, only_plan, as_js
     return None
 
 
-def _count_or_numbers(context, text: str | None, first: int) -> tuple[int, ...]:
+def _count_or_numbers(text: str | None, first: int) -> tuple[int, ...]:
     """`3` as three seeds from the first on, `0,1,2` as those."""
-    if not text or "," in text:
-        return _numbers(context, None, text)
+    if not text:
+        return ()
     try:
-        count = int(text)
+        numbers = tuple(int(number) for number in text.split(","))
     except ValueError:
         raise UserError(f"--seeds takes a number of seeds, or 0,1,2, not '{text}'") from None
-    if not 1 <= count <= 100:
-        raise UserError(f"--seeds {count}: give 1 to 100 seeds")
-    return tuple(range(first, first + count))
+    if len(numbers) == 1:
+        if not 1 <= numbers[0] <= 100:
+            raise UserError(f"--seeds {text}: give 1 to 100 seeds; --seed says where they begin")
+        return tuple(range(first, first + numbers[0]))
+    if not all(0 <= number < 2**32 for number in numbers):
+        raise UserError("--seeds: a seed lies between 0 and 4294967295")
+    return numbers
 
 
 def _say_sweeps_plan(found, forecasts: list[dict], as_json: bool) -> None:
@@ -670,7 +663,7 @@ def _request(
         ),
         mode=replace(mode, train_rows=train_rows) if train_rows else mode,
         seed=seed,
-        seeds=seeds,
+        seeds=seeds if isinstance(seeds, tuple) else _count_or_numbers(seeds, seed),
         look=look,
         folds=folds or 0,
         model=model or DEFAULT_MODEL,

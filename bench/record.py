@@ -82,13 +82,15 @@ def make_record(
     canaries = [c for split in splits for c in of_split(split)] + _canaries(plan, outcomes)
     earlier = earlier_looks(folder, plan)
     left_out = _left_out(plan, outcomes, results)
+    forecasts = read_forecasts(folder)
+    enough = _seconds_of(left_out, plan, forecasts)
     swept = None
     if plan.sweep:
         swept = outcome_of(plan, contenders, comparisons)
         swept["forgetting"] = _forgot_less(plan, outcomes)
     if alone:
         verdict = curve_verdict(
-            plan, sides, len(gold), size, seeds, failed(canaries), earlier, left_out
+            plan, sides, len(gold), size, seeds, failed(canaries), earlier, left_out, enough
         )
     elif swept:
         verdict = verdict_of(plan, swept, len(gold), len(np.unique(groups)), failed(canaries))
@@ -103,6 +105,7 @@ def make_record(
             earlier,
             usd_per_hour,
             left_out,
+            enough,
         )
     rows = scenario.task.rows
     return {
@@ -130,7 +133,7 @@ def make_record(
         "curve": make_curve_record(plan, arms, outcomes, gold, groups) if plan.curve else None,
         "budget": budget.read(folder),
         "sweep": swept,
-        "forecasts": graded(read_forecasts(folder), outcomes),
+        "forecasts": graded(forecasts, outcomes),
     }
 
 
@@ -144,6 +147,13 @@ def _left_out(plan: Plan, outcomes: dict[str, dict], results: dict[str, Results]
         if name not in results and any("budget" in o.get("reason", "") for o in own):
             found.append(name)
     return found
+
+
+def _seconds_of(names: Sequence[str], plan: Plan, forecasts: Sequence[dict]) -> float | None:
+    """What the trials of some contenders are forecast to take; None where one has no forecast."""
+    wanted = {trial.slug for trial in plan.all_trials if trial.name in names}
+    known = {f["trial"]: f["seconds"]["value"] for f in forecasts if f["seconds"]}
+    return sum(known[slug] for slug in wanted) if wanted <= known.keys() else None
 
 
 def earlier_looks(folder: Path, plan: Plan) -> list[str]:

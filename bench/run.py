@@ -17,7 +17,7 @@ from pathlib import Path
 
 from bench import models, noise
 from bench.budget import FILE as BUDGET
-from bench.budget import Allotted, Budget, Ledger, allot, sizes_left
+from bench.budget import Allotted, Budget, Ledger, allot, arms_left_out, sizes_left
 from bench.curve import Wanted, check_sizes, has_curve, make_curve
 from bench.curve_trial import point_file, point_name
 from bench.plan import (
@@ -427,17 +427,31 @@ def _allotted(folder: Path, plan: Plan, ledger: Ledger | None, new: bool) -> All
                 shutil.rmtree(folder, ignore_errors=True)
             raise
     ledger.take_in(found)
+    for line in _allotted_lines(plan, ledger.budget, ledger.left, found):
+        say(line)
+    return found
+
+
+def budget_lines(plan: Plan, budget: Budget, forecasts: Sequence[dict]) -> list[str]:
+    """What a budget would hold, were nothing done yet and all of it left. Raises as `allot`."""
+    found = allot(plan, forecasts, (), budget.seconds)
+    return list(_allotted_lines(plan, budget, budget.seconds, found))
+
+
+def _allotted_lines(plan: Plan, budget: Budget, left: float, found: Allotted) -> Iterator[str]:
     names = {trial.slug: trial for trial in plan.all_trials}
-    say(
-        f"budget {ledger.budget.said}: {len(found.order)} of {len(names)} trials fit, forecast to take "
-        f"{duration(found.seconds)} of the {duration(ledger.left)} that are left"
+    yield (
+        f"budget {budget.said}: {len(found.order)} of {len(names)} trials fit, forecast to take "
+        f"{duration(found.seconds)} of the {duration(left)} that are left"
     )
     if found.dropped_sizes:
-        say(f"  dropped sizes: {', '.join(map(str, found.dropped_sizes))}, so that one seed fits")
+        yield f"  dropped sizes: {', '.join(map(str, found.dropped_sizes))}, so that one seed fits"
     for one in found.dropped:
         seed = names[one["trial"]].seed
-        say(f"  dropped {one['contender']} (seed {seed}): {one['reason']}")
-    return found
+        yield f"  dropped {one['contender']} (seed {seed}): {one['reason']}"
+    if without := arms_left_out(plan, found):
+        told = "; ".join(without)
+        yield f"  so there will be no verdict on prompting against tuning: left out is {told}"
 
 
 def _do_all(

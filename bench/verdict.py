@@ -27,11 +27,12 @@ def make_verdict(
     earlier: Sequence[str] = (),
     usd_per_hour: float | None = None,
     left_out: Sequence[str] = (),
+    enough: float | None = None,
 ) -> dict:
     """Quality, latency, cost and overall, each `answer`, `sentence`, `would_settle`; and a scope.
 
     `failed` are canaries that sang, `earlier` runs that had looked at other rows of the scenario,
-    `left_out` arms of the comparison that the budget left out.
+    `left_out` arms of the comparison that the budget left out, which would take `enough` seconds.
     `exploratory` says why the quality is no verdict of a first, declared look; None where it is.
     """
     primary = next((c for c in comparisons if c["primary"]), None)
@@ -39,7 +40,7 @@ def make_verdict(
     exploratory = _undeclared(plan, earlier) or _without(left_out)
     scope = _scope(plan, primary, by_name, n, usd_per_hour)
     if primary is None:
-        quality = _missing(plan, left_out)
+        quality = _missing(plan, left_out, enough)
         missing = _part("not_applicable", "There are no two arms to compare.", None)
         return {"quality": quality, "latency": missing, "cost": missing, "overall": quality,
                 "scope": scope, "exploratory": exploratory}  # fmt: skip
@@ -71,6 +72,7 @@ def curve_verdict(
     failed: Sequence[dict] = (),
     earlier: Sequence[str] = (),
     left_out: Sequence[str] = (),
+    enough: float | None = None,
 ) -> dict:
     """As `make_verdict`, of a learning curve alone: on quality at its largest finished size."""
     primary = next((c for c in comparisons if c["primary"]), None)
@@ -78,7 +80,7 @@ def curve_verdict(
     untimed = _part("not_applicable", "A learning curve times no requests.", "a run of the arms")
     title = plan.scenario["title"]
     if primary is None:
-        quality = _missing(plan, left_out)
+        quality = _missing(plan, left_out, enough)
         scope = f"{n} test rows of '{title}'; no two arms were compared."
     else:
         quality = withheld(failed) or _quality(primary, plan)
@@ -100,14 +102,16 @@ def _without(left_out: Sequence[str]) -> str | None:
     return f"the budget left out {', '.join(left_out)}" if left_out else None
 
 
-def _missing(plan: Plan, left_out: Sequence[str]) -> dict:
-    """No comparison, and what would make one."""
+def _missing(plan: Plan, left_out: Sequence[str], enough: float | None) -> dict:
+    """No comparison, and what would make one: `enough` seconds for what was left out."""
     quality = _quality(None, plan)
     if not left_out:
         return quality
     told = ", ".join(left_out)
     sentence = f"{quality['sentence'][:-1]}; the budget left out {told}."
-    return quality | {"sentence": sentence, "would_settle": "a larger budget, or none"}
+    more = "" if enough is None else f" by about {max(1, round(enough / 60))} min"
+    settles = f"the same command with --out and this run's folder, its --budget larger{more}"
+    return quality | {"sentence": sentence, "would_settle": settles}
 
 
 def _part(answer: str, sentence: str, would_settle: str | None) -> dict:

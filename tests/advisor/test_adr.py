@@ -26,7 +26,7 @@ def record_of(name, **facts):
 def test_it_has_the_sections_of_madr_in_their_order():
     lines = record_of("niche-domain").splitlines()
     headings = [line for line in lines if line.startswith("#")]
-    assert lines[:4] == ["---", "status: accepted", "date: 2026-11-24", "---"]
+    assert lines[:4] == ["---", "status: proposed", "date: 2026-11-24", "---"]
     expected = ["# A niche domain", "## Context and problem statement", "## Decision drivers",
                 "## Considered options", "## Decision outcome", "### Consequences",
                 "### Confirmation", "### Recipe", "## Pros and cons of the options", "## Evidence",
@@ -49,7 +49,7 @@ def test_it_holds_every_vote_every_fact_and_every_score():
     assert "| margin | 0.03 |" in text
 
 
-def test_what_is_undecided_is_proposed_and_not_accepted():
+def test_its_status_is_proposed_since_its_readers_accept_it():
     found = recommend(Scenario(name="x", title="x"))
     text = adr(found, TODAY)
     assert "status: proposed" in text

@@ -40,7 +40,7 @@ def told(done):
         (["run", "sentiment", "--look", "2"],
          "--look 2, and looks = 1 in [decision]: looks are declared before the first"),
         (["run", "sentiment", "--seeds", "a"],
-         "Invalid value for '--seeds': 'a' isn't 0,1,2; see `bench --help`"),
+         "--seeds takes a number of seeds, or 0,1,2, not 'a'"),
         (["curve", "sentiment", "--sizes", "64,32"],
          "--sizes must rise, since each size contains the one before; give 32,64"),
         (["curve", "sentiment", "--sizes", "32,64,64"],
@@ -58,7 +58,7 @@ def told(done):
          "the scenario 'niche-domain' has no [task], so there is nothing to run; "
          "`advisor recommend --scenario niche-domain` advises on it"),
         (["run", "sentiment", "--budget", "soon"],
-         "--budget takes 90s, 20m, 1h30m or $5, not 'soon'"),
+         "--budget takes 90s, 20m, 1h30m or 5usd, not 'soon'"),
         (["curve", "sentiment", "--budget", "0m"],
          "--budget 0m: a budget is more than nothing, and a year at most"),
         (["run", "sentiment", "--budget", "$5"],
