@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
 
@@ -15,9 +15,11 @@ from bench.curve_trial import point_file, point_name
 from bench.learning_curve import Crossover
 from bench.metrics import Metric, load_metric, texts
 from bench.plan import Plan, Trial
-from bench.statistics import LEVEL, Estimate
+from bench.statistics import LEVEL, Estimate, too_little_to_resample
 from scenarios.schema import Scenario
 
+FEWEST_DRAWS = 3
+"""Of labelled rows, with which a crossover speaks of more than these."""
 WHOLE = "a metric of the evaluate library gives no sums to resample"
 
 
@@ -37,12 +39,13 @@ class Arm:
         return bool(self.predicted) and all(size == 0 for _, size in self.predicted)
 
     def block(self, seeds: Sequence[int], sizes: Sequence[int]) -> tuple[list[int], list[int]]:
-        """The seeds that have all of the first sizes, as many sizes as one seed has at least."""
+        """The seeds that have all of the first sizes, with most points; of equals with most sizes."""
+        blocks = []
         for count in range(len(sizes), 0, -1):
             whole = [s for s in seeds if all((s, n) in self.predicted for n in sizes[:count])]
-            if whole:
-                return whole, list(sizes[:count])
-        return [], []
+            blocks.append((whole, list(sizes[:count])))
+        found = max(blocks, key=lambda block: len(block[0]) * len(block[1]), default=([], []))
+        return found if found[0] else ([], [])
 
 
 def arms_of(folder: Path, plan: Plan, ids: Sequence[str]) -> list[Arm]:
@@ -121,7 +124,7 @@ def _told(plan, arm: Arm, metric, gold, groups, scenario, shown) -> dict:
             Estimate(float(v), None, None, LEVEL, len(gold), "none", WHOLE)
             for v in np.mean(values, axis=0)
         ]
-        points = _points(arm, plan, sizes, estimates, metric, gold, labels)
+        points = _points(arm, seeds, sizes, estimates, metric, gold, labels)
         return told | {"points": points, "fit": None, "fit_reason": WHOLE}
     statistics = _statistics(arm, seeds, sizes, metric, gold, labels)
     draws = learning_curve.drawn(groups, len(seeds), plan.seed)
@@ -135,12 +138,12 @@ def _told(plan, arm: Arm, metric, gold, groups, scenario, shown) -> dict:
             if metric.share
             else resampled(statistics[0, 0], metric.value, groups, plan.seed, wrong)
         ]
-        points = _points(arm, plan, sizes, estimates, metric, gold, labels)
+        points = _points(arm, seeds, sizes, estimates, metric, gold, labels)
         return told | {"points": points, "fit": None, "fit_reason": "it takes no labelled rows"}
     estimates = learning_curve.bands(statistics, metric.value, groups, resamples, metric.share)
     means = learning_curve.points(statistics, metric.value).mean(axis=0)
     fit = learning_curve.fit_curve(sizes, means, resamples, shown)
-    points = _points(arm, plan, sizes, estimates, metric, gold, labels)
+    points = _points(arm, seeds, sizes, estimates, metric, gold, labels)
     known = not isinstance(fit, str)
     return told | {
         "seeds": seeds,
@@ -150,18 +153,17 @@ def _told(plan, arm: Arm, metric, gold, groups, scenario, shown) -> dict:
     }
 
 
-def _points(arm: Arm, plan, sizes, estimates, metric, gold, labels) -> list[dict]:
+def _points(arm: Arm, seeds, sizes, estimates, metric, gold, labels) -> list[dict]:
     """Each size's mean with its band, each seed's value, and what the labels were used for."""
     found = []
     for size, estimate in zip(sizes, estimates, strict=True):
-        own = [s for s in plan.curve.seeds if (s, size) in arm.predicted]
-        facts = [arm.facts[s, size] for s in own]
+        facts = [arm.facts[s, size] for s in seeds]
         found.append(
             {
                 "size": size,
                 **asdict(estimate),
                 "by_seed": {
-                    str(s): float(metric.of(gold, arm.predicted[s, size], labels)) for s in own
+                    str(s): float(metric.of(gold, arm.predicted[s, size], labels)) for s in seeds
                 },
                 **{key: median(f[key] for f in facts)
                    for key in ("learnt_from", "chosen_by", "looked_through", "fit_seconds",
@@ -206,7 +208,11 @@ def _crossover(plan, arm, prompts, seeds, sizes, metric, gold, groups, scenario)
     found = learning_curve.crossover(
         sizes, resamples(arm), [resamples(one) for one in prompts], scenario.decision.margin
     )
+    reason = too_little_to_resample(groups, _differ(arm, prompts, seeds, sizes))
+    if reason:
+        found = replace(found, answer="cant_tell")
     told = asdict(found) | {
+        "reason": reason,
         "challenger": arm.name,
         "prompts": [one.name for one in prompts],
         "sizes": sizes,
@@ -215,6 +221,15 @@ def _crossover(plan, arm, prompts, seeds, sizes, metric, gold, groups, scenario)
         "labels": _labels(found, arm, seeds, sizes, scenario),
     }
     return told | {"sentence": sentence(told)}
+
+
+def _differ(arm: Arm, prompts: Sequence[Arm], seeds, sizes) -> np.ndarray:
+    """Test rows that the tuned arm and some prompt answer differently, at some size and seed."""
+    asked = [
+        (arm.predicted[s, n], next(iter(one.predicted.values())) if one.flat else one.predicted[s, n])
+        for one in prompts for s in seeds for n in sizes
+    ]  # fmt: skip
+    return np.any([ours != theirs for ours, theirs in asked], axis=0)
 
 
 def _labels(found: Crossover, arm: Arm, seeds, sizes, scenario: Scenario) -> dict:
@@ -249,6 +264,10 @@ def sentence(found: dict) -> str:
         if seeds > 1
         else "of the resamples of test rows; one draw of labelled rows"
     )
+    if seeds < FEWEST_DRAWS:
+        behind += (
+            ", and speaks of no other draw" if seeds == 1 else ", and speaks of no other draws"
+        )
     ahead = f"{found['challenger']} is ahead of {prompts} by more than {margin}"
     share = f"{found['share'] * 100:.1f} %"
     largest = found["sizes"][-1]
@@ -257,6 +276,8 @@ def sentence(found: dict) -> str:
     if found["answer"] == "not_reached":
         return f"Not reached with these rows: at {largest} labelled rows {found['challenger']} isn't ahead of {prompts} by more than {margin} ({share} {behind})."
     missed = next(p["share"] for p in found["shares"] if p["at_most"] is None)
+    if found["reason"]:
+        return f"Can't tell from how many labelled rows on {found['challenger']} is ahead: {found['reason']}."
     if found["answer"] == "cant_tell":
         return (
             f"Can't tell: whether {found['challenger']} is ahead of {prompts} by more than {margin} at "

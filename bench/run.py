@@ -241,6 +241,13 @@ def _as_asked(plan: Plan, request: Request, splits: Sequence[Split]) -> Plan:
 
 def _curve(request: Request, wanted: Wanted, split: Split, number: int = 1) -> Curve:
     only, changed = request.only, request.changed
+    if request.label_noise:
+        raise UserError("a curve takes the labels as they are; run `bench curve` without noise")
+    if replayed := next((kind for kind, own in changed.items() if own.get("replay")), None):
+        raise UserError(
+            f"a curve trains without replay; leave {replayed}.replay out of `bench curve`, "
+            "and try it by `bench sweep --vary replay=0,0.2`"
+        )
     if not wanted.alone:  # what the race was asked for, as far as a curve has it
         only = [name for name in only if has_curve(name)]
         changed = {kind: own for kind, own in changed.items() if kind != "zero-shot"}

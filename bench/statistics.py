@@ -234,7 +234,7 @@ def resampled(
     statistics = np.asarray(statistics, dtype=float)
     sums = _by_group(statistics, groups)
     n, point = len(statistics), float(value(statistics.sum(axis=0)))
-    reason = _too_little(groups, telling)
+    reason = too_little_to_resample(groups, telling)
     if reason is None:
         low, high = _bca(sums, value, point, seed, level)
         if math.isfinite(low) and math.isfinite(high) and high > low:
@@ -243,7 +243,7 @@ def resampled(
     return Estimate(point, None, None, level, n, "none", reason)
 
 
-def _too_little(groups: np.ndarray, telling: np.ndarray | None) -> str | None:
+def too_little_to_resample(groups: np.ndarray, telling: np.ndarray | None) -> str | None:
     """Why a bootstrap can't be carried by these rows; None where it can."""
     count = len(_sizes(groups))
     if count < FEWEST_GROUPS:

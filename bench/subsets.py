@@ -66,7 +66,8 @@ def _in_groups(rows: Sequence[Example], rng: random.Random) -> list[Example]:
 def _parted(
     rows: Sequence[Example], labels: Sequence[str]
 ) -> tuple[Sequence[Example], Sequence[Example]]:
-    """About a third of the rows to choose by (64 at most), in groups of their own, and the others.
+    """About a third of the rows to choose by (64 at most; half as many again where groups are large),
+    in groups of their own, and the others.
 
     None chooses where that would be fewer than 8 rows, or than two of each label, or where a label
     would have none to learn from: then an arm takes its declared settings.
@@ -85,7 +86,8 @@ def _parted(
         chosen.add(group)
         count += sizes[group]
         left -= own
-    if count < FEWEST_TO_CHOOSE:
+    held = Counter(row.gold for row in rows if row.group in chosen)
+    if count < FEWEST_TO_CHOOSE or any(held[label] < 2 for label in labels):
         return rows, ()
     learn = [row for row in rows if row.group not in chosen]
     return learn, [row for row in rows if row.group in chosen]

@@ -39,6 +39,11 @@ def told(done):
          "--seeds names 1 twice; a repeated seed is no new draw, give others"),
         (["run", "sentiment", "--look", "2"],
          "--look 2, and looks = 1 in [decision]: looks are declared before the first"),
+        (["curve", "sentiment", "--set", "lora.replay=0.5"],
+         "a curve trains without replay; leave lora.replay out of `bench curve`, and try it by `bench "
+         "sweep --vary replay=0,0.2`"),
+        (["run", "sentiment", "--seeds", "0"],
+         "--seeds 0: give 1 to 100 seeds; --seed says where they begin"),
         (["run", "sentiment", "--seeds", "a"],
          "--seeds takes a number of seeds, or 0,1,2, not 'a'"),
         (["curve", "sentiment", "--sizes", "64,32"],

@@ -1,9 +1,15 @@
 """What a curve's record says in words, and which of its points count."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 
+import scenarios
 from advisor.assumptions import assumed
-from bench.curve_record import Arm, sentence
+from bench.curve_record import Arm, _crossover, sentence
+from bench.metrics import load_metric
 from scenarios.schema import Profile
 from tests.reports import records
 
@@ -15,7 +21,7 @@ def told(answer, after, at_most, share, **more):
     return sentence(
         {"answer": answer, "after": after, "at_most": at_most, "share": share, "shares": shares,
          "low": place, "high": place, "challenger": "lora", "prompts": ["zero-shot", "few-shot"],
-         "sizes": [16, 32, 64], "seeds": [0, 1, 2], "margin": 0.03} | more
+         "sizes": [16, 32, 64], "seeds": [0, 1, 2], "margin": 0.03, "reason": None} | more
     )  # fmt: skip
 
 
@@ -49,7 +55,43 @@ def test_not_reached_names_the_largest_size():
     )
     assert found == (
         "Not reached with these rows: at 64 labelled rows lora isn't ahead of zero-shot, few-shot by more "
-        "than 3 points (99.0 % of the resamples of test rows; one draw of labelled rows)."
+        "than 3 points (99.0 % of the resamples of test rows; one draw of labelled rows, and speaks of no "
+        "other draw)."
+    )
+
+
+def test_with_two_draws_it_speaks_of_these_alone_and_with_three_of_more():
+    assert "2 seeds, and speaks of no other draws)" in told("bracket", 16, 32, 0.8, seeds=[0, 1])
+    assert "other draw" not in told("bracket", 16, 32, 0.8)
+
+
+@pytest.mark.parametrize(
+    ("groups", "reason"),
+    [
+        (4, "4 groups are too few to resample"),
+        (12, "only 0 of 12 groups hold an error or a difference, and a bootstrap needs 5"),
+    ],
+)
+def test_no_crossover_where_too_few_groups_tell_the_arms_apart(groups, reason):
+    """Both arms answer every row alike, or come from four groups: no share of resamples is believed."""
+    gold = np.array(["a", "b"] * 12)
+    answers = {(0, size): gold.copy() for size in (8, 16)}
+    tuned = Arm("lora", "fine_tune", "m", answers, {key: {"looked_through": 16} for key in answers})
+    prompt = Arm("few-shot", "prompt", "m", dict(answers), {})
+    if groups == 4:
+        prompt = replace(prompt, predicted={key: gold[::-1].copy() for key in answers})
+    plan = SimpleNamespace(seed=0, curve=SimpleNamespace(seeds=[0]))
+    scenario = scenarios.load("sentiment")
+    scenario = scenario.model_copy(
+        update={"task": scenario.task.model_copy(update={"labels": ["a", "b"]})}
+    )
+    found = _crossover(
+        plan, tuned, [prompt], [0], [8, 16], load_metric("accuracy"), gold,
+        np.arange(24) % groups, scenario,
+    )  # fmt: skip
+    assert (found["answer"], found["reason"]) == ("cant_tell", reason)
+    assert found["sentence"] == (
+        f"Can't tell from how many labelled rows on lora is ahead: {reason}."
     )
 
 
@@ -57,10 +99,13 @@ def arm(*points):
     return Arm("lora", "fine_tune", "m", dict.fromkeys(points), {})
 
 
-def test_the_seeds_that_have_all_sizes_count_and_else_those_that_have_the_most():
-    """Seed 1 was stopped before 32: seed 0 alone has all three. With both stopped, two sizes count."""
+def test_the_block_of_seeds_and_sizes_with_most_points_counts():
+    """Seed 1 was stopped before 32: two seeds at two sizes are more than one at three. Stopped before
+    16 it adds less than the two sizes that seed 0 would lose."""
     one = arm((0, 8), (0, 16), (0, 32), (1, 8), (1, 16))
-    assert one.block([0, 1], [8, 16, 32]) == ([0], [8, 16, 32])
+    assert one.block([0, 1], [8, 16, 32]) == ([0, 1], [8, 16])
+    early = arm((0, 8), (0, 16), (0, 32), (1, 8))
+    assert early.block([0, 1], [8, 16, 32]) == ([0], [8, 16, 32])
     both = arm((0, 8), (0, 16), (1, 8), (1, 16))
     assert both.block([0, 1], [8, 16, 32]) == ([0, 1], [8, 16])
     assert arm().block([0, 1], [8, 16]) == ([], [])

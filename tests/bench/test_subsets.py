@@ -73,3 +73,12 @@ def test_free_texts_need_no_labels():
     found = subsets(rows, (10, 30), (), 0)
     assert len(found[30].rows) == 30
     assert {r.id for r in found[10].rows} <= {r.id for r in found[30].rows}
+
+
+def test_nothing_is_chosen_by_rows_that_lack_two_of_a_label():
+    """Groups of four rows of one label each: the third that would choose holds two of the three labels."""
+    rows = [Example(f"r{i}", f"text {i}", LABELS[i // 4 % 3], f"g{i // 4}") for i in range(120)]
+    for seed in range(40):
+        chosen = subsets(rows, (24,), LABELS, seed)[24].choose
+        counts = Counter(row.gold for row in chosen)
+        assert not chosen or min(counts[label] for label in LABELS) >= 2

@@ -198,7 +198,7 @@ def test_cost_over_a_horizon_counts_the_set_up():
 def test_the_scope_gives_the_command_that_would_test_another_model():
     scope = verdict(0.1, 0.2)["scope"]
     assert "run few-shot@MODEL to test one" in scope
-    assert "`bench run sentiment --quick --only few-shot@MODEL,lora --model M`" in scope
+    assert "`bench run sentiment --quick --only few-shot@MODEL,lora --model PATH/TO/M`" in scope
     assert "of these prompts and weights" in scope
 
 
