@@ -54,6 +54,8 @@ def main() -> None:
     # Threads that spin for long while they wait make a busy two-core machine many times slower;
     # threads that sleep at once make a quiet one slower by half. This many turns do neither.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    # Each length of a batch is a primitive of its own, and oneDNN would keep 1,024 of them.
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
     terminal.main(cli, "bench")
 

@@ -301,6 +301,8 @@ def _why_none(plan: Plan, arms: Sequence[Arm], whole: bool) -> str:
     if whole:
         return WHOLE
     for family, side in (("prompt", "prompting"), ("fine_tune", "tuning")):
+        if not any(trial.family == family for trial in plan.curve.trials):
+            return f"no {side} arm was asked for; name one in --only"
         if not any(arm.family == family and arm.predicted for arm in arms):
             return f"no {side} arm has finished a size"
     return "fewer than two sizes are finished by both sides"

@@ -43,6 +43,11 @@ def _quality(record: dict, done: list[dict]) -> Table:
     )
     columns = ("contender", "kind", *metrics, f"{metrics[0]}, by validation")
     caption = f"Quality on the test rows, with {level} intervals"
+    if record["plan"]["scenario"]["task"]["labels"]:
+        caption += (
+            ". The rows hold the labels as evenly as there are rows of each: where your requests "
+            "don't, this isn't the quality on them"
+        )
     return Table(caption, columns, rows, frozenset(range(2, len(columns))))
 
 
