@@ -299,7 +299,8 @@ class Ledger:
     def goes_on(self) -> Allotted | None:
         """What an earlier start with the same budget had planned; None where there is none."""
         before = self._before
-        if before.get("said") != self.budget.said or not before.get("planned"):
+        same = all(before.get(key) == getattr(self.budget, key) for key in ("said", "seconds"))
+        if not same or not before.get("planned"):
             return None
         sizes = before["sizes"]
         return Allotted(
@@ -318,11 +319,15 @@ class Ledger:
         self.planned_seconds = found.seconds
         self.tick()
 
-    def tick(self) -> None:
-        """Count the time since the last tick as spent."""
+    def count(self) -> None:
+        """Count the time since it was last counted as spent."""
         now = time.monotonic()
         self.spent_seconds += now - self._since
         self._since = now
+
+    def tick(self) -> None:
+        """Count the time, and keep the account on disk."""
+        self.count()
         values = {k: v for k, v in asdict(self).items() if k not in ("folder", "budget")}
         told = asdict(self.budget) | values
         if self.budget.usd is not None:
