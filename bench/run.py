@@ -444,7 +444,7 @@ def _allotted_lines(plan: Plan, budget: Budget, left: float, found: Allotted) ->
     names = {trial.slug: trial for trial in plan.all_trials}
     yield (
         f"budget {budget.said}: {len(found.order)} of {len(names)} trials fit, forecast to take "
-        f"{duration(found.seconds)} of the {duration(left)} that are left"
+        f"{duration(found.seconds)} of the {duration(max(left, 0.0))} that are left"
     )
     if found.dropped_sizes:
         yield f"  dropped sizes: {', '.join(map(str, found.dropped_sizes))}, so that one seed fits"

@@ -349,16 +349,20 @@ def test_a_refused_budget_leaves_the_kept_one_as_it_was(begun):
     assert Ledger(folder, Budget("130s", 130.0)).goes_on().sizes == (32, 64)
 
 
-def test_a_budget_that_holds_nothing_more_ends_with_what_is_done(begun, capsys):
-    """Of 140 s 20 are left: neither 128 rows of seed 0 nor seed 1 fit them."""
+@pytest.mark.parametrize(("spent", "left"), [(120.0, "20 s"), (150.0, "0 s")])
+def test_a_budget_that_holds_nothing_more_ends_with_what_is_done(begun, capsys, spent, left):
+    """Of 140 s 20 are left, or none: neither 128 rows of seed 0 nor seed 1 fit them."""
     folder, plan = begun
     ledger = Ledger(folder, Budget("140s", 140.0))
-    ledger.spent_seconds = 120.0
+    ledger.spent_seconds = spent
     _do_all(folder, plan, None, _allotted(folder, plan, ledger, False), ledger)
     statuses = [outcome_of(folder, trial)["status"] for trial in plan.curve.trials]
     assert statuses == ["done"] * 3 + ["skipped"] * 6
     assert budget.sizes_left(folder, (32, 64, 128)) == [32, 64]
     said = capsys.readouterr().err.splitlines()
+    assert (
+        f"budget 140s: 3 of 9 trials fit, forecast to take 0 s of the {left} that are left" in said
+    )
     assert said[-1].startswith("3 of 9 trials done, 6 left out by the budget, ")
 
 
