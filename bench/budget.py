@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from bench.plan import Plan, Trial
 from scenarios.cache import write_atomically
@@ -78,25 +79,30 @@ class Allotted:
     dropped_sizes: tuple[int, ...] = ()
 
 
-def allot(plan: Plan, forecasts: Sequence[dict], done: Sequence[str], seconds: float) -> Allotted:
+def allot(
+    plan: Plan,
+    forecasts: Sequence[dict],
+    done: Sequence[str],
+    seconds: float,
+    points: Mapping[str, Collection[int]] = MappingProxyType({}),
+) -> Allotted:
     """What fits so many seconds by forecast, besides the trials that are `done`.
 
     A run's own trials come first: the primary comparison's arms (the first tuned one, few-shot, the
     other prompts, the other tuned ones), then what is cheap, then what is between, and only then the
     next seed of each. Each that still fits is taken. Of a curve whole rounds of seeds are taken, the
-    tuned arm and the prompts of a seed together; where not even the first fits, the largest sizes go,
-    down to two. Raises `UserError` where no trial with a model fits.
+    tuned arm and the prompts of a seed together, until one doesn't fit; where not even the first does,
+    the largest sizes go, down to two. `points` are the finished sizes of a curve's trials, which cost
+    nothing. Raises `UserError` where no trial with a model fits and none is done.
     """
-    cost = _Cost(forecasts)
+    seconds = max(seconds, 0.0)
+    cost = _Cost(forecasts, done, points)
     left = seconds
     order: list[str] = []
     dropped: list[dict] = []
 
     def take(trial: Trial, needed: float) -> bool:
         nonlocal left
-        if trial.slug in done:
-            order.append(trial.slug)
-            return True
         if needed > left:
             return False
         left -= needed
@@ -107,8 +113,9 @@ def allot(plan: Plan, forecasts: Sequence[dict], done: Sequence[str], seconds: f
         needed = cost.of(trial)
         if not take(trial, needed):
             dropped.append(_dropped(trial, needed, left))
-    sizes = _take_curve(plan, cost, done, lambda: left, take, dropped) if plan.curve else None
-    _check_something_fits(plan, order, dropped, cost, seconds)
+    sizes = _take_curve(plan, cost, lambda: left, take, dropped) if plan.curve else None
+    if not done:
+        _check_something_fits(plan, order, cost, seconds)
     kept = sizes is not None and plan.curve and sizes != plan.curve.sizes
     return Allotted(
         tuple(order),
@@ -120,43 +127,76 @@ def allot(plan: Plan, forecasts: Sequence[dict], done: Sequence[str], seconds: f
 
 
 class _Cost:
-    """Seconds of trials by their forecasts."""
+    """Seconds of what isn't finished of trials, by their forecasts."""
 
-    def __init__(self, forecasts: Sequence[dict]):
+    def __init__(
+        self,
+        forecasts: Sequence[dict],
+        done: Collection[str],
+        points: Mapping[str, Collection[int]],
+    ):
         self._forecasts = {forecast["trial"]: forecast for forecast in forecasts}
+        self._done = done
+        self._points = points
 
-    def of(self, trial: Trial, sizes: Sequence[int] | None = None) -> float:
+    def of(self, trial: Trial, sizes: Sequence[int] = ()) -> float:
         """A trial's, or those of a curve's trial at some of its sizes."""
         forecast = self._forecasts.get(trial.slug) or {}
-        by_size = forecast.get("by_size")
-        if by_size and sizes is not None:
+        if trial.sizes:
+            finished = self._points.get(trial.slug, ())
             wanted = [size for size in trial.sizes if size in sizes or not size]
-            return forecast["start_seconds"] + sum(by_size[str(size)] for size in wanted)
+            left = [size for size in wanted if size not in finished]
+            if not left:
+                return 0.0
+            if by_size := forecast.get("by_size"):
+                return forecast["start_seconds"] + sum(by_size[str(size)] for size in left)
+        elif trial.slug in self._done:
+            return 0.0
         known = forecast.get("seconds")
         return known["value"] if known else WITHOUT_MODEL_SECONDS
 
+    def of_all(self, trials: Sequence[Trial], sizes: Sequence[int]) -> float:
+        """Of several trials of a curve."""
+        return sum(self.of(trial, sizes) for trial in trials)
+
 
 def _take_curve(
-    plan: Plan, cost: _Cost, done: Sequence[str], left: Callable, take: Callable, dropped: list
+    plan: Plan, cost: _Cost, left: Callable, take: Callable, dropped: list
 ) -> tuple[int, ...]:
-    """Take the curve's trials round by round of seeds; the sizes that are left."""
-    curve = plan.curve
-    rounds = [[t for t in curve.trials if t.seed == seed] for seed in curve.seeds]
-    arms = [[t for t in own if t.family in ("prompt", "fine_tune")] for own in rounds]
-    sizes = curve.sizes
+    """Take the curve's trials round by round of seeds, until one doesn't fit; the sizes that are left.
 
-    def needed(trials: Sequence[Trial]) -> float:
-        return sum(cost.of(t, sizes) for t in trials if t.slug not in done)
-
-    while len(sizes) > 2 and needed(arms[0]) > left():
-        sizes = sizes[:-1]
-    for own, compared in zip(rounds, arms, strict=True):
-        whole = needed(compared) <= left()
-        for trial in sorted(own, key=lambda t: _place(t, plan)):
+    What is finished stays, wherever it is.
+    """
+    sizes = _sizes_that_fit(plan, cost, left())
+    missed = None
+    for seed in plan.curve.seeds:
+        earlier = missed
+        if missed is None and cost.of_all(_together(plan, seed), sizes) > left():
+            missed = seed
+        for trial in _round(plan, seed):
             seconds = cost.of(trial, sizes)
-            if (trial in compared and not whole) or not take(trial, seconds):
-                dropped.append(_dropped(trial, seconds, left()))
+            if (missed is not None and seconds) or not take(trial, seconds):
+                dropped.append(_dropped(trial, seconds, left(), earlier))
     return sizes
+
+
+def _round(plan: Plan, seed: int) -> list[Trial]:
+    """A seed's trials of a curve, the most wanted first."""
+    own = [trial for trial in plan.curve.trials if trial.seed == seed]
+    return sorted(own, key=lambda trial: _place(trial, plan))
+
+
+def _together(plan: Plan, seed: int) -> list[Trial]:
+    """Those of a seed's trials that are of use together alone: the tuned ones and the prompts."""
+    own = _round(plan, seed)
+    return [trial for trial in own if trial.family in ("prompt", "fine_tune")] or own
+
+
+def _sizes_that_fit(plan: Plan, cost: _Cost, left: float) -> tuple[int, ...]:
+    """As many of the curve's sizes as fit for the first seed, two at least; all where no two fit."""
+    sizes, first = plan.curve.sizes, _together(plan, plan.curve.seeds[0])
+    fits = (n for n in range(len(sizes), 1, -1) if cost.of_all(first, sizes[:n]) <= left)
+    return sizes[: next(fits, len(sizes))]
 
 
 def _by_priority(trials: Sequence[Trial], plan: Plan) -> list[Trial]:
@@ -179,29 +219,47 @@ def _place(trial: Trial, plan: Plan) -> tuple:
     return {"fine_tune": 2, "floor": 3, "between": 4}[trial.family], 0
 
 
-def _dropped(trial: Trial, seconds: float, left: float) -> dict:
+def _dropped(trial: Trial, seconds: float, left: float, earlier: int | None = None) -> dict:
+    """`earlier` is the seed of a curve that didn't fit, where it came before this trial's."""
     together = " with the other arms of its seed" if trial.sizes else ""
+    why = (
+        f"{left:.0f} s of the budget were left for it{together}"
+        if earlier is None
+        else f"seed {earlier} before it didn't fit"
+    )
     return {
         "trial": trial.slug,
         "contender": trial.name,
         "seconds": seconds,
-        "reason": f"forecast to take {seconds:.0f} s, and {max(left, 0):.0f} s of the budget were "
-        f"left for it{together}",
+        "reason": f"forecast to take {seconds:.0f} s, and {why}",
     }
 
 
-def _check_something_fits(plan, order, dropped, cost: _Cost, seconds: float) -> None:
+def _check_something_fits(plan: Plan, order: Sequence[str], cost: _Cost, seconds: float) -> None:
     """Raises `UserError` where the budget holds no trial, or none of those with a model."""
-    by_slug = {trial.slug: trial for trial in plan.all_trials}
     telling = [t for t in plan.all_trials if t.model] or list(plan.all_trials)
-    if any(by_slug[slug] in telling for slug in order):
+    if any(trial.slug in order for trial in telling):
         return
-    smallest = plan.curve.sizes[:2] if plan.curve else None
-    shortest = min(telling, key=lambda trial: cost.of(trial, smallest))
-    told = max(1, round(cost.of(shortest, smallest)))
+    leaves = f"--budget leaves {seconds:.0f} s for trials, and"
+    own = [trial for trial in telling if not trial.sizes]
+    if not own:
+        raise UserError(f"{leaves} {_least_of_curve(plan, cost)}; give more")
+    shortest = min(own, key=cost.of)
+    told = max(1, round(cost.of(shortest)))
     raise UserError(
-        f"--budget leaves {max(seconds, 0):.0f} s for trials, and the shortest with a model "
-        f"({shortest.name}) is forecast to take {told} s; give more"
+        f"{leaves} the shortest with a model ({shortest.name}) is forecast to take {told} s; give more"
+    )
+
+
+def _least_of_curve(plan: Plan, cost: _Cost) -> str:
+    """What the least of a curve takes: the arms of its first seed at two sizes."""
+    sizes, arms = plan.curve.sizes[:2], _together(plan, plan.curve.seeds[0])
+    *others, last = dict.fromkeys(trial.name for trial in arms)
+    named = f"{', '.join(others)} and {last}" if others else last
+    seconds = max(1, round(cost.of_all(arms, sizes)))
+    return (
+        f"a curve takes two sizes of one seed at least ({named} at {sizes[0]} and {sizes[1]} rows), "
+        f"which are forecast to take {seconds} s"
     )
 
 
@@ -241,7 +299,8 @@ class Ledger:
     def goes_on(self) -> Allotted | None:
         """What an earlier start with the same budget had planned; None where there is none."""
         before = self._before
-        if before.get("said") != self.budget.said or not before.get("planned"):
+        same = all(before.get(key) == getattr(self.budget, key) for key in ("said", "seconds"))
+        if not same or not before.get("planned"):
             return None
         sizes = before["sizes"]
         return Allotted(
@@ -260,11 +319,15 @@ class Ledger:
         self.planned_seconds = found.seconds
         self.tick()
 
-    def tick(self) -> None:
-        """Count the time since the last tick as spent."""
+    def count(self) -> None:
+        """Count the time since it was last counted as spent."""
         now = time.monotonic()
         self.spent_seconds += now - self._since
         self._since = now
+
+    def tick(self) -> None:
+        """Count the time, and keep the account on disk."""
+        self.count()
         values = {k: v for k, v in asdict(self).items() if k not in ("folder", "budget")}
         told = asdict(self.budget) | values
         if self.budget.usd is not None:

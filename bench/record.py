@@ -193,10 +193,12 @@ def graded(forecasts: list[dict], outcomes: dict[str, dict]) -> list[dict]:
     """Forecasts beside what was then measured, with the error as a share of the measured value.
 
     The seconds of a trial that went on after an interruption aren't its own, so they aren't graded.
+    Those of a curve's trial are forecast anew where a budget left fewer sizes than it has.
     """
     found = []
     for forecast in forecasts:
         outcome = outcomes[forecast["trial"]]
+        forecast = forecast | {"seconds": _of_its_sizes(forecast, outcome)}
         measured = {"seconds": outcome.get("wall_seconds")}
         measured |= {key: _peak(key, [outcome], STAGES) for key in FORECAST_BYTES}
         grades = {}
@@ -210,6 +212,16 @@ def graded(forecasts: list[dict], outcomes: dict[str, dict]) -> list[dict]:
             }
         found.append(forecast | grades)
     return found
+
+
+def _of_its_sizes(forecast: dict, outcome: dict) -> dict | None:
+    """The forecast's seconds, of the sizes that a curve's trial went through."""
+    seconds, by_size = forecast["seconds"], forecast.get("by_size")
+    sizes = [str(size) for size in outcome.get("sizes", ())]
+    if not by_size or not sizes or set(sizes) == by_size.keys():
+        return seconds
+    share = (forecast["start_seconds"] + sum(by_size[n] for n in sizes)) / seconds["value"]
+    return {end: value * share for end, value in seconds.items()}
 
 
 def read_record(path: Path) -> dict:

@@ -419,16 +419,18 @@ def _ledger(folder: Path, budget: Budget | None) -> Ledger | None:
 def _allotted(folder: Path, plan: Plan, ledger: Ledger | None, new: bool) -> Allotted | None:
     """What the budget holds, told before anything of it is done; None without a budget.
 
-    A folder that is `new` is removed where the budget holds nothing.
+    A folder that is `new` is removed where the budget holds nothing; of another one everything stays
+    as it was.
     """
     if ledger is None:
         return None
     found = ledger.goes_on()  # what the same budget had planned stays planned
     if found is None:
-        ledger.tick()
-        done = [trial.slug for trial in plan.all_trials if _is_done(folder, trial)]
+        ledger.count()
+        done = [trial.slug for trial in plan.all_trials if _stands(folder, trial)]
+        points = {trial.slug: _sizes_done(folder, trial) for trial in plan.all_trials}
         try:
-            found = allot(plan, read_forecasts(folder), done, ledger.left)
+            found = allot(plan, read_forecasts(folder), done, ledger.left, points)
         except UserError:
             if new:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -449,7 +451,7 @@ def _allotted_lines(plan: Plan, budget: Budget, left: float, found: Allotted) ->
     names = {trial.slug: trial for trial in plan.all_trials}
     yield (
         f"budget {budget.said}: {len(found.order)} of {len(names)} trials fit, forecast to take "
-        f"{duration(found.seconds)} of the {duration(left)} that are left"
+        f"{duration(found.seconds)} of the {duration(max(left, 0.0))} that are left"
     )
     if found.dropped_sizes:
         yield f"  dropped sizes: {', '.join(map(str, found.dropped_sizes))}, so that one seed fits"
@@ -474,11 +476,24 @@ def _do_all(
     if allotted is not None:
         by_slug = {trial.slug: trial for trial in trials}
         for one in allotted.dropped:
-            _skip(folder, by_slug[one["trial"]], f"dropped by the budget: {one['reason']}")
+            trial, reason = by_slug[one["trial"]], one["reason"]
+            if not _stands(folder, trial):
+                _skip(folder, trial, f"dropped by the budget: {reason}")
         trials = tuple(by_slug[slug] for slug in allotted.order)
     for number, trial in enumerate(trials, start=1):
         _do(folder, trial, f"[{number}/{len(trials)}]", processes, ledger)
-    say(f"all trials done, {time.time() - started:.0f} s after this start")
+    left_out = [] if allotted is None else [one["trial"] for one in allotted.dropped]
+    left_out += [] if ledger is None else ledger.stopped
+    say(f"{_how_many(folder, plan, left_out)}, {time.time() - started:.0f} s after this start")
+
+
+def _how_many(folder: Path, plan: Plan, left_out: Sequence[str]) -> str:
+    """How many of the trials are done, where a budget left out some."""
+    if not left_out:
+        return "all trials done"
+    trials = plan.all_trials
+    done = sum(_is_done(folder, trial) for trial in trials)
+    return f"{done} of {len(trials)} trials done, {len(left_out)} left out by the budget"
 
 
 def _skip(folder: Path, trial: Trial, reason: str) -> None:
@@ -494,11 +509,11 @@ def _do(
     if _is_done(folder, trial):
         say(f"{place} {trial.name}: was done already")
         return
-    file.unlink(missing_ok=True)
     if ledger is not None and ledger.left <= 0:
         begun = "didn't go on" if _has_begun(folder, trial) else "didn't begin"
         _stop(folder, trial, place, ledger, begun)
         return
+    file.unlink(missing_ok=True)
     say(f"{place} {trial.name}" + (f" (seed {trial.seed})" if trial.seed else ""))
     (folder / "adapters" / trial.slug).mkdir(exist_ok=True)
     whole = not _has_begun(folder, trial)
@@ -535,7 +550,8 @@ def _stop(folder: Path, trial: Trial, place: str, ledger: Ledger, so: str) -> No
     ledger.stopped.append(trial.slug)
     ledger.tick()
     reason = f"the budget of {ledger.budget.said} was spent, so it {so}"
-    _skip(folder, trial, reason)
+    if not _stands(folder, trial):
+        _skip(folder, trial, reason)
     say(f"{place} {trial.name}: {reason}")
 
 
@@ -551,13 +567,23 @@ def _has_begun(folder: Path, trial: Trial) -> bool:
 
 
 def _is_done(folder: Path, trial: Trial) -> bool:
-    """Whether a trial's outcome and all of its answers are there, whole."""
+    """Whether a trial's outcome and all of its answers are there, whole, at each size that is left."""
+    left = sizes_left(folder, trial.sizes)
+    return _stands(folder, trial) and set(left) <= set(_sizes_done(folder, trial))
+
+
+def _sizes_done(folder: Path, trial: Trial) -> list[int]:
+    """The finished sizes of a curve's trial; none of another."""
+    return [size for size in trial.sizes if point_file(folder, trial.slug, size).exists()]
+
+
+def _stands(folder: Path, trial: Trial) -> bool:
+    """Whether a trial was done, whole, be it at fewer sizes of a curve than are left now."""
     outcome = read_or_none(folder / "outcomes" / f"{trial.slug}.json")
     if outcome is None or outcome.get("status") != "done":
         return False
     if trial.sizes:
-        left = sizes_left(folder, trial.sizes)
-        return all(point_file(folder, trial.slug, size).exists() for size in left)
+        return set(outcome.get("sizes", trial.sizes)) <= set(_sizes_done(folder, trial))
     whole = {"notes", "setup", "serving", "rows", "latencies_ms", "device"} <= outcome.keys()
     return whole and len(answers_in(folder / "answers" / f"{trial.slug}.jsonl")) == outcome["rows"]
 

@@ -1,5 +1,6 @@
 """A budget: what fits by forecast, in which order, what is dropped, and what is left of it."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -13,7 +14,8 @@ from bench.budget import Budget, Ledger, allot, parse
 from bench.curve import Wanted, make_curve
 from bench.plan import MODES, curve_plan, make_plan
 from bench.processes import SPENT, _within
-from bench.run import _do
+from bench.record import graded
+from bench.run import _allotted, _do, _do_all
 from scenarios.errors import UserError
 from scenarios.rows import Example, Split
 
@@ -117,9 +119,9 @@ def test_what_is_done_already_costs_nothing():
 # a learning curve
 
 
-def a_curve(seeds=3, sizes=(32, 64, 128)):
+def a_curve(seeds=3, sizes=(32, 64, 128), only=("few-shot", "lora")):
     wanted = Wanted(sizes, seeds)
-    curve = make_curve(wanted, SENTIMENT.task, SPLIT, "default", 0, "M", ("few-shot", "lora"))
+    curve = make_curve(wanted, SENTIMENT.task, SPLIT, "default", 0, "M", only)
     return curve_plan(SENTIMENT, SPLIT, MODES["default"], 0, "M", 1, curve)
 
 
@@ -136,6 +138,19 @@ def by_size(plan, start, **each):
     return found
 
 
+def zero_shot(plan, seconds):
+    [trial] = [t for t in plan.curve.trials if t.name == "zero-shot"]
+    known = {"seconds": {"value": seconds}, "by_size": {"0": seconds - 8}, "start_seconds": 8}
+    return [{"trial": trial.slug} | known]
+
+
+def sizes_done(plan, by_seed, *arms):
+    """The finished sizes of each trial, from those of its seed; of both compared arms if not of others."""
+    wanted = arms or ("few-shot", "lora")
+    return {t.slug: by_seed[t.seed] for t in plan.curve.trials
+            if t.name in wanted and t.seed in by_seed}  # fmt: skip
+
+
 def test_a_curve_drops_whole_rounds_of_seeds_from_the_last():
     """A round is 224 rows at 1 s and at 0.1 s, and two starts of 8 s: 262.4 s; 600 s hold two."""
     plan = a_curve()
@@ -143,7 +158,7 @@ def test_a_curve_drops_whole_rounds_of_seeds_from_the_last():
     assert {seed for name, seed in names(plan, found) if name == "lora"} == {0, 1}
     assert {seed for name, seed in names(plan, found) if name == "few-shot"} == {0, 1}
     assert names(plan, found)[:2] == [("lora", 0), ("few-shot", 0)]
-    assert {d["contender"] for d in found.dropped} == {"lora", "few-shot"}
+    assert {d["contender"] for d in found.dropped} == {"lora", "few-shot", "tf-idf"}
     assert all("with the other arms of its seed" in d["reason"] for d in found.dropped)
     assert found.sizes is None
 
@@ -159,9 +174,76 @@ def test_where_one_seed_doesnt_fit_the_largest_sizes_go():
 
 
 def test_a_curve_isnt_cut_to_one_size():
+    """32 and 64 rows are 96 s for each arm, and two starts of 8 s: 208 s in all."""
     plan = a_curve()
-    with pytest.raises(UserError, match=r"--budget leaves 60 s for trials"):
-        allot(plan, by_size(plan, 8, lora=1.0, few_shot=1.0), (), 60)
+    known = by_size(plan, 8, lora=1.0, few_shot=1.0)
+    with pytest.raises(UserError) as refused:
+        allot(plan, known, (), 60)
+    assert str(refused.value) == (
+        "--budget leaves 60 s for trials, and a curve takes two sizes of one seed at least (lora and "
+        "few-shot at 32 and 64 rows), which are forecast to take 208 s; give more"
+    )
+    with pytest.raises(UserError):
+        allot(plan, known, (), 207.9)
+    assert allot(plan, known, (), 208).sizes == (32, 64)
+
+
+def test_no_seed_is_kept_after_one_that_doesnt_fit():
+    """Zero-shot's 38 s are in seed 0's round alone: 38 + 121.6 s at two sizes don't fit in 130."""
+    plan = a_curve(only=("zero-shot", "few-shot", "lora"))
+    known = by_size(plan, 8, lora=1.0, few_shot=0.1) + zero_shot(plan, 38)
+    with pytest.raises(UserError, match=r"\(lora, few-shot and zero-shot at .* take 160 s"):
+        allot(plan, known, (), 130)
+
+
+def test_a_seed_that_is_dearer_isnt_passed_over_for_a_later_one():
+    """130 s hold what seed 2 lacks, 121.6 s, but seed 1 lacks more, and comes first."""
+    plan = a_curve()
+    known = by_size(plan, 8, lora=1.0, few_shot=0.1)
+    points = sizes_done(plan, {0: (32, 64, 128), 1: (), 2: (128,)})
+    found = allot(plan, known, (), 130, points)
+    assert {seed for _, seed in names(plan, found)} == {0}
+    [reason] = {d["reason"] for d in found.dropped if d["trial"].endswith("lora-s2")}
+    assert reason == "forecast to take 104 s, and seed 1 before it didn't fit"
+
+
+def test_no_size_is_dropped_from_a_run_whose_curve_doesnt_fit_at_all():
+    """The run's arms take 70 of 100 s; two sizes of one seed take 208."""
+    plan = dataclasses.replace(run_plan(), curve=a_curve().curve)
+    known = forecasts(plan, zero_shot=10, few_shot=20, lora=30)
+    found = allot(plan, known + by_size(plan, 8, lora=1.0, few_shot=1.0), (), 100)
+    assert [name for name, _ in names(plan, found)] == [
+        "lora", "few-shot", "zero-shot", "majority", "tf-idf",
+    ]  # fmt: skip
+    assert (found.sizes, found.dropped_sizes) == (None, ())
+
+
+def test_finished_sizes_cost_nothing():
+    """What seed 0 lacks: 128 rows at 1.1 s and two starts, 156.8 s; TF-IDF takes its 5 s."""
+    plan = a_curve(seeds=1)
+    points = sizes_done(plan, {0: (32, 64)})
+    found = allot(plan, by_size(plan, 8, lora=1.0, few_shot=0.1), (), 162, points)
+    assert found.sizes is None
+    assert found.seconds == pytest.approx(156.8 + 5)
+
+
+def test_where_the_largest_size_doesnt_fit_what_is_finished_stays():
+    """100 s don't hold the 156.8 s of 128 rows, and 32 and 64 rows are there already."""
+    plan = a_curve()
+    points = sizes_done(plan, {0: (32, 64)}, "tf-idf", "few-shot", "lora")
+    found = allot(plan, by_size(plan, 8, lora=1.0, few_shot=0.1), (), 100, points)
+    assert (found.sizes, found.seconds) == ((32, 64), 0)
+    assert {seed for _, seed in names(plan, found)} == {0}
+
+
+@pytest.mark.parametrize("seconds", [0, -20])
+def test_a_budget_that_is_spent_keeps_what_is_done_and_drops_the_rest(seconds):
+    plan = run_plan(only=("few-shot", "lora"))
+    majority = next(t.slug for t in plan.trials if t.name == "majority")
+    found = allot(plan, forecasts(plan, few_shot=40, lora=160), (majority,), seconds)
+    assert names(plan, found) == [("majority", 0)]
+    assert found.seconds == 0
+    assert {d["contender"] for d in found.dropped} == {"lora", "few-shot", "tf-idf"}
 
 
 # what is spent
@@ -187,6 +269,7 @@ def test_the_same_budget_goes_on_with_what_it_had_planned_and_another_plans_anew
     ledger.take_in(planned)
     assert Ledger(tmp_path, Budget("1m", 60.0)).goes_on() == planned
     assert Ledger(tmp_path, Budget("2m", 120.0)).goes_on() is None
+    assert Ledger(tmp_path, Budget("1m", 61.0)).goes_on() is None
     assert budget.sizes_left(tmp_path, (0,)) == [0]
     assert budget.sizes_left(tmp_path, (32, 64, 128)) == [32, 64]
 
@@ -223,3 +306,109 @@ def test_a_trial_that_the_budget_doesnt_reach_is_told_and_its_finished_sizes_cou
         for so in ("didn't go on", "didn't begin")
     ]  # fmt: skip
     assert ledger.stopped == [begun.slug, other.slug]
+
+
+# going on in a folder
+
+
+@pytest.fixture
+def begun(tmp_path):
+    """A folder where 130 s held seed 0 at 32 and 64 rows, all of which is finished."""
+    plan = a_curve()
+    for part in ("outcomes", "points", "fitted", "adapters"):
+        (tmp_path / part).mkdir()
+    known = by_size(plan, 8, lora=1.0, few_shot=0.1)
+    (tmp_path / "forecasts.json").write_text(json.dumps(known))
+    found = _allotted(tmp_path, plan, Ledger(tmp_path, Budget("130s", 130.0)), False)
+    assert found.sizes == (32, 64)
+    for trial in plan.curve.trials[:3]:
+        finish(tmp_path, trial, (32, 64))
+    return tmp_path, plan
+
+
+def finish(folder, trial, sizes):
+    for size in sizes:
+        (folder / "points" / f"{trial.slug}-n{size}.json").write_text("{}")
+    outcome = {"status": "done", "sizes": list(sizes)}
+    (folder / "outcomes" / f"{trial.slug}.json").write_text(json.dumps(outcome))
+
+
+def outcome_of(folder, trial):
+    return json.loads((folder / "outcomes" / f"{trial.slug}.json").read_text())
+
+
+def test_a_refused_budget_leaves_the_kept_one_as_it_was(begun):
+    folder, plan = begun
+    for trial in plan.curve.trials[:3]:
+        (folder / "outcomes" / f"{trial.slug}.json").unlink()
+        (folder / "points" / f"{trial.slug}-n64.json").unlink()
+    before = (folder / "budget.json").read_text()
+    with pytest.raises(UserError, match=r"--budget leaves 15 s .* forecast to take 86 s"):
+        _allotted(folder, plan, Ledger(folder, Budget("15s", 15.0)), False)
+    assert (folder / "budget.json").read_text() == before
+    assert Ledger(folder, Budget("130s", 130.0)).goes_on().sizes == (32, 64)
+
+
+@pytest.mark.parametrize(("spent", "left"), [(120.0, "20 s"), (150.0, "0 s")])
+def test_a_budget_that_holds_nothing_more_ends_with_what_is_done(begun, capsys, spent, left):
+    """Of 140 s 20 are left, or none: neither 128 rows of seed 0 nor seed 1 fit them."""
+    folder, plan = begun
+    ledger = Ledger(folder, Budget("140s", 140.0))
+    ledger.spent_seconds = spent
+    _do_all(folder, plan, None, _allotted(folder, plan, ledger, False), ledger)
+    statuses = [outcome_of(folder, trial)["status"] for trial in plan.curve.trials]
+    assert statuses == ["done"] * 3 + ["skipped"] * 6
+    assert budget.sizes_left(folder, (32, 64, 128)) == [32, 64]
+    said = capsys.readouterr().err.splitlines()
+    assert (
+        f"budget 140s: 3 of 9 trials fit, forecast to take 0 s of the {left} that are left" in said
+    )
+    assert said[-1].startswith("3 of 9 trials done, 6 left out by the budget, ")
+
+
+def test_a_finished_trial_stays_where_a_budget_drops_its_further_sizes(begun):
+    """170 s hold 128 rows of seed 0; seed 1 was finished at 32 rows, and its further sizes go."""
+    folder, plan = begun
+    other = plan.curve.trials[3:6]
+    for trial in other:
+        finish(folder, trial, (32,))
+    found = _allotted(folder, plan, Ledger(folder, Budget("170s", 170.0)), False)
+    assert found.sizes is None
+    assert {d["trial"] for d in found.dropped} >= {trial.slug for trial in other}
+    ledger = Ledger(folder, Budget("170s", 170.0))
+    ledger.spent_seconds = 171.0
+    _do_all(folder, plan, None, found, ledger)
+    assert [outcome_of(folder, t) for t in other] == [{"status": "done", "sizes": [32]}] * 3
+    assert outcome_of(folder, plan.curve.trials[0]) == {"status": "done", "sizes": [32, 64]}
+    assert ledger.stopped == list(found.order)
+
+
+def test_a_run_without_anything_left_out_says_that_all_is_done(tmp_path, capsys):
+    plan = a_curve(seeds=1)
+    for part in ("outcomes", "points"):
+        (tmp_path / part).mkdir()
+    for trial in plan.curve.trials:
+        finish(tmp_path, trial, (32, 64, 128))
+    _do_all(tmp_path, plan, None, None, None)
+    assert capsys.readouterr().err.splitlines()[-1].startswith("all trials done, ")
+
+
+def test_a_trial_with_fewer_sizes_is_graded_by_those(begun):
+    """Of 232 s, 32 and 64 rows and the start are 104; 130 s were taken, within 104 x 1.5."""
+    _, plan = begun
+    [trial] = [t for t in plan.curve.trials if t.slug.endswith("lora-s0")]
+    forecast = {
+        "trial": trial.slug, "contender": "lora", "reason": "", "start_seconds": 8,
+        "seconds": {"value": 232.0, "low": 232 / 1.5, "high": 232 * 1.5},
+        "by_size": {"32": 32.0, "64": 64.0, "128": 128.0},
+        "peak_resident_bytes": None, "peak_gpu_bytes": None,
+    }  # fmt: skip
+
+    def grades(*sizes):
+        outcome = {"status": "done", "sizes": sizes, "wall_seconds": 130.0}
+        [found] = graded([forecast], {trial.slug: outcome})
+        return found["seconds"], found["seconds_error"], found["seconds_held"]
+
+    value = pytest.approx({"value": 104.0, "low": 104 / 1.5, "high": 156.0})
+    assert grades(32, 64) == (value, pytest.approx(104 / 130 - 1), True)
+    assert grades(32, 64, 128) == (forecast["seconds"], pytest.approx(232 / 130 - 1), False)

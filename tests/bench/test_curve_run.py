@@ -143,7 +143,9 @@ def test_a_budget_too_small_for_one_trial_is_told_before_anything_runs(
 def test_a_budget_drops_seeds_and_says_so_and_a_larger_one_goes_on(
     tmp_path, small_scenario, tiny_model
 ):
-    """A hundred seeds fit no such budget; what the first start finished is there for the second."""
+    """A hundred seeds fit no such budget; what the first start finished is there for the others, be
+    they of a budget that is spent or of a larger one.
+    """
     arguments = ("--only", "few-shot,lora", "--sizes", "8,16", "--seeds", "100", "--out", "out",
                  "--json")  # fmt: skip
     done = curve(tmp_path, tiny_model, *arguments, "--budget", "35s")
@@ -156,6 +158,13 @@ def test_a_budget_drops_seeds_and_says_so_and_a_larger_one_goes_on(
     points = tmp_path / "out" / "points"
     before = {file.name: file.stat().st_mtime_ns for file in points.glob("*.json")}
     assert any("lora" in name for name in before)
+    spent = curve(tmp_path, tiny_model, *arguments, "--budget", "10s")
+    assert spent.returncode == 0, spent.stderr
+    left = json.loads(spent.stdout)["curve"]
+    assert left["arms"] == found["curve"]["arms"]
+    outcomes = [[trial["outcome"] for trial in one["trials"]] for one in (found["curve"], left)]
+    assert all(b == a for a, b in zip(*outcomes, strict=True) if a["status"] == "done")
+    assert "left out by the budget, " in spent.stderr
     again = curve(tmp_path, tiny_model, *arguments, "--budget", "1m")
     assert again.returncode == 0, again.stderr
     more = json.loads(again.stdout)["budget"]
