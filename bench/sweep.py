@@ -426,7 +426,7 @@ def _choice(leading: Sequence[str]) -> str:
 def _visible(comparisons: Sequence[dict]) -> str:
     """The smallest difference that the test rows could have shown, of several pairs in any of them."""
     needed = max((c["smallest_visible"] or 0.0 for c in comparisons), default=0.0)
-    if not needed:
+    if needed < 0.0005:  # arms that answer alike show nothing, and no 0.0 points
         return ""
     return (
         f"; these {comparisons[0]['n']:,} test rows could show a difference of about "

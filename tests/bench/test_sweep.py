@@ -316,7 +316,7 @@ def test_of_several_pairs_the_one_that_needs_the_largest_difference_is_told():
     plan = swept("rank=2,4,8,16")
     names = list(plan.sweep["variants"])
     pairs = [compared((names[0], name), 0.0, 1.0, half)
-             for name, half in zip(names[1:], (0.01, 0.03, 0.0), strict=True)]  # fmt: skip
+             for name, half in zip(names[1:], (0.01, 0.03, 1e-17), strict=True)]  # fmt: skip
     scores = (0.9, 0.1, 0.1, 0.1)
     entries = [entry(name, score) for name, score in zip(names, scores, strict=True)]
     [of] = outcome_of(plan, entries, pairs)["contenders"]
