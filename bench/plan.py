@@ -111,6 +111,10 @@ class Plan:
     sweep: dict | None = None
     forgetting: bool = False
 
+    def __post_init__(self) -> None:
+        if any(trial.label_noise for trial in self.trials):
+            check_judged_apart(self, "--label-noise")
+
     @property
     def all_trials(self) -> tuple[Trial, ...]:
         """The run's own and the curve's."""
@@ -189,6 +193,26 @@ def make_plan(
         family=tuple(_pairs(trials)),
         choosing=_choosing(splits, scenario.task),
         asked=asked,
+    )
+
+
+def check_judged_apart(plan: Plan, option: str) -> None:
+    """Raises `UserError` where training rows choose by cross-validation, and so judge themselves.
+
+    An option that changes the training rows would change the judges with them.
+    """
+    if not plan.choosing["folds"]:
+        return
+    if plan.rows["counts"].get("folds"):
+        way = "leave out --cross-fit, or bring more rows"
+    else:
+        from bench.run import fewest_to_choose_on  # which imports this module
+
+        fewest = fewest_to_choose_on(Scenario.model_validate(plan.scenario).task)
+        way = f"set validation_rows to {fewest} or more in [task], or bring more rows"
+    raise UserError(
+        f"{option} needs validation rows of its own, and here the training rows choose by "
+        f"cross-validation; {way}"
     )
 
 

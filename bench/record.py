@@ -275,10 +275,15 @@ def _results(folder, plan: Plan, test: Sequence[Example], outcomes) -> dict[str,
         if any(found.keys() != places.keys() for found in answers):
             raise UserError(f"answers of {name} are missing in '{folder}'; start a new run")
         predicted = np.stack([texts([found[id_] for id_ in places]) for found in answers])
-        chosen = [outcomes[t.slug]["notes"].get("validation_score") for own in done for t in own]
-        score = None if None in chosen else float(np.mean(chosen))
+        score = _mean_score([outcomes[t.slug] for own in done for t in own])
         results[name] = Results(name, trials[0].family, trials[0].model, predicted, score)
     return results
+
+
+def _mean_score(done: Sequence[dict]) -> float | None:
+    """On the rows that choose, over a contender's trials; None where one has no score."""
+    scores = [outcome["notes"].get("validation_score") for outcome in done]
+    return None if None in scores else float(np.mean(scores))
 
 
 def answers_in(file: Path) -> dict[str, str]:
@@ -372,7 +377,7 @@ def _forgot_less(plan: Plan, outcomes: dict[str, dict]) -> list[dict]:
 
 
 def _measured(done: list[dict], usd_per_hour: float | None) -> dict:
-    """Medians over a contender's trials of what the meter saw."""
+    """What a contender's trials reached where they chose, and medians of what the meter saw."""
     latencies = np.concatenate([outcome["latencies_ms"] for outcome in done])
     answered = [o["rows"] / o["serving"]["seconds"] for o in done if o["serving"]["seconds"] > 0]
     throughput = float(np.median(answered))
@@ -385,7 +390,7 @@ def _measured(done: list[dict], usd_per_hour: float | None) -> dict:
     setup_seconds = float(np.median([o["setup"]["seconds"] for o in done]))
     notes = done[0]["notes"]
     return {
-        "validation_score": notes.get("validation_score"),
+        "validation_score": _mean_score(done),
         "p50_latency_ms": float(np.percentile(latencies, 50)),
         "p95_latency_ms": float(np.percentile(latencies, 95)),
         "p95_latency_interval_ms": statistics.quantile_interval(latencies.tolist(), 0.95),

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from itertools import product
+from math import prod
 from typing import get_origin, get_type_hints
 
 from bench import models, noise, registry
-from bench.plan import Plan, Trial, parse_settings, slug_of
+from bench.plan import Plan, Trial, check_judged_apart, parse_settings, slug_of
 from bench.targets import check_targets
 from bench.verdict import percent_of, withheld
 from scenarios.errors import UserError, unknown
@@ -26,7 +27,10 @@ LEVEL = 0.05
 
 @dataclass(frozen=True)
 class Axis:
-    """What is varied, by the name that people type, and its values as they typed them."""
+    """What is varied, by the name that people type, and its values as they typed them.
+
+    A name like `lora.rank` is of one contender, where others are varied beside it.
+    """
 
     name: str
     values: tuple[str, ...]
@@ -45,7 +49,7 @@ def sweep_of(scenario: Scenario, vary: Sequence[str], only: Sequence[str]) -> Sw
     """The sweep that the options ask for, or else the scenario's own.
 
     Raises `UserError` for what isn't `NAME=VALUE,VALUE`, an axis that no contender has, a value that
-    it can't take, and where nothing is varied.
+    it can't take, a setting that is varied twice, and where nothing is varied.
     """
     own = scenario.sweep
     only = tuple(only) or (own.only if own else ()) or ("lora",)
@@ -60,9 +64,25 @@ def sweep_of(scenario: Scenario, vary: Sequence[str], only: Sequence[str]) -> Sw
     names = [axis.name for axis in axes]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise UserError(f"--vary names {twice} twice; give all of its values at once")
+    for kind in kinds:
+        _check_settings_apart(kind, names)
     if all(len(axis.values) == 1 for axis in axes):
         raise UserError("every --vary has one value, so there is nothing to compare; give two")
     return Sweep(axes, only, own.claim if own else None)
+
+
+def _check_settings_apart(kind: str, names: Sequence[str]) -> None:
+    """Raises `UserError` for two axes that are one setting of a contender."""
+    seen: dict[str, str] = {}
+    for name in names:
+        setting = _setting(kind, name)
+        if setting in seen:
+            raise UserError(
+                f"--vary {seen[setting]} and --vary {name} are the same setting of {kind}; give all "
+                "of its values under one name"
+            )
+        if setting:
+            seen[setting] = name
 
 
 def axis_names(kinds: Iterable[str]) -> list[str]:
@@ -74,6 +94,23 @@ def axis_names(kinds: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def _of_one(name: str, kinds: Sequence[str]) -> str:
+    """A name like `lora.rank`, without the contender where no other is varied; others as they are.
+
+    Raises `UserError` for a contender that isn't varied, and for what is no setting of it.
+    """
+    kind, dot, setting = name.partition(".")
+    if not dot:
+        return name
+    if kind not in kinds:
+        raise UserError(
+            f"--vary {name}: {kind} isn't varied, but {', '.join(kinds)}; name it in --only"
+        )
+    if not _setting(kind, setting):
+        raise unknown(f"setting of {kind}", setting, axis_names([kind])[len(OF_ROWS) :])
+    return setting if set(kinds) == {kind} else name
+
+
 def _axis(text: str, kinds: Sequence[str]) -> Axis:
     name, equals, given = text.partition("=")
     name = name.strip().replace("_", "-")
@@ -82,6 +119,7 @@ def _axis(text: str, kinds: Sequence[str]) -> Axis:
         raise UserError(f"--vary takes NAME=VALUE,VALUE, not '{text}'")
     if len(set(values)) < len(values):
         raise UserError(f"--vary {name} holds the same value twice")
+    name = _of_one(name, kinds)
     having = [kind for kind in kinds if _setting(kind, name)]
     if name not in OF_ROWS and not having:
         raise unknown("axis", name, axis_names(kinds))
@@ -117,7 +155,10 @@ def _of_rows(name: str, value: str) -> int | float:
 def _setting(kind: str, axis: str) -> str | None:
     """The contender's setting of an axis: its name, or for lists of candidates also the singular."""
     known = {field.name for field in fields(registry.contender(kind))}
-    name = axis.replace("-", "_")
+    named, _, own = axis.rpartition(".")
+    if named not in ("", kind):
+        return None
+    name = own.replace("-", "_")
     plurals = [f"{name}s", f"{name.removesuffix('y')}ies"]
     lists = [plural for plural in plurals if plural in known and _is_list(kind, plural)]
     return name if name in known else next(iter(lists), None)
@@ -148,7 +189,8 @@ def widened(plan: Plan, sweep: Sweep, splits: Sequence[Split]) -> Plan:
 
     Floors that weren't named stay as they are. There is no primary comparison: each combination is
     held against its contender's first, as exploratory. Raises `UserError` for more rows than there
-    are, and for targets that the model hasn't.
+    are, too many combinations, targets that the model hasn't, and for rows or wrong labels that are
+    varied where the training rows choose.
     """
     _check_rows(plan, sweep, splits)
     named = {name.strip() for name in sweep.only}
@@ -160,8 +202,7 @@ def widened(plan: Plan, sweep: Sweep, splits: Sequence[Split]) -> Plan:
             trials += own
             continue
         axes = [a for a in sweep.axes if a.name in OF_ROWS or _setting(own[0].kind, a.name)]
-        for values in product(*(axis.values for axis in axes)):
-            chosen = {axis.name: value for axis, value in zip(axes, values, strict=True)}
+        for chosen in _combinations(axes):
             told = ",".join(f"{axis}={value}" for axis, value in chosen.items())
             variant = f"{name}[{told}]" if told else name
             variants[variant] = {"contender": name, "values": chosen}
@@ -186,11 +227,25 @@ def widened(plan: Plan, sweep: Sweep, splits: Sequence[Split]) -> Plan:
     )
 
 
+def _combinations(axes: Sequence[Axis]) -> list[dict[str, str]]:
+    """Each value of each axis with each of the others. Raises `UserError` for too many."""
+    count = prod(len(axis.values) for axis in axes)
+    if count > MOST_TRIALS:
+        raise UserError(
+            f"{count:,} combinations are more than a sweep takes ({MOST_TRIALS} trials); give fewer "
+            "values"
+        )
+    names = [axis.name for axis in axes]
+    return [dict(zip(names, values, strict=True)) for values in product(*(a.values for a in axes))]
+
+
 def _check_rows(plan: Plan, sweep: Sweep, splits: Sequence[Split]) -> None:
     at_hand = min(len(split.train) for split in splits)
     labels = len(plan.scenario["task"]["labels"])
     task = Scenario.model_validate(plan.scenario).task
     for axis in sweep.axes:
+        if axis.name in OF_ROWS:
+            check_judged_apart(plan, f"--vary {axis.name}")
         for value in axis.values:
             if axis.name == ROWS and int(value) > at_hand:
                 raise UserError(
@@ -203,21 +258,23 @@ def _check_rows(plan: Plan, sweep: Sweep, splits: Sequence[Split]) -> None:
 
 
 def _drawn(own: Sequence[Trial], values: Mapping[str, str], plan: Plan) -> list[Trial]:
-    """A contender's trials; where wrong labels are drawn, chance decides every contender."""
+    """A contender's trials; where wrong labels are drawn, every contender has each seed asked for."""
     noisy = float(values.get(NOISE, own[0].label_noise)) > 0
-    seeds = dict.fromkeys(trial.seed for trial in plan.trials)
-    if not noisy or len({trial.seed for trial in own}) == len(seeds):
+    if not noisy:
         return list(own)
+    seeds = plan.asked["seeds"] or range(plan.seed, plan.seed + plan.mode["seeds"])
     return [replace(own[0], seed=seed) for seed in seeds]
 
 
 def _varied(trial: Trial, name: str, values: Mapping[str, str]) -> Trial:
     """A trial at a combination. Alpha stays twice the rank, unless it is varied by itself."""
-    settings = dict(trial.settings)
-    for axis, value in values.items():
-        if axis not in OF_ROWS:
-            settings[_setting(trial.kind, axis)] = _checked(trial.kind, axis, value)
-    if "rank" in values and "alpha" not in values and "alpha" in settings:
+    varied = {
+        _setting(trial.kind, axis): _checked(trial.kind, axis, value)
+        for axis, value in values.items()
+        if axis not in OF_ROWS
+    }
+    settings = trial.settings | varied
+    if "rank" in varied and "alpha" not in varied and "alpha" in settings:
         ratio = trial.settings["alpha"] / trial.settings["rank"]
         settings["alpha"] = max(1, round(ratio * settings["rank"]))
     return replace(
@@ -297,7 +354,8 @@ def _of_contender(contender: str, variants: Sequence[str], done: dict, pairs: di
     """Which combinations do better or worse than the first, and which of them is the winner.
 
     The winner is the combination that validation rows choose, where the test rows tell it from
-    the first (or, if it is the first, tell all others from it); else there is none.
+    the first (or, if it is the first, tell all others from it); else there is none. They choose the
+    one with the highest score, and none where several share it or none has a score.
     """
     first, *others = variants
     told = {name: _told_apart(pairs.get((first, name))) for name in others}
@@ -305,18 +363,29 @@ def _of_contender(contender: str, variants: Sequence[str], done: dict, pairs: di
         answer: [name for name, found in told.items() if found == answer]
         for answer in ("better", "worse", "cant_tell")
     }
-    scored = [name for name in variants if name in done]
-    chosen = max(scored, key=lambda name: done[name]["validation_score"] or 0.0, default=None)
+    ended = [name for name in variants if name in done]
+    leading = _leading({name: done[name]["validation_score"] for name in ended})
+    chosen = leading[0] if len(leading) == 1 else None
     wins = chosen in lists["better"] if chosen != first else others == lists["worse"]
     winner = chosen if chosen and others and wins else None
-    return {
-        "contender": contender,
-        "first": first,
-        **lists,
-        "chosen": chosen,
-        "winner": winner,
-        "sentence": _sentence(contender, first, others, lists, chosen, winner, pairs),
-    }
+    found = {
+        "contender": contender, "first": first, **lists, "chosen": chosen, "winner": winner,
+    }  # fmt: skip
+    if not others:
+        sentence = f"{contender}: none of what was varied is a setting of its own."
+    elif not ended:
+        sentence = f"{contender}: no combination ended well, so nothing can be told."
+    else:
+        against = {name: pairs[first, name] for name in others if (first, name) in pairs}
+        sentence = _sentence(found, leading, against)
+    return {**found, "sentence": sentence}
+
+
+def _leading(scores: Mapping[str, float | None]) -> list[str]:
+    """Those with the highest score; means over seeds that differ by rounding alone are equal."""
+    known = {name: score for name, score in scores.items() if score is not None}
+    best = max(known.values(), default=0.0)
+    return [name for name, score in known.items() if best - score < 1e-9]
 
 
 def _told_apart(comparison: dict | None) -> str:
@@ -326,26 +395,42 @@ def _told_apart(comparison: dict | None) -> str:
     return "better" if comparison["difference"] > 0 else "worse"
 
 
-def _sentence(contender, first, others, lists, chosen, winner, pairs) -> str:
-    if not others:
-        return f"{contender}: none of what was varied is a setting of its own."
-    if chosen is None:
-        return f"{contender}: no combination ended well, so nothing can be told."
+def _sentence(found: dict, leading: Sequence[str], against: Mapping[str, dict]) -> str:
+    """What is said of a contender's combinations; `against` are comparisons with the first."""
+    first, chosen, winner = found["first"], found["chosen"], found["winner"]
     if winner == first:
         return f"{first} wins: every other combination does worse."
     if winner:
-        return f"{winner} wins: {_interval(pairs[first, winner])} against {first}."
-    told = [
-        f"{len(lists[answer])} {word}"
-        for answer, word in (("better", "better"), ("worse", "worse"))
-        if lists[answer]
-    ]
+        return f"{winner} wins: {_interval(against[winner])} against {first}."
+    told = [f"{len(found[word])} {word}" for word in ("better", "worse") if found[word]]
     beside = f"; of the others {' and '.join(told)} than {first}" if told else ""
-    against = pairs.get((first, chosen))
-    seen = f", {_interval(against)} against {first}" if against else ""
+    seen = f", {_interval(against[chosen])} against {first}" if chosen in against else ""
+    asked = [against[chosen]] if chosen in against else list(against.values())
     return (
-        f"{contender}: can't tell which combination is best; validation rows choose {chosen}"
-        f"{seen}{beside}."
+        f"{found['contender']}: can't tell which combination is best; {_choice(leading)}{seen}{beside}"
+        f"{_visible(asked)}."
+    )
+
+
+def _choice(leading: Sequence[str]) -> str:
+    """What validation rows choose, or why they choose nothing."""
+    if not leading:
+        return "no validation rows choose here, since no combination has a score on them"
+    if len(leading) > 1:
+        return (
+            f"validation rows choose none, since {len(leading)} combinations share the best score"
+        )
+    return f"validation rows choose {leading[0]}"
+
+
+def _visible(comparisons: Sequence[dict]) -> str:
+    """The smallest difference that the test rows could have shown, of several pairs in any of them."""
+    needed = max((c["smallest_visible"] or 0.0 for c in comparisons), default=0.0)
+    if needed < 0.0005:  # arms that answer alike show nothing, and no 0.0 points
+        return ""
+    return (
+        f"; these {comparisons[0]['n']:,} test rows could show a difference of about "
+        f"{needed * 100:.1f} points (before the adjustment)"
     )
 
 
@@ -415,6 +500,7 @@ def verdict_of(
                "would_settle": None}  # fmt: skip
     used = [t.model for t in plan.trials if t.model]
     on = f"{', '.join(dict.fromkeys(used))} on " if used else ""
+    apart = " Those of what was forgotten aren't adjusted." if plan.forgetting else ""
     seeds = max(
         len({t.seed for t in plan.trials if t.name == name}) for name in plan.sweep["variants"]
     )
@@ -425,6 +511,6 @@ def verdict_of(
         "overall": quality,
         "scope": f"This speaks of {on}{rows:,} test rows of '{plan.scenario['title']}' in "
         f"{groups:,} groups, with {seeds} seed{'s' if seeds > 1 else ''}. All comparisons are "
-        "exploratory, their p-values adjusted after Holm.",
+        f"exploratory, their p-values adjusted after Holm.{apart}",
         "exploratory": None,
     }

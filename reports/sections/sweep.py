@@ -52,8 +52,8 @@ def _combinations(record: dict, swept: dict) -> Table:
         )
     columns = ("contender", *axes, metric, "validation rows", "set-up", "memory", "adapter")
     caption = (
-        "Combinations of the sweep, with intervals on the test rows; set-up is choosing and training, "
-        "memory the peak of a trial's own processes"
+        "Combinations of the sweep, with intervals on the test rows; validation rows are the mean over "
+        "the seeds, set-up is choosing and training, memory the peak of a trial's own processes"
     )
     return Table(caption, columns, tuple(rows), frozenset(range(1, len(columns))))
 

@@ -1,5 +1,6 @@
 """A sweep: every combination once, each against the first, and a claim held against what was seen."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ import pytest
 
 import scenarios
 from bench.plan import MODES, make_plan
+from bench.run import Request, prepare
 from bench.sweep import Axis, Sweep, axis_names, outcome_of, sweep_of, verdict_of, widened
 from scenarios.errors import UserError
 from scenarios.rows import Example, Split
@@ -87,6 +89,14 @@ def test_where_wrong_labels_are_drawn_every_contender_has_the_seeds():
     assert seeds == {"tf-idf[label-noise=0]": [0], "tf-idf[label-noise=0.2]": [0, 1]}
 
 
+def test_wrong_labels_are_drawn_by_each_seed_where_nothing_else_is_left_to_chance():
+    plan = swept("label-noise=0,0.4", only=("tf-idf",), seeds=(5, 6, 7))
+    seeds = [(t.name, t.seed) for t in plan.trials[1:]]
+    assert seeds == [("tf-idf[label-noise=0]", 0)] + [
+        ("tf-idf[label-noise=0.4]", seed) for seed in (5, 6, 7)
+    ]
+
+
 @pytest.mark.parametrize(
     ("vary", "line"),
     [
@@ -107,11 +117,106 @@ def test_where_wrong_labels_are_drawn_every_contender_has_the_seeds():
         (["label-noise=0,1"], "--vary label-noise=1: a share of the labels, from 0 to below 1"),
         (["label-noise=0,much"], "--vary label-noise takes a share such as 0.2, not 'much'"),
         (["rank=" + ",".join(map(str, range(1, 21))), "epochs=" + ",".join(map(str, range(1, 21)))],
-         "402 trials are more than a sweep takes (200); give fewer values"),
+         "400 combinations are more than a sweep takes (200 trials); give fewer values"),
+        (["rank=" + ",".join(map(str, range(1, 201)))],
+         "202 trials are more than a sweep takes (200); give fewer values"),
+        (["learning-rate=1e-4,1e-3", "learning-rates=1e-4,1e-2"],
+         "--vary learning-rate and --vary learning-rates are the same setting of lora; give all of its values under one name"),
+        (["dora.rank=4,8"], "--vary dora.rank: dora isn't varied, but lora; name it in --only"),
+        (["lora.rnk=4,8"], "no setting of lora named 'rnk'; did you mean 'rank'?"),
+        (["lora.rank=4,8", "rank=16"], "--vary names rank twice; give all of its values at once"),
     ],
 )  # fmt: skip
 def test_what_can_not_be_varied_is_told_in_a_line(vary, line):
     assert complaint(*vary).startswith(line)
+
+
+def test_a_million_combinations_are_refused_before_one_is_built():
+    many = ",".join(map(str, range(1, 1001)))
+    begun = time.monotonic()
+    assert complaint(f"rank={many}", f"alpha={many}").startswith("1,000,000 combinations are more")
+    assert time.monotonic() - begun < 10
+
+
+def test_a_setting_may_be_named_with_its_contender():
+    assert swept("lora.rank=4,16") == swept("rank=4,16")
+
+
+def test_a_setting_named_with_one_of_several_contenders_is_varied_for_that_one_alone():
+    plan = swept("lora.rank=4,16", "epochs=1,2", only=("lora", "dora"))
+    of = {name: [v["values"] for v in plan.sweep["variants"].values() if v["contender"] == name]
+          for name in ("lora", "dora")}  # fmt: skip
+    assert of["dora"] == [{"epochs": "1"}, {"epochs": "2"}]
+    assert of["lora"] == [
+        {"lora.rank": rank, "epochs": epochs} for rank in ("4", "16") for epochs in "12"
+    ]
+    settings = [(t.settings["rank"], t.settings["alpha"]) for t in plan.trials if t.kind == "lora"]
+    assert settings == [(4, 8), (4, 8), (16, 32), (16, 32)]
+
+
+def test_a_setting_named_with_and_without_its_contender_is_one_setting():
+    line = complaint("lora.rank=4,16", "rank=8", only=("lora", "dora"))
+    assert line.startswith("--vary lora.rank and --vary rank are the same setting of lora; give")
+
+
+@pytest.fixture
+def few_to_validate(small_scenario, cache):
+    """The small scenario with 4 validation rows, so that its training rows choose."""
+    text = small_scenario.read_text().replace("validation_rows = 20", "validation_rows = 4")
+    small_scenario.write_text(text)
+    return small_scenario
+
+
+def planned(file, *vary, only=("tf-idf",), **more):
+    """The plan of a run of a scenario's file, or of its sweep where something is varied."""
+    scenario = scenarios.load(str(file))
+    sweep = sweep_of(scenario, vary, only) if vary else None
+    return prepare(Request(scenario, MODES["quick"], only=only, sweep=sweep, **more))[0]
+
+
+@pytest.mark.parametrize(
+    ("vary", "more", "option"),
+    [
+        (["label-noise=0,0.4"], {}, "--vary label-noise"),
+        (["rows=6,20"], {}, "--vary rows"),
+        (["rows=20,4000", "inverse-penalty=1,10"], {}, "--vary rows"),
+        ([], {"label_noise": 0.4}, "--label-noise"),
+    ],
+)
+def test_what_changes_the_training_rows_needs_others_to_choose(few_to_validate, vary, more, option):
+    with pytest.raises(UserError) as caught:
+        planned(few_to_validate, *vary, **more)
+    assert str(caught.value) == (
+        f"{option} needs validation rows of its own, and here the training rows choose by "
+        "cross-validation; set validation_rows to 18 or more in [task], or bring more rows"
+    )
+
+
+def test_label_noise_in_cross_fitting_without_validation_rows_is_refused(small_scenario, cache):
+    """160 rows in ten folds leave 16 to validate, which are too few; in five folds 32 are enough."""
+    plan = planned(small_scenario, label_noise=0.4, folds=5)
+    assert {t.label_noise for t in plan.trials} == {0.4}
+    with pytest.raises(UserError, match="leave out --cross-fit, or bring more rows"):
+        planned(small_scenario, label_noise=0.4, folds=10)
+
+
+def test_settings_are_varied_where_the_training_rows_choose(few_to_validate):
+    plan = planned(few_to_validate, "inverse-penalty=1,10")
+    assert plan.choosing["folds"] == 5
+    assert [t.name for t in plan.trials[1:]] == [
+        "tf-idf[inverse-penalty=1]", "tf-idf[inverse-penalty=10]",
+    ]  # fmt: skip
+
+
+def test_a_sweep_of_rows_that_choose_is_one_line_and_exit_code_2(few_to_validate, tmp_path):
+    done = run_command(
+        "bench", "sweep", few_to_validate, "--quick", "--only", "tf-idf", "--vary", "rows=6,20",
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("error: --vary rows needs validation rows")
+    assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "runs").exists()
 
 
 def test_nothing_varied_names_what_can_be():
@@ -169,7 +274,7 @@ def entry(name, score):
 def compared(pair, difference, p, half=0.02):
     return {"baseline": pair[0], "challenger": pair[1], "metric": "accuracy", "level": 0.95,
             "difference": difference, "low": difference - half, "high": difference + half,
-            "p_value": p, "p_adjusted": p}  # fmt: skip
+            "p_value": p, "p_adjusted": p, "smallest_visible": half * 1.4, "n": 300}  # fmt: skip
 
 
 def told(differences, scores=None, claim=None):
@@ -193,6 +298,65 @@ def test_the_choice_of_the_validation_rows_wins_where_the_test_rows_tell_it_from
         "lora[rows=300,label-noise=0] wins: accuracy +10.0 points (95 % interval +8.0 to +12.0, "
         "adjusted p 0.010) against lora[rows=100,label-noise=0]."
     )
+
+
+def test_what_the_test_rows_could_have_shown_stands_beside_that_nothing_can_be_told():
+    """Pairs whose intervals are 2 points to either side; 1.4 times 2 are 2.8."""
+    found, names = told([(0.01, 0.5), (0.01, 0.5), (-0.05, 0.04)])
+    assert found["contenders"][0]["sentence"] == (
+        f"lora: can't tell which combination is best; validation rows choose {names[2]}, accuracy +1.0 "
+        f"points (95 % interval -1.0 to +3.0, adjusted p 0.500) against {names[0]}; of the others "
+        f"1 worse than {names[0]}; these 300 test rows could show a difference of about 2.8 points "
+        "(before the adjustment)."
+    )
+
+
+def test_of_several_pairs_the_one_that_needs_the_largest_difference_is_told():
+    """The first is chosen, so that all three pairs count; one of them answers alike."""
+    plan = swept("rank=2,4,8,16")
+    names = list(plan.sweep["variants"])
+    pairs = [compared((names[0], name), 0.0, 1.0, half)
+             for name, half in zip(names[1:], (0.01, 0.03, 1e-17), strict=True)]  # fmt: skip
+    scores = (0.9, 0.1, 0.1, 0.1)
+    entries = [entry(name, score) for name, score in zip(names, scores, strict=True)]
+    [of] = outcome_of(plan, entries, pairs)["contenders"]
+    assert "could show a difference of about 4.2 points" in of["sentence"]
+    [of] = outcome_of(plan, entries, pairs[2:])["contenders"]
+    assert of["sentence"].endswith(f"validation rows choose {names[0]}.")
+
+
+def test_of_two_that_share_the_best_score_validation_rows_choose_none():
+    """The test rows tell the second of them from the first, which makes it no winner."""
+    found, names = told([(0.01, 0.5), (0.10, 0.01), (0.0, 1.0)], [0.5, 0.8, 0.1 + 0.7, 0.4])
+    [of] = found["contenders"]
+    assert (of["chosen"], of["winner"], of["better"]) == (None, None, [names[2]])
+    assert of["sentence"].startswith(
+        "lora: can't tell which combination is best; validation rows choose none, since 2 combinations "
+        f"share the best score; of the others 1 better than {names[0]}; these 300 test rows"
+    )
+
+
+def test_a_combination_without_a_score_is_not_chosen():
+    found, names = told([(0.01, 0.5)] * 3, [None, None, 0.0, None])
+    assert found["contenders"][0]["chosen"] == names[2]
+
+
+def test_where_no_combination_has_a_score_nothing_is_chosen():
+    found, _ = told([(-0.1, 0.01)] * 3, [None] * 4)
+    [of] = found["contenders"]
+    assert (of["chosen"], of["winner"], len(of["worse"])) == (None, None, 3)
+    assert of["sentence"].startswith(
+        "lora: can't tell which combination is best; no validation rows choose here, since no "
+        "combination has a score on them; of the others 3 worse than"
+    )
+
+
+def test_that_what_was_forgotten_is_not_adjusted_is_told_where_it_was_asked():
+    plan = swept("rank=4,8")
+    for asked in (False, True):
+        plan = dataclasses.replace(plan, forgetting=asked)
+        scope = verdict_of(plan, outcome_of(plan, [], []), 300, 39)["scope"]
+        assert scope.endswith("what was forgotten aren't adjusted.") == asked
 
 
 def test_the_first_wins_only_over_all_others():
@@ -330,7 +494,7 @@ def test_a_sweep_says_its_plan_and_stops(small_scenario, tmp_path):
     [
         (["--vary", "rnk=4,8"], "no axis named 'rnk'; did you mean 'rank'?"),
         (["--vary", "rank=4,8", "--seeds", "none"], "--seeds takes a number of seeds, or 0,1,2, not 'none'"),
-        (["--vary", "rank=4,8", "--seeds", "0"], "--seeds 0: give 1 to 100 seeds"),
+        (["--vary", "rank=4,8", "--seeds", "0"], "--seeds 0: give 1 to 100 seeds; --seed says where they begin"),
         (["--vary", "rank=4,8", "--only", "lroa"], "no contender named 'lroa'; did you mean 'lora'?"),
     ],
 )  # fmt: skip

@@ -80,7 +80,8 @@ def _write(folder: Path, trial, rows) -> None:
     lines = [json.dumps(asdict(answer)) + "\n" for answer in answers]
     (folder / "answers" / f"{trial.slug}.jsonl").write_text("".join(lines))
     usage = asdict(Usage(2.0, None, 5 * 10**8, None, None, None, None, None, 1200, 60))
-    notes = {"validation_score": share, "said": "an odd reason"}
+    reached = share + trial.seed / 100  # on the validation rows
+    notes = {"validation_score": reached, "said": "an odd reason"}
     if trial.name == "few-shot":
         notes["tried"] = [
             {
