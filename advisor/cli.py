@@ -264,7 +264,9 @@ Examples:
 @click.option("--master-weights/--no-master-weights", default=False, show_default=True,
               help="Full tuning: the optimizer keeps float32 weights, as DeepSpeed does.")  # fmt: skip
 @click.option("--gpu", "gpu_name", metavar="NAME", help="Whether it fits there, and how fast.")
-@click.option("--table", is_flag=True, help="A widely quoted table of memory for 7B and 70B, beside ours.")
+@click.option(
+    "--table", is_flag=True, help="A widely quoted table of memory for 7B and 70B, beside ours."
+)
 @click.option("--list", "as_list", is_flag=True, help="The models and GPUs of the catalog.")  # fmt: skip
 @json_option
 def size(model, method, gpu_name, table, as_list, as_json, **settings):

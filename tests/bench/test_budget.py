@@ -10,12 +10,12 @@ import pytest
 
 import scenarios
 from bench import budget
-from bench.budget import Budget, Ledger, allot, parse
+from bench.budget import Budget, Ledger, allot, arms_left_out, parse
 from bench.curve import Wanted, make_curve
 from bench.plan import MODES, curve_plan, make_plan
 from bench.processes import SPENT, _within
 from bench.record import graded
-from bench.run import _allotted, _do, _do_all
+from bench.run import _allotted, _do, _do_all, budget_lines
 from scenarios.errors import UserError
 from scenarios.rows import Example, Split
 
@@ -412,3 +412,14 @@ def test_a_trial_with_fewer_sizes_is_graded_by_those(begun):
     value = pytest.approx({"value": 104.0, "low": 104 / 1.5, "high": 156.0})
     assert grades(32, 64) == (value, pytest.approx(104 / 130 - 1), True)
     assert grades(32, 64, 128) == (forecast["seconds"], pytest.approx(232 / 130 - 1), False)
+
+
+def test_a_side_of_the_comparison_that_doesnt_fit_is_told_beforehand():
+    """100 s hold few-shot's 40 and no LoRA of 160: no verdict; 210 s hold both arms."""
+    plan = run_plan()
+    known = forecasts(plan, zero_shot=20, few_shot=40, lora=160)
+    assert arms_left_out(plan, allot(plan, known, (), 100)) == ["lora"]
+    assert arms_left_out(plan, allot(plan, known, (), 210)) == []
+    assert budget_lines(plan, Budget("100s", 100.0), known)[-1] == (
+        "  so there will be no verdict on prompting against tuning: left out is lora"
+    )
