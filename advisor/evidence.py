@@ -239,7 +239,10 @@ def _speaks_of_something_else(evidence: Evidence, scenario: Scenario) -> str | N
     if evidence.withheld:
         return f"its own checks failed ({evidence.withheld})"
     if evidence.task != scenario.name:
-        return f"it is about '{evidence.task}', and this decision about '{scenario.name}'"
+        return (
+            f"it is about '{evidence.task}', and this decision about '{scenario.name}' (where they are "
+            f"the same, take --scenario with the file of '{evidence.task}', and --set for the facts)"
+        )
     if evidence.low is None:
         return "it has no interval"
     pairs = (
