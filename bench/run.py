@@ -197,6 +197,7 @@ def prepare(request: Request) -> tuple[Plan, list[Split]]:
     if request.curve:
         check_sizes(request.curve.sizes, len(task.labels))
     if request.curve and request.curve.alone:
+        _check_curve_can(request)
         split = load_split(task, request.seed)
         curve = _curve(request, request.curve, split)
         plan = curve_plan(
@@ -221,6 +222,7 @@ def prepare(request: Request) -> tuple[Plan, list[Split]]:
         say("no learning curve in this run: cross-fitting takes all rows for the race")
     elif request.curve:
         try:
+            _check_curve_can(request)
             curve = _curve(request, request.curve, splits[0], len(plan.trials) + 1)
             plan = replace(plan, curve=curve)
         except UserError as reason:  # the run was asked for, and the curve is a part of it
@@ -239,15 +241,20 @@ def _as_asked(plan: Plan, request: Request, splits: Sequence[Split]) -> Plan:
     return widened(plan, request.sweep, splits) if request.sweep else plan
 
 
-def _curve(request: Request, wanted: Wanted, split: Split, number: int = 1) -> Curve:
-    only, changed = request.only, request.changed
+def _check_curve_can(request: Request) -> None:
+    """Raises `UserError` for what a run can do and a curve can't."""
     if request.label_noise:
         raise UserError("a curve takes the labels as they are; run `bench curve` without noise")
-    if replayed := next((kind for kind, own in changed.items() if own.get("replay")), None):
+    kinds = (kind for kind, own in request.changed.items() if own.get("replay"))
+    if replayed := next(kinds, None):
         raise UserError(
             f"a curve trains without replay; leave {replayed}.replay out of `bench curve`, "
             "and try it by `bench sweep --vary replay=0,0.2`"
         )
+
+
+def _curve(request: Request, wanted: Wanted, split: Split, number: int = 1) -> Curve:
+    only, changed = request.only, request.changed
     if not wanted.alone:  # what the race was asked for, as far as a curve has it
         only = [name for name in only if has_curve(name)]
         changed = {kind: own for kind, own in changed.items() if kind != "zero-shot"}
