@@ -12,6 +12,7 @@ from bench.curve import Wanted, check_sizes, make_curve
 from bench.kept import Kept
 from bench.models import Device
 from bench.plan import MODES, curve_plan
+from bench.run import Request, prepare
 from scenarios.errors import UserError
 from scenarios.rows import Example, Split, load_split
 
@@ -195,3 +196,22 @@ def test_free_texts_have_a_curve_too(tmp_path, tiny_model):
         assert [p["size"] for p in points] == trial["sizes"]
         if trial["name"] in ("few-shot", "tf-idf"):
             assert points[-1]["chosen_by"] == 8
+
+
+@pytest.mark.parametrize(
+    ("asked", "reason"),
+    [
+        ({"label_noise": 0.3}, "a curve takes the labels as they are"),
+        ({"changed": {"lora": {"replay": 0.2}}}, "a curve trains without replay"),
+    ],
+)
+def test_a_full_run_that_a_curve_cant_follow_goes_on_without_one(
+    small_scenario, cache, capsys, asked, reason
+):
+    request = Request(
+        scenarios.load(str(small_scenario)), MODES["full"], only=("few-shot", "lora"),
+        curve=Wanted(alone=False), **asked,
+    )  # fmt: skip
+    plan, _ = prepare(request)
+    assert plan.curve is None
+    assert f"no learning curve in this run: {reason}" in capsys.readouterr().err
