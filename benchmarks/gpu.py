@@ -10,7 +10,8 @@ the results are written after each.
 - `peak`: a large product of bfloat16 matrices of random numbers; shares are of its median.
 - `train-SIZE-METHOD`: the product's own update (`bench.training`: its adapters on all linear layers,
   autocast, AdamW, clipping) with the loss over every token but the first, through the product's own
-  pass where it has one (`lean`) and the library's where not. Each sequence is full, so that there is no padding to count. `-checkpointing` recomputes
+  pass where it has one (`lean`) and the library's where not. Each sequence is full, so that there is
+  no padding to count. `-checkpointing` recomputes
   activations; that second forward isn't counted as work.
 - `trl-SIZE-METHOD`: TRL's SFTTrainer on the same sequences, adapter and learning rate; the rest is
   its own default. Skipped where TRL isn't installed.
@@ -199,6 +200,8 @@ def _run(case: Case, device: str) -> dict:
     """The case in a process of its own; a failure is a result with its reason."""
     from benchmarks.apart import measured_apart
 
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")  # a trainer would take all there are
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     found = measured_apart(_measured, case, device, seconds=CASE_SECONDS)
     return {"case": case.name, **found} if "failed" in found else found
 

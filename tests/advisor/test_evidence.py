@@ -156,6 +156,7 @@ def test_a_record_of_ours_settles_its_own_scenario():
         ('{"schema_version": 7}', "schema_version 7, and this version reads 1"),
         ('{"schema_version": 1}', "no list of comparisons"),
         ('{"schema_version": 1, "comparisons": []}', "no primary comparison"),
+        ('{"schema_version": 1, "comparisons": [], "sweep": {"axes": []}}', "is a sweep's record"),
         (json.dumps({"schema_version": 1, "comparisons": [{"primary": True, "metric": 3, "baseline_family": "prompt",
                                                             "challenger_family": "fine_tune"}]}),
          "no right difference, n, groups, margin"),

@@ -338,3 +338,12 @@ def test_all_wrong_settings_are_told_at_once():
         "labelled_examples",
     ):
         assert part in str(told.value)
+
+
+def test_a_scenario_with_rows_of_ones_own_is_run_by_its_file():
+    """A bare name is one of ours; the user's is a file."""
+    ours = scenarios.load("sentiment")
+    rows = ours.task.rows.model_copy(update={"path": "rows.csv"})
+    task = ours.task.model_copy(update={"rows": rows})
+    own = ours.model_copy(update={"name": "tickets", "task": task})
+    assert recommend(own).next_experiment == "bench run ./tickets.toml"

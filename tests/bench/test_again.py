@@ -1,11 +1,13 @@
 """The command that tests another model runs what was run, with that model prompted."""
 
 import shlex
+from dataclasses import replace
 
 import pytest
 
 import scenarios
 from bench.again import command
+from bench.models import DEFAULT_MODEL
 from bench.plan import MODES, make_plan, parse_settings
 from scenarios.rows import Example, Split
 
@@ -17,8 +19,6 @@ SPLIT = Split(
 def again(
     mode="default", rows=None, model="SmolLM2-135M-Instruct", price=None, scenario=None, **more
 ):
-    from dataclasses import replace
-
     mode = replace(MODES[mode], train_rows=rows) if rows else MODES[mode]
     more.setdefault("seed", 0)
     plan = make_plan(scenario or scenarios.load("sentiment"), SPLIT, mode, model=model, **more)
@@ -37,6 +37,8 @@ def test_a_run_with_nothing_named_is_repeated_with_its_tuned_arm():
         ({"rows": 40}, "--only few-shot@MODEL,lora --train-rows 40"),
         ({"model": "org/M"}, "--only few-shot@MODEL,lora --model org/M"),
         ({"seeds": (3, 4)}, "--only few-shot@MODEL,lora --seeds 3,4"),
+        ({"seeds": (0,)}, "--only few-shot@MODEL,lora --seeds 1"),
+        ({"model": "a-folder"}, "--only few-shot@MODEL,lora --model PATH/TO/a-folder"),
         ({"seed": 7}, "--only few-shot@MODEL,lora --seed 7"),
         ({"price": 2.5}, "--only few-shot@MODEL,lora --usd-per-hour 2.5"),
         (
@@ -82,3 +84,12 @@ def test_a_scenario_of_the_users_is_named_by_its_file(small_scenario):
     assert again(scenario=scenario.model_copy(update={"task": task})).startswith(
         "bench run './my own.toml' --only"
     )
+
+
+def test_that_forgetting_was_asked_for_stays_and_a_full_run_asks_unasked():
+    def asked(mode):
+        plan = make_plan(scenarios.load("sentiment"), SPLIT, MODES[mode], 0, DEFAULT_MODEL)
+        return command(replace(plan, forgetting=True), "lora")
+
+    assert asked("quick") == "bench run sentiment --quick --only few-shot@MODEL,lora --forgetting"
+    assert asked("full") == "bench run sentiment --full --only few-shot@MODEL,lora"

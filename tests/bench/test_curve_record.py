@@ -8,7 +8,7 @@ import pytest
 
 import scenarios
 from advisor.assumptions import assumed
-from bench.curve_record import Arm, _crossover, sentence
+from bench.curve_record import Arm, _crossover, _why_none, sentence
 from bench.metrics import load_metric
 from scenarios.schema import Profile
 from tests.reports import records
@@ -109,6 +109,14 @@ def test_the_block_of_seeds_and_sizes_with_most_points_counts():
     both = arm((0, 8), (0, 16), (1, 8), (1, 16))
     assert both.block([0, 1], [8, 16, 32]) == ([0, 1], [8, 16])
     assert arm().block([0, 1], [8, 16]) == ([], [])
+
+
+def test_a_curve_without_prompts_says_how_to_have_a_crossover():
+    trials = [SimpleNamespace(family="fine_tune")]
+    plan = SimpleNamespace(curve=SimpleNamespace(trials=trials))
+    assert _why_none(plan, [arm((0, 8))], False) == (
+        "no prompting arm was asked for; name one in --only"
+    )
 
 
 def test_labels_up_to_the_crossover_are_priced_as_the_advisor_prices_them():

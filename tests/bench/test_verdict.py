@@ -75,6 +75,16 @@ def test_the_interval_decides_against_the_margin(low, high, answer):
     assert found["quality"]["answer"] == found["overall"]["answer"] == answer
 
 
+@pytest.mark.parametrize(
+    ("enough", "more"), [(None, "larger"), (130.0, "larger by about 2 min"), (9.0, "larger by about 1 min")]
+)  # fmt: skip
+def test_what_a_budget_left_out_is_settled_by_a_larger_one(enough, more):
+    plan = make_plan(SCENARIO, SPLIT, MODES["quick"], 0, "M")
+    found = make_verdict(plan, SCENARIO, [], [], 300, left_out=["lora"], enough=enough)["quality"]
+    assert found["sentence"].endswith("; the budget left out lora.")
+    assert found["would_settle"].endswith(f"this run's folder, its --budget {more}")
+
+
 def test_cant_tell_says_how_many_rows_would_settle_it():
     """Wilson's upper limit of 120 of 300 is 0.4563; (1.96 + 0.8416)^2 x 0.4563 / 0.03^2 = 3,980."""
     assert "about 3,980 independent test rows" in verdict(-0.01, 0.2)["overall"]["would_settle"]
