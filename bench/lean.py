@@ -23,9 +23,16 @@ from torch.nn.attention.bias import causal_lower_right
 
 from bench.packing import shares_prefix
 
+_fused = torch.ops.mkldnn._linear_pointwise if torch.backends.mkldnn.is_available() else None
 _flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
 
-_SCORES_AT_ONCE = 600_000
+_SCORES_AT_ONCE = 6_000_000
+
+_ALIGNED = 32
+"""Scores lie in multiples of so many: the softmax of a row of 511 takes half as long again as of 512."""
+
+_TOKENS_ALIKE = 64
+"""Passes are filled up to multiples of so many tokens, since each length compiles its own products."""
 
 States = list[tuple[torch.Tensor, torch.Tensor] | None]
 """Each layer's keys and values of a prefix, shape (1, heads, tokens, width) each; None of an empty one."""
@@ -103,16 +110,23 @@ class Lean:
         their row, broadcast to (rows, heads, tokens, tokens); without it, what came before.
         """
         layout = Layout(0, *ids.shape)
-        bias = None
-        if mask is not None:
-            bias = torch.zeros(mask.shape, dtype=self._embedding.dtype)
-            bias.masked_fill_(~mask, float("-inf"))
+        ids, positions = ids.flatten(), positions.flatten()
+        dtype = self._embedding.dtype
+        if states[0] is None:
+            bias = None if mask is None else _bias(mask, layout.width, dtype)
 
-        def attend(index, qkv, cos, sin, shape):
-            rotated = _rotated(qkv, cos, sin, shape)
-            return _attended(rotated, shape, layout, states[index], bias)
+            def attend(_, qkv, cos, sin, shape):
+                return _attended(_rotated(qkv, cos, sin, shape), shape, layout, bias)
 
-        return self._pass(ids.flatten(), positions.flatten(), attend, keep)
+        else:
+            ids, positions = _filled_up(ids, positions)
+            length = states[0][0].shape[2]
+            behind = _Behind(self._layers[0].shape, layout, length, mask, len(ids), dtype)
+
+            def attend(index, qkv, cos, sin, shape):
+                return behind(qkv, cos, sin, shape, states[index])
+
+        return self._pass(ids, positions, attend, keep)
 
     def packed(
         self, prefix: Sequence[int], rows: Sequence[Sequence[int]], keep: torch.Tensor
@@ -134,7 +148,10 @@ class Lean:
             return attention(qkv, cos, sin, shape, layout)
 
         sequence = torch.cat([torch.tensor(list(prefix), dtype=torch.long), ids.flatten()])
-        return self._pass(sequence, torch.cat([torch.arange(start), behind]), attend, start + keep)
+        positions = torch.cat([torch.arange(start), behind])
+        if self._embedding.device.type == "cpu":
+            sequence, positions = _filled_up(sequence, positions)
+        return self._pass(sequence, positions, attend, start + keep)
 
     def _pass(self, ids, positions, attend: Callable, keep: torch.Tensor) -> torch.Tensor:
         device = self._embedding.device
@@ -151,6 +168,13 @@ class Lean:
             x = layer(x, lambda qkv, i=index, s=layer.shape: attend(i, qkv, cos, sin, s),
                       keep if last else None)  # fmt: skip
         return _normed(x, self._decoder.norm)
+
+
+def _filled_up(ids: torch.Tensor, positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Flat tokens and one that nothing reads, as often as makes the length one that others have."""
+    spare = -len(ids) % _TOKENS_ALIKE
+    last = int(positions[-1])
+    return functional.pad(ids, (0, spare)), functional.pad(positions, (0, spare), value=last)
 
 
 @dataclass(frozen=True)
@@ -212,8 +236,8 @@ class _Layer:
         attended = attend(qkv).view(len(x), -1)
         if keep is not None:
             x, attended = x[keep], attended[keep]
-        x = x + self._out(attended)
-        return x + self._down(_Gated.apply(self._gate_up(_normed(x, self._between))))
+        x = self._out(attended, onto=x)
+        return self._down(self._gate_up.gated(_normed(x, self._between)), onto=x)
 
 
 @dataclass(frozen=True)
@@ -263,7 +287,29 @@ class _Linears:
         self._adapters, self._dropout = adapters, dropout
         self._kept: tuple[torch.Tensor, torch.Tensor] | None = None
 
-    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+    def __call__(self, x: torch.Tensor, onto: torch.Tensor | None = None) -> torch.Tensor:
+        """The outputs, (tokens, all of them), added to `onto`."""
+        if onto is None:
+            return self._of(x)
+        if not self._fuses(x):
+            return onto + self._of(x)
+        return _fused.binary(x, onto, self._weight(), self._bias, "add")
+
+    def gated(self, x: torch.Tensor) -> torch.Tensor:
+        """silu(gate) x up, where these are the gate and what it lets through."""
+        if not self._fuses(x):
+            return _Gated.apply(self._of(x))
+        gate, up = self._weight().chunk(2)
+        of_gate, of_up = (None, None) if self._bias is None else self._bias.chunk(2)
+        gated = _fused(x, gate, of_gate, "swish", [1.0], None)
+        return _fused.binary(x, gated, up, of_up, "mul")
+
+    def _fuses(self, x: torch.Tensor) -> bool:
+        """Whether what follows the product can be done within it, which saves passes over its result."""
+        plain = not self._adapters and not torch.is_grad_enabled()
+        return plain and x.is_cpu and x.dtype == torch.bfloat16 and _fused is not None
+
+    def _of(self, x: torch.Tensor) -> torch.Tensor:
         if not self._adapters and not torch.is_grad_enabled():
             return functional.linear(x, self._weight(), self._bias)
         if not self._adapters:
@@ -395,14 +441,21 @@ class _Norm(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x, weight, epsilon):
-        wide = x.float()
-        scale = torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + epsilon)
-        ctx.save_for_backward(x, weight, scale)
-        return (wide * scale).to(x.dtype).mul_(weight)
+        wide = torch.promote_types(x.dtype, torch.float32)
+        size = torch.linalg.vector_norm(x, dim=-1, dtype=wide)
+        variance = size.square_().div_(x.shape[-1])
+        ctx.save_for_backward(x, weight, variance)
+        ctx.epsilon = epsilon
+        # Each token as a channel of mean 0: one pass over x, where its own operations take five.
+        rows = x.flatten(0, -2)[None]
+        mean, variance = torch.zeros_like(variance).flatten(), variance.flatten()
+        normed = functional.batch_norm(rows, mean, variance, eps=epsilon)
+        return normed[0].view_as(x).mul_(weight)
 
     @staticmethod
     def backward(ctx, grad):
-        x, weight, scale = ctx.saved_tensors
+        x, weight, variance = ctx.saved_tensors
+        scale = torch.rsqrt(variance + ctx.epsilon)[..., None]
         unit = x * scale  # float32 by the scale
         of_unit = (grad * weight).float()
         along = (of_unit * unit).mean(-1, keepdim=True)
@@ -433,14 +486,17 @@ def _rotated(qkv: torch.Tensor, cos, sin, shape: _Shape, back: bool = False) -> 
     """Queries and keys at their positions' angles (tokens, 1, half a width), and values as they are."""
     found = torch.empty_like(qkv)
     turned = shape.heads + shape.key_heads if shape.rotates else 0
-    half = qkv.shape[-1] // 2
-    one, other = qkv[:, :turned, :half], qkv[:, :turned, half:]
-    of_one, of_other = found[:, :turned, :half], found[:, :turned, half:]
-    sign = -1 if back else 1
-    torch.mul(one, cos, out=of_one).addcmul_(other, sin, value=-sign)
-    torch.mul(other, cos, out=of_other).addcmul_(one, sin, value=sign)
+    _turn(qkv[:, :turned], cos, -sin if back else sin, found[:, :turned])
     found[:, turned:] = qkv[:, turned:]
     return found
+
+
+def _turn(states: torch.Tensor, cos, sin, into: torch.Tensor) -> None:
+    """Write states, turned by the angles of their positions, into memory of the same shape."""
+    half = states.shape[-1] // 2
+    one, other = states[..., :half], states[..., half:]
+    torch.mul(one, cos, out=into[..., :half]).addcmul_(other, sin, value=-1)
+    torch.mul(other, cos, out=into[..., half:]).addcmul_(one, sin)
 
 
 def _as_one(states: torch.Tensor) -> torch.Tensor:
@@ -458,53 +514,88 @@ def _flat(states: torch.Tensor) -> torch.Tensor:
     return states.transpose(1, 2).flatten(0, 1)
 
 
-def _attended(rotated, shape: _Shape, layout: Layout, shared=None, bias=None) -> torch.Tensor:
+def _attended(rotated, shape: _Shape, layout: Layout, bias=None) -> torch.Tensor:
     """Attention without gradients, (tokens, heads, width): of a prefix alone, or of rows alone."""
-    parts = shape.apart(rotated)
-    if shared is not None:
-        return _behind_shared(parts, shape, layout, shared, bias)
     arrange = _as_one if layout.start else lambda part: _as_rows(part, layout)
-    query, key, value = map(arrange, parts)
-    causal = bias is None
-    found = _flash(query, key, value, 0.0, causal, attn_mask=bias, scale=shape.scale)
+    query, key, value = map(arrange, shape.apart(rotated))
+    found = _flash(query, key, value, 0.0, bias is None, attn_mask=bias, scale=shape.scale)
     return _flat(found[0])
 
 
-def _behind_shared(parts, shape: _Shape, layout: Layout, shared, bias) -> torch.Tensor:
+def _bias(mask: torch.Tensor | None, width: int, dtype) -> torch.Tensor:
+    """What is added to scores, (rows or 1, 1, width, width): 0 where a key is seen, by default what came before."""
+    if mask is None:
+        mask = torch.ones(1, 1, width, width, dtype=torch.bool).tril()
+    return torch.zeros(mask.shape, dtype=dtype).masked_fill_(~mask, float("-inf"))
+
+
+class _Behind:
     """Attention of rows to keys and values that all of them share, and to themselves.
 
     One softmax goes over both scores, side by side, so that no row copies the shared states and
-    nothing has to be merged. Few enough rows at once that their scores stay in a core's cache.
+    nothing has to be merged. Few enough rows at once that their scores stay in a core's cache; all
+    layers write to the same memory.
     """
-    group = shape.heads // shape.key_heads
-    query, key, value = (
-        part.unflatten(0, (layout.rows, layout.width)).unflatten(2, (shape.key_heads, -1))
-        for part in parts
-    )
-    query = (query * shape.scale).permute(2, 0, 3, 1, 4).flatten(2, 3).contiguous()
-    key, value = key[:, :, :, 0].permute(2, 0, 3, 1), value[:, :, :, 0].permute(2, 0, 1, 3)
-    before_key, before_value = (states[0] for states in shared)
-    length = before_key.shape[1]
-    if bias is None:
-        bias = torch.full((1, 1, layout.width, layout.width), float("-inf"), dtype=query.dtype)
-        bias = bias.triu_(1)
-    out = query.new_empty(layout.rows, layout.width, shape.key_heads, group, shape.width)
-    step = max(1, _SCORES_AT_ONCE // (group * layout.width * (length + layout.width)))
-    for first in range(0, layout.rows, step):
-        some = slice(first, min(first + step, layout.rows))
-        count = some.stop - first
-        for head in range(shape.key_heads):
-            asked = query[head, some]
-            scores = query.new_empty(count, group * layout.width, length + layout.width)
-            torch.mm(asked.flatten(0, 1), before_key[head].T, out=scores.flatten(0, 1)[:, :length])
-            torch.bmm(asked, key[head, some], out=scores[:, :, length:])
-            own = scores.unflatten(1, (group, layout.width))[..., length:]
-            own += bias if len(bias) == 1 else bias[some]
-            shares = scores.softmax(-1)
-            found = torch.mm(shares.flatten(0, 1)[:, :length], before_value[head])
-            found = found.view_as(asked).baddbmm_(shares[:, :, length:], value[head, some])
-            out[some, :, head] = found.unflatten(1, (group, layout.width)).transpose(1, 2)
-    return out.view(-1, shape.heads, shape.width)
+
+    def __init__(self, shape: _Shape, layout: Layout, length: int, mask, tokens: int, dtype):
+        rows, own = layout.rows, layout.width
+        group = shape.heads // shape.key_heads
+        self._layout, self._length, self._first = layout, length, _aligned(length)
+        columns = self._first + _aligned(own)
+        self._at_once = min(rows, max(1, _SCORES_AT_ONCE // (group * own * columns)))
+        new = partial(torch.empty, dtype=dtype)
+        self._scores = new(self._at_once, group * own, columns).fill_(float("-inf"))
+        self._shares = torch.empty_like(self._scores)
+        self._queries = new(shape.key_heads, rows, group, own, shape.width)
+        self._keys = new(shape.key_heads, rows, own, shape.width)
+        self._out = torch.zeros(tokens, shape.heads, shape.width, dtype=dtype)
+        bias = _bias(mask, own, dtype)
+        self._bias = bias.expand(-1, group, -1, -1).flatten(1, 2)
+
+    def __call__(self, qkv, cos, sin, shape: _Shape, before: tuple) -> torch.Tensor:
+        """Shape (tokens, heads, width), in memory that the next call uses again."""
+        query, key, value = map(self._by_row, shape.apart(qkv))
+        cos, sin = self._by_row(cos), self._by_row(sin)
+        by_key = (shape.key_heads, shape.heads // shape.key_heads)
+        queries, keys = self._queries.permute(1, 3, 0, 2, 4), self._keys.permute(1, 2, 0, 3)
+        if shape.rotates:
+            _turn(query.unflatten(2, by_key), cos[:, :, None], sin[:, :, None], queries)
+            _turn(key, cos, sin, keys)
+        else:
+            queries.copy_(query.unflatten(2, by_key))
+            keys.copy_(key)
+        value = value.permute(2, 0, 1, 3)
+        out = self._by_row(self._out).unflatten(2, by_key)
+        for first in range(0, self._layout.rows, self._at_once):
+            some = slice(first, min(first + self._at_once, self._layout.rows))
+            for head in range(shape.key_heads):
+                found = self._found(head, some, value[head, some], before, shape.scale)
+                out[some, :, head] = found.transpose(1, 2)
+        return self._out
+
+    def _found(self, head: int, some: slice, value, before: tuple, scale: float) -> torch.Tensor:
+        """For some rows and the queries of a head of keys: (rows, queries' heads, tokens, width)."""
+        before_key, before_value = (states[0, head] for states in before)
+        queries = self._queries[head, some]
+        asked = queries.flatten(1, 2)
+        scores, shares = (kept[: len(asked)] for kept in (self._scores, self._shares))
+        of_before = scores.flatten(0, 1)[:, : self._length]
+        of_before.addmm_(asked.flatten(0, 1), before_key.T, beta=0, alpha=scale)
+        own = slice(self._first, self._first + self._layout.width)
+        bias = self._bias if len(self._bias) == 1 else self._bias[some]
+        keys = self._keys[head, some].transpose(1, 2)
+        torch.baddbmm(bias, asked, keys, alpha=scale, out=scores[:, :, own])
+        torch.softmax(scores, -1, out=shares)
+        found = shares.flatten(0, 1)[:, : self._length] @ before_value
+        return found.view_as(asked).baddbmm_(shares[:, :, own], value).view_as(queries)
+
+    def _by_row(self, states: torch.Tensor) -> torch.Tensor:
+        """(tokens, heads, ...) as (rows, a row's tokens, heads, ...), without a copy."""
+        return states[: self._layout.end].unflatten(0, (self._layout.rows, self._layout.width))
+
+
+def _aligned(count: int) -> int:
+    return -(-count // _ALIGNED) * _ALIGNED
 
 
 class _Rotated(torch.autograd.Function):
@@ -552,7 +643,7 @@ class _Attention(torch.autograd.Function):
     @staticmethod
     def forward(ctx, qkv, cos, sin, shape, layout):
         rotated = _rotated(qkv, cos, sin, shape)
-        out = torch.empty(len(qkv), shape.heads, shape.width, dtype=qkv.dtype)
+        out = torch.zeros(len(qkv), shape.heads, shape.width, dtype=qkv.dtype)
         shares = [_plainly(rotated, out, shape, part) for part in _parts(layout)]
         ctx.save_for_backward(rotated, cos, sin, *shares)
         ctx.shape, ctx.layout = shape, layout

@@ -220,6 +220,20 @@ def no_search_for_garbage() -> Iterator[None]:
             gc.enable()
 
 
+def _take_off_the_file(lm) -> None:
+    """Weights as the lean pass wants them, in memory of their own: a mapped file would stay beside them."""
+    import torch
+
+    from bench.lean import Lean
+
+    mapped = {parameter.data_ptr() for parameter in lm.parameters()}
+    with torch.no_grad():
+        Lean.of(lm)
+    for parameter in lm.parameters():
+        if parameter.data_ptr() in mapped:
+            parameter.data = parameter.data.clone()
+
+
 def load(name: str, folder: Path, device: Device, four_bit: bool = False) -> LoadedModel:
     """Read a model's safetensors (never a pickle, never code from the model's folder).
 
@@ -233,7 +247,11 @@ def load(name: str, folder: Path, device: Device, four_bit: bool = False) -> Loa
     quantised = {}
     if four_bit:
         import bitsandbytes  # noqa: F401 - its absence is told by its own name
+        from peft import import_utils
 
+        # A process that imported PEFT ahead let it believe that there is none.
+        import_utils.is_bnb_available.cache_clear()
+        import_utils.is_bnb_4bit_available.cache_clear()
         quantised["device_map"] = {"": device.kind}
         quantised["quantization_config"] = transformers.BitsAndBytesConfig(
             load_in_4bit=True,
@@ -260,4 +278,6 @@ def load(name: str, folder: Path, device: Device, four_bit: bool = False) -> Loa
     # An adapter saves these beside itself, and may be passed on: a folder's name has to do.
     lm.name_or_path = lm.config._name_or_path = Path(name).name if Path(name).is_dir() else name
     lm = (lm if four_bit else lm.to(device.kind)).eval()
+    if device.kind == "cpu" and not four_bit:
+        _take_off_the_file(lm)
     return LoadedModel(name, lm, tokenizer, device)

@@ -13,7 +13,8 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import partial
 from importlib import import_module
@@ -345,7 +346,7 @@ def import_ahead() -> None:
     """What trials with models import: most of the time that such a process takes to start."""
     from bench.models import no_search_for_garbage
 
-    with no_search_for_garbage():
+    with no_search_for_garbage(), _without_four_bit():
         import peft
         import transformers
         from transformers.conversion_mapping import get_checkpoint_conversion_mapping
@@ -355,6 +356,21 @@ def import_ahead() -> None:
         _ = transformers.AutoModelForCausalLM, transformers.AutoTokenizer, peft.LoraConfig
         get_checkpoint_conversion_mapping("llama")  # hundreds of patterns, compiled once
         import_module("transformers.models.llama.modeling_llama")
+
+
+@contextmanager
+def _without_four_bit() -> Iterator[None]:
+    """Meanwhile bitsandbytes seems not to be there: PEFT would import it, and a compiler with it, for nothing."""
+    import torch
+
+    idle = "bitsandbytes" not in sys.modules and not torch.cuda.is_available()
+    if idle:
+        sys.modules["bitsandbytes"] = None
+    try:
+        yield
+    finally:
+        if idle:
+            del sys.modules["bitsandbytes"]
 
 
 def _told_trial() -> str:

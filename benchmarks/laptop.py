@@ -21,6 +21,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,6 +68,9 @@ def main() -> None:
         for work in works:
             print(f"turn {number} of {options.repeats}: {work.name}", file=sys.stderr)
             bench.turn(work, warm_up=number == 0)
+    for work in works:
+        if work.loss_of_peers_rows:
+            work.losses["ours"] = work.loss_of_peers_rows()
     found["peak_gflop_per_s"] = _spread(bench.peaks)
     found["work"] = {work.name: work.summary(found["peak_gflop_per_s"]["median"]) for work in works}
     found["answers"] = {work.name: bench.agreement(work) for work in works if work.prefix}
@@ -81,13 +85,14 @@ class Work:
     """Something to do: ours as a function, the peers' as jobs by the tool's name."""
 
     name: str
-    ours: object
+    ours: Callable[[], object]
     jobs: dict[str, dict]
     gflop: float
     tokens: int
     peer_tokens: int
     prefix: list[int] | None = None
     values: object = None
+    loss_of_peers_rows: Callable[[], float] | None = None
 
     def __post_init__(self):
         self.seconds: list[float] = []
@@ -201,7 +206,7 @@ class Bench:
         def tokens(rows) -> int:
             return sum(len(prefix) + len(row.tokens) + len(row.answer) for row in rows)
 
-        def ours() -> float:
+        def ours(rows=rows) -> float:
             tuned, notes = training.train(
                 self.model, prefix, rows, LORA, 0, lambda: (1.0, 0.0), None, ""
             )
@@ -227,7 +232,10 @@ class Bench:
 
         jobs = {"TRL": job(None), "TRL, no checkpointing": job(False)}
         gflop = tokens(rows) * TRAIN_GFLOP_A_TOKEN
-        return Work("train LoRA", ours, jobs, gflop, tokens(rows), tokens(some))
+        return Work(
+            "train LoRA", ours, jobs, gflop, tokens(rows), tokens(some),
+            loss_of_peers_rows=lambda: ours(some),
+        )  # fmt: skip
 
     def turn(self, work: Work, warm_up: bool) -> None:
         """Ours, then each peer; nothing of a warm-up is kept, and peers' training needs none."""
@@ -238,8 +246,6 @@ class Bench:
         work.values = values
         if not warm_up:
             work.seconds.append(seconds)
-            if not work.prefix:
-                work.losses["ours"] = values
         for tool, job in work.jobs.items():
             if self.options.peers and not (warm_up and "train" in job):
                 small = job
@@ -365,6 +371,10 @@ def _table(found: dict) -> str:
             f"{said['changed_beyond_rounding']} others where its margin exceeds {SURE} nats "
             f"({said['rows_within_rounding']} rows don't)"
         )
+    for name, work in found["work"].items():
+        said = ", ".join(f"{who} {loss:.3f}" for who, loss in work["losses"].items())
+        if said:
+            lines.append(f"{name}: mean loss of the rows that the peer trains on: {said}")
     for one in found["scale"]:
         lines.append(
             f"{one['rows']:,} rows: {one['ms_per_row']:.1f} ms a row, "

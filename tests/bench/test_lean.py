@@ -5,7 +5,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from bench.lean import Lean, _Attention, _in_blocks
+from bench import lean
+from bench.lean import Lean, _Attention, _in_blocks, _normed
 from bench.packing import SHARED_PREFIX_MODELS, packed_hidden
 from tests.conftest import make_lm
 
@@ -43,9 +44,9 @@ def test_hidden_states_and_the_adapters_gradients_are_the_librarys(kind, targets
     model = with_adapter(lm, target_modules=targets)
     usual = packed_hidden(lm, PREFIX, ROWS).flatten(0, 1)[READ]
     expected = gradients(model, usual)
-    lean = Lean.of(lm).packed(PREFIX, ROWS, READ)
-    assert torch.allclose(lean, usual, atol=1e-5)
-    found = gradients(model, lean)
+    hidden = Lean.of(lm).packed(PREFIX, ROWS, READ)
+    assert torch.allclose(hidden, usual, atol=1e-5)
+    found = gradients(model, hidden)
     assert found.keys() == expected.keys()
     for name, gradient in expected.items():
         assert gradient.abs().max() > 0
@@ -61,9 +62,9 @@ def test_rows_behind_states_that_were_kept_are_rows_behind_the_prefix():
         ids[i, : len(row)] = torch.tensor(row)
     positions = len(PREFIX) + torch.arange(WIDTH).repeat(3, 1)
     with torch.inference_mode():
-        lean = Lean.of(lm)
-        apart = lean.behind(lean.prefix(PREFIX), ids, positions, READ)
-        assert torch.allclose(apart, lean.packed(PREFIX, ROWS, READ), atol=1e-5)
+        decoder = Lean.of(lm)
+        apart = decoder.behind(decoder.prefix(PREFIX), ids, positions, READ)
+        assert torch.allclose(apart, decoder.packed(PREFIX, ROWS, READ), atol=1e-5)
 
 
 def test_without_a_prefix_rows_see_themselves_alone():
@@ -72,23 +73,87 @@ def test_without_a_prefix_rows_see_themselves_alone():
     places = torch.tensor([2, 5])
     with torch.inference_mode():
         expected = lm.get_decoder()(ids).last_hidden_state.flatten(0, 1)[places]
-        lean = Lean.of(lm)
-        assert torch.allclose(lean.packed([], ids.tolist(), places), expected, atol=1e-5)
-        apart = lean.behind(lean.prefix([]), ids, torch.arange(3).repeat(2, 1), places)
+        decoder = Lean.of(lm)
+        assert torch.allclose(decoder.packed([], ids.tolist(), places), expected, atol=1e-5)
+        apart = decoder.behind(decoder.prefix([]), ids, torch.arange(3).repeat(2, 1), places)
         assert torch.allclose(apart, expected, atol=1e-5)
 
 
-def test_in_bfloat16_it_is_as_near_to_float32_as_the_library_is():
-    exact = make_lm(num_hidden_layers=6)
-    rough = make_lm(num_hidden_layers=6).to(torch.bfloat16)
+def exact_and_rough(kind="llama"):
+    """A model in float32 and in bfloat16, of the same weights, rounded once."""
+    exact = make_lm(kind)
+    rough = make_lm(kind).to(torch.bfloat16)
     rough.load_state_dict(exact.state_dict())
-    exact.load_state_dict(rough.state_dict())  # the same weights, rounded once
+    exact.load_state_dict(rough.state_dict())
+    return exact, rough
+
+
+@pytest.mark.parametrize("fuses", [True, False])
+@pytest.mark.parametrize("kind", sorted(SHARED_PREFIX_MODELS))
+def test_in_bfloat16_it_is_as_near_to_float32_as_the_library_is(kind, fuses, monkeypatch):
+    if not fuses:
+        monkeypatch.setattr(lean, "_fused", None)  # a processor without oneDNN
+    exact, rough = exact_and_rough(kind)
     with torch.inference_mode():
         true = packed_hidden(exact, PREFIX, ROWS).flatten(0, 1)[READ]
         usual = packed_hidden(rough, PREFIX, ROWS).flatten(0, 1)[READ]
-        lean = Lean.of(rough).packed(PREFIX, ROWS, READ)
-    assert lean.dtype == torch.bfloat16
-    assert 0 < (lean - true).abs().mean() < 1.5 * (usual - true).abs().mean()
+        found = Lean.of(rough).packed(PREFIX, ROWS, READ)
+    assert found.dtype == torch.bfloat16
+    assert 0 < (found - true).abs().mean() < 1.5 * (usual - true).abs().mean()
+
+
+@pytest.mark.skipif(lean._fused is None, reason="torch has no oneDNN here")
+def test_the_gate_and_the_sums_are_done_within_their_products_where_nothing_is_trained(monkeypatch):
+    done = []
+
+    class Fused:
+        def __call__(self, x, weight, bias, what, *more):
+            done.append(what)
+            return product(x, weight, bias, what, *more)
+
+        def binary(self, x, other, weight, bias, what):
+            done.append(what)
+            return product.binary(x, other, weight, bias, what)
+
+    product = lean._fused
+    monkeypatch.setattr(lean, "_fused", Fused())
+    exact, rough = exact_and_rough()
+    with torch.inference_mode():
+        Lean.of(exact).packed(PREFIX, ROWS, READ)
+        assert done == []
+        Lean.of(rough).packed(PREFIX, ROWS, READ)
+    assert done == ["add", "swish", "mul", "add"] * 2
+    model = with_adapter(rough)
+    Lean.of(model).packed(PREFIX, ROWS, READ)
+    assert len(done) == 8
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_norm_is_the_librarys_to_the_last_bit_or_nearly(dtype):
+    """bfloat16 to the bit; of float32 the squares are summed in another order."""
+    norm = make_lm(hidden_size=64).get_decoder().norm.to(dtype)
+    torch.manual_seed(3)
+    norm.weight.data = torch.randn(64).to(dtype)
+    x = (torch.randn(50, 7, 64) * torch.logspace(-3, 3, 50)[:, None, None]).to(dtype)
+    found, expected = _normed(x, norm).detach(), norm(x).detach()
+    if dtype == torch.bfloat16:
+        assert (found == expected).float().mean() > 0.999
+    torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("at_once", [1, 300, 10**9])
+def test_rows_are_the_same_however_many_of_them_are_scored_at_once(at_once, monkeypatch):
+    monkeypatch.setattr(lean, "_SCORES_AT_ONCE", at_once)
+    lm = make_lm()
+    prefix = list(range(3, 43))  # 40 and 5 tokens: both behind a gap
+    ids = torch.arange(45, 95).view(10, WIDTH)
+    positions = len(prefix) + torch.arange(WIDTH).repeat(10, 1)
+    places = torch.arange(50)
+    with torch.inference_mode():
+        decoder = Lean.of(lm)
+        found = decoder.behind(decoder.prefix(prefix), ids, positions, places)
+        expected = packed_hidden(lm, prefix, ids.tolist()).flatten(0, 1)
+    assert torch.allclose(found, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind_of_adapter", [{}, {"use_dora": True}, {"use_rslora": True}])
@@ -202,6 +267,7 @@ def test_the_kernels_for_long_sequences_give_what_the_short_ones_products_give(p
     model = with_adapter(make_lm("qwen3"))
     plainly = Lean.of(model).packed(prefix, ROWS, READ)
     expected = gradients(model, plainly)
+    monkeypatch.setattr(lean, "_filled_up", lambda *flat: flat)  # as on a GPU
     monkeypatch.setattr(_Attention, "apply", _in_blocks)
     blocked = Lean.of(model).packed(prefix, ROWS, READ)
     assert torch.allclose(blocked, plainly, atol=1e-5)

@@ -2,14 +2,19 @@
 
 import json
 import shutil
+import subprocess
+import sys
 import warnings
+from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from bench import models
 from bench.models import Device
 from scenarios.errors import UserError
+from tests.conftest import make_lm, make_tokenizer
 
 CPU = Device("cpu", "float32", "test")
 
@@ -107,3 +112,36 @@ def test_operations_that_cannot_repeat_exactly_are_noted_and_other_warnings_stil
 def test_on_a_cpu_nothing_is_switched():
     assert models.repeat_exactly(CPU) == set()
     assert not torch.are_deterministic_algorithms_enabled()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_model_on_the_cpu_keeps_no_file_mapped(tmp_path):
+    """Whatever is made of mapped weights would lie in memory twice."""
+    make_lm().save_pretrained(tmp_path)
+    make_tokenizer().save_pretrained(tmp_path)
+    lm = models.load("tiny", tmp_path, CPU).lm
+    assert str(tmp_path) not in Path("/proc/self/maps").read_text()
+    for name, value in load_file(tmp_path / "model.safetensors").items():
+        assert torch.equal(lm.state_dict()[name], value), name
+
+
+def test_imports_ahead_leave_four_bits_out_until_a_trial_needs_them(tmp_path):
+    pytest.importorskip("bitsandbytes")
+    make_lm().save_pretrained(tmp_path)
+    make_tokenizer().save_pretrained(tmp_path)
+    code = f"""
+import sys, torch
+if torch.cuda.is_available(): sys.exit()
+from bench import models, trial
+trial.quiet_libraries()
+trial.import_ahead()
+assert "bitsandbytes" not in sys.modules
+import peft
+device = models.Device("cpu", "bfloat16", "test")
+lm = models.load("tiny", {str(tmp_path)!r}, device, four_bit=True).lm
+settings = peft.LoraConfig(target_modules="all-linear", task_type="CAUSAL_LM")
+adapted = peft.get_peft_model(lm, settings)
+kinds = [type(m).__name__ for m in adapted.modules() if "lora" in type(m).__module__]
+assert kinds.count("Linear4bit") == 14, kinds
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
