@@ -1,6 +1,7 @@
 # make demo   a quick race of prompting against LoRA on real reviews, and its report
 # make test   everything that CI checks
 # make benchmark   scoring and training here, beside lm-evaluation-harness and TRL; on a quiet machine
+#                  (OPTIONS="--scale 300 3000 30000 --out laptop.json" are benchmarks/laptop.py's)
 #
 # TORCH_INDEX=URL takes torch, and torch alone, from another index: PyTorch's CPU index saves
 # several GB on Linux. PYTHON=python3.12 takes another Python for the virtual environment.
@@ -8,6 +9,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 TORCH_INDEX ?=
+OPTIONS ?=
 
 pip = $(VENV)/bin/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
 torch = $(pip) torch $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
@@ -28,7 +30,7 @@ lint: $(VENV)/has-test
 	$(VENV)/bin/lint-imports
 
 benchmark: $(VENV)/has-bench $(VENV)-peers/ready
-	$(VENV)/bin/python benchmarks/laptop.py --peers $(peers)
+	$(VENV)/bin/python benchmarks/laptop.py --peers $(peers) $(OPTIONS)
 
 $(VENV)-peers/ready: benchmarks/peers.txt constraints.txt
 	$(PYTHON) -m venv $(VENV)-peers
