@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import shlex
 import shutil
 import signal
@@ -15,6 +14,7 @@ import click
 
 import scenarios
 from bench import registry
+from bench.variables import set_variables
 from scenarios import terminal
 from scenarios.errors import Stopped, UserError
 
@@ -49,13 +49,7 @@ def cli():
 
 def main() -> None:
     """The entry point of `bench`."""
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    # Threads that spin for long while they wait make a busy two-core machine many times slower;
-    # threads that sleep at once make a quiet one slower by half. This many turns do neither.
-    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-    # Each length of a batch is a primitive of its own, and oneDNN would keep 1,024 of them.
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
+    set_variables()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
     terminal.main(cli, "bench")
 

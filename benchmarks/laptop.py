@@ -25,7 +25,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # as the command sets it
+from bench.variables import VARIABLES
+
+os.environ.update(VARIABLES | os.environ)  # as the command does
 
 import torch
 
@@ -263,7 +265,7 @@ class Bench:
             self._peer = subprocess.Popen(
                 [str(self.options.peers), str(script)],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                env={name: value for name, value in os.environ.items() if name != "GOMP_SPINCOUNT"},
+                env={name: value for name, value in os.environ.items() if name not in VARIABLES},
             )  # fmt: skip
         self._peer.stdin.write(json.dumps(job) + "\n")
         self._peer.stdin.flush()

@@ -18,7 +18,9 @@ import tempfile
 import time
 from pathlib import Path
 
-os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # as the command sets it
+from bench.variables import VARIABLES
+
+os.environ.update(VARIABLES | os.environ)  # as the command does
 
 import torch
 

@@ -1,0 +1,14 @@
+"""What libraries read from the environment is set by the command, where the user hasn't."""
+
+import os
+
+import pytest
+
+from bench.variables import set_variables
+
+
+@pytest.mark.parametrize(("given", "seen"), [({}, "64"), ({"LRU_CACHE_CAPACITY": "200"}, "200")])
+def test_few_compiled_products_are_kept_unless_the_user_says_otherwise(given, seen, monkeypatch):
+    monkeypatch.setattr(os, "environ", dict(given))
+    set_variables()
+    assert os.environ["LRU_CACHE_CAPACITY"] == seen
