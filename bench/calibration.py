@@ -42,11 +42,14 @@ SPREAD = 0.25
 """Share by which a trial may take longer or shorter than forecast."""
 
 MEMORY_GROWS = {
-    "peak_resident_bytes": {"prompt": 1.15, "between": 1.15, "fine_tune": 1.6},
+    "peak_resident_bytes": {"prompt": 1.15, "between": 1.15, "fine_tune": 1.3},
     "peak_gpu_bytes": {"prompt": 1.15, "between": 1.15, "fine_tune": 1.15},
 }
 """How much more a whole trial may hold than a few seconds of it: a heap that many shapes of rows
 have passed through has gaps, which torch's count of a GPU's memory leaves out."""
+
+MEMORY_REPEATS = 0.03
+"""Share by which the same work's peak, that of loading for example, may come out lower."""
 
 _ROWS = 24  # answered to measure a rate
 _WRITTEN = 16  # general prompts, as many as are written at once on a CPU
@@ -200,7 +203,12 @@ def _memory(key: str, usages: list[Usage], family: str) -> dict | None:
     if not seen:
         return None
     grows = MEMORY_GROWS[key][family]
-    return {"value": round(seen * grows**0.5), "low": seen, "high": round(seen * grows)}
+    least = 1 - MEMORY_REPEATS
+    return {
+        "value": round(seen * (least * grows) ** 0.5),
+        "low": round(seen * least),
+        "high": round(seen * grows),
+    }
 
 
 class _Loaded:

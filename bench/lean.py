@@ -23,10 +23,14 @@ from torch.nn.attention.bias import causal_lower_right
 
 from bench.packing import shares_prefix
 
-_fused = torch.ops.mkldnn._linear_pointwise if torch.backends.mkldnn.is_available() else None
+_has_fused = torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+_fused = torch.ops.mkldnn._linear_pointwise if _has_fused else None
+"""A product of bfloat16 with what follows it done before its result is written, by oneDNN."""
+
 _flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
 
 _SCORES_AT_ONCE = 6_000_000
+"""Attention's scores in memory at a time: products of many rows are quicker than many products."""
 
 _ALIGNED = 32
 """Scores lie in multiples of so many: the softmax of a row of 511 takes half as long again as of 512."""
@@ -533,8 +537,7 @@ class _Behind:
     """Attention of rows to keys and values that all of them share, and to themselves.
 
     One softmax goes over both scores, side by side, so that no row copies the shared states and
-    nothing has to be merged. Few enough rows at once that their scores stay in a core's cache; all
-    layers write to the same memory.
+    nothing has to be merged. All layers write to the same memory.
     """
 
     def __init__(self, shape: _Shape, layout: Layout, length: int, mask, tokens: int, dtype):

@@ -151,6 +151,8 @@ class Bench:
             "device": f"{self.device.kind} {self.device.dtype}",
             "rows": len(self.rows),
             "repeats": self.options.repeats,
+            "command": ["benchmarks/laptop.py", *sys.argv[1:]],
+            "oneDNN may use": os.environ.get("ONEDNN_MAX_CPU_ISA", "all that the processor has"),
         }
 
     def loading(self) -> dict:
