@@ -247,11 +247,7 @@ def load(name: str, folder: Path, device: Device, four_bit: bool = False) -> Loa
     quantised = {}
     if four_bit:
         import bitsandbytes  # noqa: F401 - its absence is told by its own name
-        from peft import import_utils
 
-        # A process that imported PEFT ahead let it believe that there is none.
-        import_utils.is_bnb_available.cache_clear()
-        import_utils.is_bnb_4bit_available.cache_clear()
         quantised["device_map"] = {"": device.kind}
         quantised["quantization_config"] = transformers.BitsAndBytesConfig(
             load_in_4bit=True,

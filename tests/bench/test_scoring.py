@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench import scoring
+from bench import lean, scoring
 from bench.packing import SHARED_PREFIX_MODELS, shares_prefix
 from bench.scoring import LabelScorer
 from tests.conftest import make_lm
@@ -43,6 +43,14 @@ def test_all_ways_agree_with_a_plain_pass_for_every_family(kind, answers, monkey
     assert np.array(scores(lm, answers, fast=True)) == pytest.approx(expected, abs=1e-4)
 
 
+def test_labels_of_several_tokens_see_their_own_row_when_rows_are_scored_one_by_one(monkeypatch):
+    lm = make_lm()
+    together = scores(lm, SEVERAL_TOKENS, fast=True)
+    monkeypatch.setattr(lean, "_SCORES_AT_ONCE", 1)
+    apart = scores(lm, SEVERAL_TOKENS, fast=True)
+    assert np.array(apart) == pytest.approx(np.array(together), abs=1e-4)
+
+
 def test_a_family_that_is_not_listed_takes_the_plain_way():
     lm = make_lm("gpt_neox", num_key_value_heads=4)
     scorer = LabelScorer(lm, PREFIX, ONE_TOKEN)
@@ -56,10 +64,10 @@ def test_a_model_with_a_sliding_window_takes_the_plain_way():
     assert not LabelScorer(lm, PREFIX, ONE_TOKEN).fast
 
 
-@pytest.mark.parametrize("lean", [True, False])
-def test_the_prefix_is_read_once_for_all_rows(lean, monkeypatch):
+@pytest.mark.parametrize("leanly", [True, False])
+def test_the_prefix_is_read_once_for_all_rows(leanly, monkeypatch):
     lm = make_lm()
-    if not lean:
+    if not leanly:
         monkeypatch.setattr(scoring.Lean, "of", lambda lm: None)
     first = []
     lm.get_decoder().rotary_emb.register_forward_pre_hook(
