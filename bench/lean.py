@@ -111,7 +111,7 @@ class Lean:
         """Last hidden states of the flat places `keep` of `ids`, shape (kept, width).
 
         `ids` and `positions` have the shape (rows, tokens). `mask` says what a row's tokens see of
-        their row, broadcast to (rows, heads, tokens, tokens); without it, what came before.
+        their row, (rows or 1, 1, tokens, tokens); without it, what came before.
         """
         layout = Layout(0, *ids.shape)
         ids, positions = ids.flatten(), positions.flatten()

@@ -360,7 +360,10 @@ def import_ahead() -> None:
 
 @contextmanager
 def _without_four_bit() -> Iterator[None]:
-    """Meanwhile bitsandbytes seems not to be there: PEFT would import it, and a compiler with it, for nothing."""
+    """Meanwhile bitsandbytes seems not to be there: it would be imported, and a compiler with it, for nothing.
+
+    PEFT imports it when an adapter is made, if it hasn't been by then.
+    """
     import torch
 
     idle = "bitsandbytes" not in sys.modules and not torch.cuda.is_available()
