@@ -1,8 +1,9 @@
 """The log-likelihood of every label for every row, with the shared prefix computed once.
 
 A prompt is a prefix, common to all rows, and a row's own tokens. The prefix's keys and values
-are computed once; each row attends to them and to itself apart, and the two softmaxes are merged
-by their log-sum-exps, so that no row ever copies the prefix (Juravsky et al. 2024, Hydragen).
+are computed once, and no row ever copies them: on a CPU one softmax goes over both (`bench.lean`),
+elsewhere each row attends to them and to itself apart, and the two softmaxes are merged by their
+log-sum-exps (Juravsky et al. 2024, Hydragen).
 Labels of several tokens hang behind their row as branches that don't see each other. The
 vocabulary's logits are formed only where a label's token is read.
 """

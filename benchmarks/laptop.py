@@ -25,6 +25,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 from bench.variables import VARIABLES
 
 os.environ.update(VARIABLES | os.environ)  # as the command does
@@ -37,10 +39,9 @@ from bench.prompts import Renderer
 from bench.record import _processor
 from bench.scoring import LabelScorer
 from bench.trial import import_ahead, quiet_libraries
+from benchmarks.floor import FORWARD_GFLOP_A_TOKEN, TRAIN_GFLOP_A_TOKEN, matrix_speed
 from scenarios.rows import balanced_sample, load_split
 
-FORWARD_GFLOP_A_TOKEN = 0.212  # 2 x 106M parameters of SmolLM2-135M without its embedding
-TRAIN_GFLOP_A_TOKEN = 0.424  # the frozen weights need no gradient of their own
 SURE = 0.25  # nats between the two likeliest labels, above which rounding may not change an answer
 SHOTS = 9
 LORA = training.LoraSettings(1e-3, 1, 16, 1, 0.1, 0, 8, 16, 0.0, "all-linear")
@@ -243,7 +244,7 @@ class Bench:
 
     def turn(self, work: Work, warm_up: bool) -> None:
         """Ours, then each peer; nothing of a warm-up is kept, and peers' training needs none."""
-        self.peaks.append(self._matrix_speed())
+        self.peaks.append(matrix_speed(self.model.lm))
         start = time.perf_counter()
         values = work.ours()
         seconds = time.perf_counter() - start
@@ -275,16 +276,6 @@ class Bench:
         if not line:
             sys.exit("the peers' process ended; see its messages above")
         return json.loads(line)
-
-    def _matrix_speed(self) -> float:
-        """The matrix-product speed of the model's own number format, GFLOP a second."""
-        a = torch.ones(2048, 2048, dtype=self.model.lm.dtype)
-        best = float("inf")
-        for _ in range(10):
-            start = time.perf_counter()
-            float((a @ a)[0, 0])
-            best = min(best, time.perf_counter() - start)
-        return 2 * 2048**3 / best / 1e9
 
     def scale(self, count: int) -> dict:
         """Seconds a row, and how much the memory's peak grew, of so many rows without examples."""

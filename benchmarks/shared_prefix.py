@@ -14,9 +14,12 @@ import json
 import os
 import platform
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench.variables import VARIABLES
 
@@ -30,9 +33,8 @@ from bench.kept import Kept
 from bench.prompts import Renderer
 from bench.record import _processor
 from bench.scoring import LabelScorer
+from benchmarks.floor import FORWARD_GFLOP_A_TOKEN, TRAIN_GFLOP_A_TOKEN, matrix_speed
 from scenarios.rows import balanced_sample, load_split
-
-FORWARD_GFLOP_A_TOKEN = 0.212  # 2 x 106M parameters of SmolLM2-135M without its embedding
 
 
 def main() -> None:
@@ -55,7 +57,7 @@ def main() -> None:
         "torch": torch.__version__,
         "python": platform.python_version(),
         "device": f"{device.kind} {device.dtype}",
-        "peak_gflop_per_s": _matrix_speed(model.lm),
+        "peak_gflop_per_s": matrix_speed(model.lm),
         "rows": len(rows),
         "work": {},
     }
@@ -88,7 +90,7 @@ def _scoring(model, renderer, rows, demonstrations):
 
 
 def _training(model, renderer, rows):
-    settings = training.LoraSettings(8, 16, 0.0, "all-linear", 1e-3, 1, 16, 1, 0.1)
+    settings = training.LoraSettings(1e-3, 1, 16, 1, 0.1, 0, 8, 16, 0.0, "all-linear")
     prefix = renderer.prefix()
     tokens = [training.Row(renderer.row(r.text), renderer.answer(r.gold)) for r in rows]
     usual, lean = training.shares_prefix, training.Lean.of
@@ -107,7 +109,7 @@ def _training(model, renderer, rows):
             training.shares_prefix, training.Lean.of = usual, lean
 
     own = len(prefix) + sum(len(row.tokens) + len(row.answer) for row in tokens)
-    return run, own * 2 * FORWARD_GFLOP_A_TOKEN  # the frozen weights need no gradient
+    return run, own * TRAIN_GFLOP_A_TOKEN
 
 
 def _compare(work, repeats: int, machine: dict) -> dict:
@@ -131,17 +133,6 @@ def _compare(work, repeats: int, machine: dict) -> dict:
         "floor_seconds": floor,
         "share_of_floor": floor / ours,
     }
-
-
-def _matrix_speed(lm) -> float:
-    """The matrix-product speed of the model's own number format, GFLOP a second."""
-    a = torch.ones(2048, 2048, dtype=lm.dtype, device=lm.device)
-    best = float("inf")
-    for _ in range(10):
-        start = time.perf_counter()
-        float((a @ a)[0, 0])
-        best = min(best, time.perf_counter() - start)
-    return 2 * 2048**3 / best / 1e9
 
 
 if __name__ == "__main__":
