@@ -90,9 +90,10 @@ def recommend(name, file, settings, evidence, form, as_json):
     import gc
 
     gc.disable()  # all that is made here is kept to the end, and looking for waste takes a tenth
-    from advisor import profiles, recommend_text
-    from advisor.evidence import read_evidence, weigh
-    from advisor.recommend import recommend as decide
+    from advisor import profiles
+    from advisor.decision.recommend import recommend as decide
+    from advisor.evidence.records import read_evidence, weigh
+    from advisor.text import recommend as recommend_text
 
     scenario = profiles.load(name, file, settings)
     weighed = weigh(read_evidence(evidence), scenario) if evidence else None
@@ -100,7 +101,7 @@ def recommend(name, file, settings, evidence, form, as_json):
     if as_json:
         terminal.print_json(found.to_json())
     elif form == "adr":
-        from advisor.adr import adr
+        from advisor.text.adr import adr
 
         click.echo(adr(found, date.today()))
     else:
@@ -126,9 +127,10 @@ Examples:
 @json_option
 def interview(file, out, as_json):
     """Ask for the facts that could still change the advice, most telling first, and advise."""
-    from advisor import interview as talk
-    from advisor import profiles, recommend_text
-    from advisor.recommend import recommend as decide
+    from advisor import profiles
+    from advisor.decision import interview as talk
+    from advisor.decision.recommend import recommend as decide
+    from advisor.text import recommend as recommend_text
     from scenarios.cache import write_atomically
     from scenarios.schema import Scenario
 
@@ -176,10 +178,10 @@ def _ask(found, wrong: str | None) -> str | None:
 @json_option
 def rules(as_json):
     """The rules, each with its source: `recommend` shows what they say of a profile."""
-    from advisor.quality import NEEDS_CAPABILITY, shipped_weights
-    from advisor.quality import PRIOR as prior
-    from advisor.recommend import EVIDENCE_RULE
-    from advisor.rules import RULES
+    from advisor.decision.recommend import EVIDENCE_RULE
+    from advisor.decision.rules import RULES
+    from advisor.evidence.quality import NEEDS_CAPABILITY, shipped_weights
+    from advisor.evidence.quality import PRIOR as prior
 
     weights = dict(zip(shipped_weights().traits, shipped_weights().values, strict=True))
     if as_json:
@@ -205,9 +207,9 @@ def rules(as_json):
 @json_option
 def backtest(cases, as_json):
     """Hold the advice on quality against published experiments: ours, or a file of yours."""
-    from advisor import backtest as tests
-    from advisor import backtest_text
-    from advisor.cases import read_cases, shipped_cases
+    from advisor.evidence import backtest as tests
+    from advisor.evidence.cases import read_cases, shipped_cases
+    from advisor.text import backtest as backtest_text
 
     shipped = cases is None
     found = tests.backtest(shipped_cases() if shipped else read_cases(cases), shipped)
@@ -285,9 +287,10 @@ def size(model, method, gpu_name, table, as_list, as_json, **settings):
 
 
 def _size(model, method, gpu_name, as_json, settings):
-    from advisor import models, size_text
-    from advisor.size import report
-    from advisor.sizing import METHODS, Settings
+    from advisor.sizes import models
+    from advisor.sizes.report import report
+    from advisor.sizes.sizing import METHODS, Settings
+    from advisor.text import size as size_text
 
     if method not in (*METHODS, "all"):
         raise unknown("method", method, (*METHODS, "all"))
@@ -302,7 +305,8 @@ def _size(model, method, gpu_name, as_json, settings):
 
 
 def _article_table(as_json):
-    from advisor import article, size_text
+    from advisor.sizes import article
+    from advisor.text import size as size_text
 
     found = article.table()
     if as_json:
@@ -312,7 +316,7 @@ def _article_table(as_json):
 
 
 def _list_catalog(as_json):
-    from advisor import models
+    from advisor.sizes import models
 
     known = {kind: list(models.catalog(kind)) for kind in ("models", "gpus")}
     if as_json:
@@ -344,7 +348,10 @@ def cost(name, file, settings, evidence, prices_file, seed, as_json):
     import gc
 
     gc.disable()  # all that is made here is kept to the end, and looking for waste takes a tenth
-    from advisor import cost_report, cost_text, prices, profiles
+    from advisor import profiles
+    from advisor.money import prices
+    from advisor.money import report as cost_report
+    from advisor.text import cost as cost_text
 
     scenario = profiles.load(name, file, settings)
     found = prices.catalog(date.today())
@@ -352,7 +359,7 @@ def cost(name, file, settings, evidence, prices_file, seed, as_json):
         found = prices.with_file(found, prices_file)
     weighed = None
     if evidence:
-        from advisor.evidence import read_evidence, weigh
+        from advisor.evidence.records import read_evidence, weigh
 
         weighed = weigh(read_evidence(evidence), scenario)
     report = cost_report.report(scenario, found, weighed, evidence, seed=seed)

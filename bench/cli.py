@@ -14,7 +14,7 @@ import click
 
 import scenarios
 from bench import registry
-from bench.variables import set_variables
+from bench.core.variables import set_variables
 from scenarios import terminal
 from scenarios.errors import Stopped, UserError
 
@@ -261,7 +261,7 @@ def plan(as_json, **options):
     Example: bench plan sentiment --quick
     """
     _need_extra()
-    from bench.run import forecast, total_duration
+    from bench.running.run import forecast, total_duration
 
     found, forecasts = forecast(_request(**options))
     if as_json:
@@ -335,7 +335,7 @@ def curve(as_json, strict, plan_only, sizes, seeds, **options):
       bench curve sentiment --plan
     """
     _need_extra()
-    from bench.curve import Wanted
+    from bench.planning.curve import Wanted
 
     wanted = Wanted(sizes, seeds)
     request = _request(**options, curve=wanted, train_rows=None, seeds=(), folds=None)
@@ -345,7 +345,7 @@ def curve(as_json, strict, plan_only, sizes, seeds, **options):
 
 
 def _show_curve_plan(request, as_json: bool) -> None:
-    from bench.run import budget_lines, duration, forecast, total_duration
+    from bench.running.run import budget_lines, duration, forecast, total_duration
 
     found, forecasts = forecast(request)
     if as_json:
@@ -381,7 +381,7 @@ def _show_curve_plan(request, as_json: bool) -> None:
 
 def _done(request, as_json: bool, strict: bool) -> int:
     """Do what is asked for and tell it; the exit code."""
-    from bench import run as running
+    from bench.running import run as running
     from reports.page import write_report
 
     try:
@@ -398,11 +398,11 @@ def _done(request, as_json: bool, strict: bool) -> int:
     if record["contenders"]:
         click.echo(f"\n{_table(record)}\n{_forgotten(record)}")
     if record["curve"]:
-        from bench.curve_text import curve_text
+        from bench.record.text import curve_text
 
         click.echo(f"\n{curve_text(record['curve'])}\n")
     if record["budget"]:
-        from bench.curve_text import budget_text
+        from bench.record.text import budget_text
 
         click.echo(f"{budget_text(record['budget'])}\n")
     overall = record["verdict"]["overall"]
@@ -471,8 +471,8 @@ def sweep(context, scenario, vary, only, seeds, seed, settings, only_plan, as_js
       bench sweep --data reviews.csv --only full --vary epochs=1,2,3
     """
     _need_extra()
-    from bench import run as running
-    from bench.sweep import sweep_of
+    from bench.planning.sweep import sweep_of
+    from bench.running import run as running
     from reports.page import write_report
 
     named = _scenario(scenario, options.pop("data"), options.pop("text_field"),
@@ -527,7 +527,7 @@ def _count_or_numbers(text: str | None, first: int) -> tuple[int, ...]:
 
 
 def _say_sweeps_plan(found, forecasts: list[dict], as_json: bool) -> None:
-    from bench.run import total_duration
+    from bench.running.run import total_duration
 
     if as_json:
         terminal.print_json(found.to_json() | {"forecasts": forecasts})
@@ -633,11 +633,11 @@ def _request(
     curve=None,
     **more,
 ):
-    from bench.budget import parse
-    from bench.curve import Wanted
-    from bench.models import DEFAULT_MODEL
-    from bench.plan import MODES, contender_names, parse_settings
-    from bench.run import Request
+    from bench.engine.models import DEFAULT_MODEL
+    from bench.planning.budget import parse
+    from bench.planning.curve import Wanted
+    from bench.planning.make import MODES, contender_names, parse_settings
+    from bench.running.run import Request
 
     if quick and full:
         raise UserError("--quick and --full exclude each other; give one of them")
@@ -737,7 +737,7 @@ def _forecast_text(forecast: dict) -> str:
     seconds = forecast["seconds"]
     if seconds is None:
         return f"none, {forecast['reason']}"
-    from bench.run import total_duration
+    from bench.running.run import total_duration
 
     text = total_duration([seconds])
     for key, where in (("peak_resident_bytes", ""), ("peak_gpu_bytes", " on the GPU")):

@@ -28,7 +28,7 @@ COMMANDS = (
 QUICK = """
 import time
 import scenarios
-from advisor.cost import quick
+from advisor.money.lines import quick
 profile = scenarios.load("niche-domain").profile
 quick(profile)
 start = time.perf_counter()

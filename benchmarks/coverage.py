@@ -13,8 +13,8 @@ import time
 
 import numpy as np
 
-from bench import statistics
 from bench.metrics import load_metric
+from bench.statistics import intervals as statistics
 
 SIZES = (30, 100, 300, 2000)
 SHARES = (0.5, 0.8, 0.95)

@@ -1,4 +1,4 @@
-"""Draws the weights of `advisor.quality` to the published cases, and writes them to the catalog.
+"""Draws the weights of `advisor.evidence.quality` to the published cases, and writes them to the catalog.
 
     python benchmarks/fit_quality.py
 
@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from advisor import backtest
-from advisor.cases import shipped_cases
+from advisor.evidence import backtest
+from advisor.evidence.cases import shipped_cases
 
 CATALOG = Path(__file__).parent.parent / "advisor" / "catalog" / "quality_weights.json"
 

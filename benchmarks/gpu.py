@@ -8,7 +8,7 @@ cost the same arithmetic. Each case is a process of its own, so that its peak me
 the results are written after each.
 
 - `peak`: a large product of bfloat16 matrices of random numbers; shares are of its median.
-- `train-SIZE-METHOD`: the product's own update (`bench.training`: its adapters on all linear layers,
+- `train-SIZE-METHOD`: the product's own update (`bench.engine.training`: its adapters on all linear layers,
   autocast, AdamW, clipping) with the loss over every token but the first, through the product's own
   pass where it has one (`lean`) and the library's where not. Each sequence is full, so that there is
   no padding to count. `-checkpointing` recomputes
@@ -237,7 +237,7 @@ def _machine(device: str) -> dict:
     import psutil
     import torch
 
-    from bench.record import _processor
+    from bench.record.make import _processor
 
     found = {
         "processor": _processor(),
@@ -276,10 +276,10 @@ def _train(case: Case, device: str) -> dict:
     """The product's update, around the loss over all tokens."""
     import torch
 
-    from bench import training
-    from bench.lean import Lean
-    from bench.meter import Meter
-    from bench.progress import bar
+    from bench.core.meter import Meter
+    from bench.core.progress import bar
+    from bench.engine import training
+    from bench.engine.lean import Lean
 
     reason = _reason_to_skip(case)
     if reason:
@@ -323,7 +323,7 @@ def _train(case: Case, device: str) -> dict:
 
 def _settings(case: Case, updates: int):
     """Of the product: the contenders' rank and targets, at a learning rate that the tokens can bear."""
-    from bench.training import FullSettings, LoraSettings
+    from bench.engine.training import FullSettings, LoraSettings
 
     usual = {
         "learning_rate": LEARNING_RATE if case.method != "full" else LEARNING_RATE / 10,
@@ -341,7 +341,7 @@ def _settings(case: Case, updates: int):
 @contextmanager
 def _in_one_piece(case: Case):
     """Meanwhile the product takes an update's rows through the model together."""
-    from bench import training
+    from bench.engine import training
 
     together = dict.fromkeys(training.MOST_TOKENS, case.sequences * case.amount.length)
     with mock.patch.object(training, "MOST_TOKENS", together):
@@ -357,7 +357,7 @@ def _trl(case: Case, device: str) -> dict:
     from datasets import Dataset
     from peft import LoraConfig
 
-    from bench.meter import Meter
+    from bench.core.meter import Meter
 
     amount = case.amount
     steps = amount.warm_ups + amount.updates * amount.repeats + 1
@@ -416,7 +416,7 @@ class _Clock:
 
     def on_step_end(self, args, state, control, **_):
         """Close a block of updates where one is full."""
-        from bench.meter import synchronise
+        from bench.core.meter import synchronise
 
         timed = state.global_step - self._amount.warm_ups
         if timed < 0 or timed % self._amount.updates or state.global_step == state.max_steps:
@@ -489,8 +489,8 @@ def _model(case: Case, device: str):
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    from advisor.models import catalog
-    from bench.models import Device, LoadedModel
+    from advisor.sizes.models import catalog
+    from bench.engine.models import Device, LoadedModel
     from benchmarks import memory_measured as memory
 
     tiny = case.size == "tiny"
@@ -527,8 +527,8 @@ def _sequences(case: Case, lm) -> list[list[int]]:
 
 def _score(case: Case, device: str) -> dict:
     """Rows a second of the product's scorer, which computes the prefix anew each time, as a run does."""
-    from bench.meter import Meter
-    from bench.scoring import LabelScorer
+    from bench.core.meter import Meter
+    from bench.engine.scoring import LabelScorer
 
     amount, rng = case.amount, random.Random(0)
     model, _ = _model(case, device)
@@ -559,8 +559,8 @@ def _latency(case: Case, device: str) -> dict:
     """Seconds until the first token of an answer, and of each token after it, at batch 1."""
     import torch
 
-    from bench.generating import _FirstToken
-    from bench.meter import Meter
+    from bench.core.meter import Meter
+    from bench.engine.generating import _FirstToken
 
     amount = case.amount
     model, _ = _model(case, device)
@@ -590,7 +590,7 @@ def _latency(case: Case, device: str) -> dict:
 
 def _timed(work: Callable, warm_ups: int, repeats: int) -> list[float]:
     """Seconds of each repeat, until the GPU has done it."""
-    from bench.meter import synchronise
+    from bench.core.meter import synchronise
 
     for _ in range(warm_ups):
         work()

@@ -27,18 +27,18 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from bench.variables import VARIABLES
+from bench.core.variables import VARIABLES
 
 os.environ.update(VARIABLES | os.environ)  # as the command does
 
 import torch
 
 import scenarios
-from bench import models, training
-from bench.prompts import Renderer
-from bench.record import _processor
-from bench.scoring import LabelScorer
-from bench.trial import import_ahead, quiet_libraries
+from bench.engine import models, training
+from bench.engine.prompts import Renderer
+from bench.engine.scoring import LabelScorer
+from bench.record.make import _processor
+from bench.trial.main import import_ahead, quiet_libraries
 from benchmarks.floor import FORWARD_GFLOP_A_TOKEN, TRAIN_GFLOP_A_TOKEN, matrix_speed
 from scenarios.rows import balanced_sample, load_split
 

@@ -1,4 +1,4 @@
-"""Peak memory of tuning by size of model, from `advisor.sizing`, for advice within a fraction of a second.
+"""Peak memory of tuning by size of model, from `advisor.sizes.sizing`, for advice within a fraction of a second.
 
     python benchmarks/memory_by_size.py
 
@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from advisor.models import shape_of
-from advisor.sizing import METHODS, Settings, training_memory
+from advisor.sizes.models import shape_of
+from advisor.sizes.sizing import METHODS, Settings, training_memory
 
 CATALOG = Path(__file__).parent.parent / "advisor" / "catalog" / "memory_by_size.json"
 MODELS = (
@@ -37,7 +37,9 @@ def table() -> dict:
                 **{m: [f.process_low_bytes, f.process_high_bytes] for m, f in found.items()},
             }
         )
-    about = "advisor.sizing: batch 1, 1,024 tokens, rank 16 on all linear layers, checkpointing"
+    about = (
+        "advisor.sizes.sizing: batch 1, 1,024 tokens, rank 16 on all linear layers, checkpointing"
+    )
     return {"about": about, "rows": rows}
 
 

@@ -19,8 +19,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the rows are read as the tests read them
 
-from advisor.models import catalog, gpu_named
-from advisor.sizing import Forecast, training_memory
+from advisor.sizes.models import catalog, gpu_named
+from advisor.sizes.sizing import Forecast, training_memory
 from scenarios.errors import UserError
 from tests.advisor import measured
 
@@ -131,7 +131,7 @@ def _meta_bytes(config: dict, model: str) -> int:
     from accelerate.utils import calculate_maximum_sizes
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    from advisor.models import shape_of
+    from advisor.sizes.models import shape_of
 
     try:
         known = AutoConfig.for_model(**config | {"pad_token_id": 0})

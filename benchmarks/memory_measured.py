@@ -23,8 +23,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from advisor.models import catalog, shape_of
-from advisor.sizing import Settings, training_memory
+from advisor.sizes.models import catalog, shape_of
+from advisor.sizes.sizing import Settings, training_memory
 from benchmarks.apart import measured_apart
 
 MODELS = {
@@ -113,7 +113,7 @@ def _forecast(case: Case, device: str):
 
 
 def _device() -> str:
-    """What is at hand, by the names of `advisor.sizing.DEVICES`."""
+    """What is at hand, by the names of `advisor.sizes.sizing.DEVICES`."""
     import torch
 
     if not torch.cuda.is_available():

@@ -22,8 +22,8 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from bench.meter import Meter
-from bench.record import _processor
+from bench.core.meter import Meter
+from bench.record.make import _processor
 
 STARTS = (
     ("-c", "pass"),
@@ -35,7 +35,7 @@ STARTS = (
 
 ANY_TRIAL = """
 from bench import models
-from bench.trial import import_ahead
+from bench.trial.main import import_ahead
 import_ahead()
 models.load("m", models.folder_of(models.DEFAULT_MODEL), models.best_device())
 """  # the imports and the loading that every trial with a model pays, interrupted or not

@@ -14,9 +14,10 @@ from datetime import date
 from pathlib import Path
 
 import scenarios
-from advisor import cost_text, prices
-from advisor.cost_report import report
-from advisor.ranges import Range
+from advisor.money import prices
+from advisor.money.ranges import Range
+from advisor.money.report import report
+from advisor.text import cost as cost_text
 
 DAY = date(2026, 11, 24)
 SIX = ("specific-format", "niche-domain", "writing-style", "limited-budget", "critical-latency",

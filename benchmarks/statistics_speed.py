@@ -1,7 +1,7 @@
 """How long the statistics of a large race take: 10 contenders, 3,000 rows, two metrics.
 
 `python benchmarks/statistics_speed.py [--rows 3000] [--contenders 10]` makes answers up and times
-`bench.record`'s estimates and comparisons: with rows alone, in groups, and with five seeds.
+`bench.record.make`'s estimates and comparisons: with rows alone, in groups, and with five seeds.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import time
 
 import numpy as np
 
-from bench import statistics
 from bench.metrics import texts
-from bench.plan import MODES, make_plan
-from bench.record import Results, comparisons_of, estimates_of
+from bench.planning.make import MODES, make_plan
+from bench.record.make import Results, comparisons_of, estimates_of
+from bench.statistics import intervals as statistics
 from scenarios.rows import Example, Split
 from scenarios.schema import parse
 

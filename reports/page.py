@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module, resources
 from pathlib import Path
 
-from bench.record import read_record
+from bench.record.make import read_record
 from reports.blocks import Block
 from scenarios.cache import write_atomically
 from scenarios.errors import UserError

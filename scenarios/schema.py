@@ -41,7 +41,7 @@ class Profile(Strict):
     """What is known of a decision. None is "unknown": it stays so, and widens the doubt.
 
     Each fact's description is the question that asks for it, with its unit. The facts of money
-    have defaults of their own, with sources, where they are used (`advisor.assumptions`).
+    have defaults of their own, with sources, where they are used (`advisor.money.assumptions`).
     """
 
     # the task

@@ -105,7 +105,7 @@ def test_the_decision_record_in_the_documents_is_what_the_command_prints():
 
 def test_the_scenarios_costs_in_the_documents_are_those_of_the_product_on_that_day():
     """The kept record, the document's tables, and what `advisor cost` says at that day's prices."""
-    from advisor import prices
+    from advisor.money import prices
     from benchmarks.scenario_costs import costs, tables
 
     kept = json.loads(

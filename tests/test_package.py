@@ -24,7 +24,7 @@ def wheel(tmp_path_factory):
 
 def test_scenarios_template_catalog_and_licence_are_inside(wheel):
     names = zipfile.ZipFile(wheel).namelist()
-    for wanted in ("scenarios/sentiment.toml", "scenarios/data_quality.toml", "bench/instructions.toml", "bench/general_prompts.toml", "scenarios/niche_domain.toml",
+    for wanted in ("scenarios/sentiment.toml", "scenarios/data_quality.toml", "bench/checks/instructions.toml", "bench/checks/general_prompts.toml", "scenarios/niche_domain.toml",
                    "reports/templates/page.html", "advisor/catalog/head_to_head.csv", "advisor/catalog/gpu_prices.toml",
                    "advisor/catalog/tuning_prices.toml",
                    "bench/contenders/lora.py"):  # fmt: skip

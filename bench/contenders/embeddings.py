@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
-from bench.contender import Answer, Ground, quality_of
+from bench.core.contender import Answer, Ground, quality_of
 from scenarios.rows import Example
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Contender:
-    """Vectors are mean hidden states (`bench.embedding`), the best of `depths` (1 is the last layer)
+    """Vectors are mean hidden states (`bench.engine.embedding`), the best of `depths` (1 is the last layer)
     and of `inverse_penalties` (C of scikit-learn) by validation rows. A model made for sentences
     would do better; `embeddings@MODEL` takes any that is a causal model."""
 
@@ -70,7 +70,7 @@ class Embedded:
     """The vectors of rows at some depths; each row is read once."""
 
     def __init__(self, ground: Ground, depths: Sequence[float]):
-        from bench.embedding import Embedder
+        from bench.engine.embedding import Embedder
 
         memory = {} if ground.memory is None else ground.memory
         self._embedder = Remembering(Embedder(ground.model(), ground.task, depths), memory)
@@ -101,7 +101,7 @@ def best_of_predictions(
     ground: Ground, embedded: Embedded, said: Sequence[list[dict]], depths, inverse_penalties
 ) -> VectorAnswerer:
     """The depth and penalty whose predictions, of all parts, are best; fitted to all training rows."""
-    from bench.embedding import Embedder
+    from bench.engine.embedding import Embedder
 
     tried = [
         {"depth": depth, "inverse_penalty": penalty}

@@ -10,8 +10,8 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from bench.choosing import Calibration, best_of, chosen, tried, without_bias
-from bench.contender import Ground, TooLong
+from bench.contenders._choosing import Calibration, best_of, chosen, tried, without_bias
+from bench.core.contender import Ground, TooLong
 from scenarios.rows import Example, balanced_sample
 
 Whole = Annotated[int, Field(gt=0)]
@@ -44,7 +44,7 @@ class Contender:
 
         Without rows to choose by it is the first draw, with the most demonstrations that fit.
         """
-        from bench.answering import answerer
+        from bench.engine.answering import answerer
 
         if not ground.judging:
             return self._unchosen(ground, seed)
@@ -82,7 +82,7 @@ class Contender:
         )
 
     def _unchosen(self, ground: Ground, seed: int):
-        from bench.answering import answerer
+        from bench.engine.answering import answerer
 
         several = sorted({min(shots, len(ground.train)) for shots in self.shots}, reverse=True)
         for shots in several:
@@ -105,7 +105,7 @@ class Contender:
     def _try(
         self, ground: Ground, seed: int, shots: int, draw: int, order: int, wording: int
     ) -> dict:
-        from bench.answering import answerer
+        from bench.engine.answering import answerer
 
         what = {"shots": shots, "draw": draw, "order": order, "instruction": wording}
         return tried(

@@ -7,14 +7,14 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from bench.contender import Ground
 from bench.contenders.lora import Contender as Lora
 from bench.contenders.lora import Rate, Whole
+from bench.core.contender import Ground
 
 
 @dataclass(frozen=True)
 class Contender:
-    """See `bench.training.TrainSettings`. The rates are about a tenth of LoRA's. The whole model is
+    """See `bench.engine.training.TrainSettings`. The rates are about a tenth of LoRA's. The whole model is
     saved, and each epoch keeps about twelve bytes a parameter on disk while the trial goes on."""
 
     learning_rates: tuple[Rate, ...] = (1e-5, 3e-5, 1e-4)
@@ -43,15 +43,15 @@ class Contender:
 
     def restore(self, ground: Ground, notes: dict):
         """The tuned model from its folder, in a fresh process."""
-        from bench import models
-        from bench.answering import answerer
+        from bench.engine import models
+        from bench.engine.answering import answerer
 
         base = ground.model()
         tuned = models.load(base.name, ground.folder, base.device)
         return answerer(tuned, ground.task, notes=notes)
 
     def _settings(self, rate: float):
-        from bench.training import FullSettings
+        from bench.engine.training import FullSettings
 
         names = set(FullSettings.__dataclass_fields__) - {"learning_rate"}
         given = {name: getattr(self, name) for name in names}

@@ -13,7 +13,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from bench.contender import Ground
+from bench.core.contender import Ground
 from scenarios.cache import disk_errors_told
 
 LEAST_UPDATES = 24
@@ -27,7 +27,7 @@ Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 @dataclass(frozen=True)
 class Contender:
-    """See `bench.training.LoraSettings`. `serve` is `merged` into the base, or `attached`.
+    """See `bench.engine.training.LoraSettings`. `serve` is `merged` into the base, or `attached`.
 
     `learning_rates` compete, first on `search_rows`; one alone is taken without a search. `replay`
     adds that share of training rows, which hold the base's own answers to general prompts.
@@ -65,9 +65,9 @@ class Contender:
     def fit(self, ground: Ground, seed: int):
         """Search the rate, train, keep the epoch that does best on validation rows, save the adapter.
 
-        Without validation rows both are chosen over folds (`bench.tuning`)."""
-        from bench import canaries
-        from bench.tuning import Tuning
+        Without validation rows both are chosen over folds (`bench.contenders._tuning`)."""
+        from bench.checks import canaries
+        from bench.contenders._tuning import Tuning
 
         tuning = Tuning(ground, seed, self.replay)
         before = tuning.of_some_rows()
@@ -96,8 +96,8 @@ class Contender:
         """
         import peft
 
-        from bench.answering import answerer
-        from bench.training import without_renaming_notices
+        from bench.engine.answering import answerer
+        from bench.engine.training import without_renaming_notices
 
         model = ground.model()
         with without_renaming_notices():
@@ -111,7 +111,7 @@ class Contender:
 
         Gives what answers, and what makes the model the base again.
         """
-        from bench.tuning import Tuning
+        from bench.contenders._tuning import Tuning
 
         tuning = Tuning(ground, seed)
         settings = self._settings_once(len(ground.train))
@@ -146,7 +146,7 @@ class Contender:
 
     def _searched(self, tuning) -> tuple[float, list[dict]]:
         """The learning rate that is left, and what was tried."""
-        from bench.tuning import rank
+        from bench.contenders._tuning import rank
 
         rates, tried = list(self.learning_rates), []
         most = min(len(part.train) for part in tuning.ground.parts())
@@ -166,7 +166,7 @@ class Contender:
 
     def _shuffled(self, tuning, rate: float) -> dict:
         """What one epoch on shuffled labels reaches, which must be no more than chance."""
-        from bench import canaries
+        from bench.checks import canaries
 
         def train() -> dict:
             settings = replace(self._settings(rate), epochs=1)
@@ -175,7 +175,7 @@ class Contender:
         return tuning.ground.kept.once("shuffled", train)
 
     def _settings(self, rate: float):
-        from bench.training import LoraSettings
+        from bench.engine.training import LoraSettings
 
         names = set(LoraSettings.__dataclass_fields__) - {"learning_rate", "variant"}
         given = {name: getattr(self, name) for name in names}
@@ -183,6 +183,6 @@ class Contender:
 
     def ways(self, ground: Ground, folder):
         """The tuned model as it can be served, as (way, what answers, bytes of its weights)."""
-        from bench.tuning import served_in_three_ways
+        from bench.contenders._tuning import served_in_three_ways
 
         return served_in_three_ways(ground, folder)

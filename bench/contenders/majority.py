@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from bench.contender import Answer, Ground
+from bench.core.contender import Answer, Ground
 from scenarios.rows import Example
 
 

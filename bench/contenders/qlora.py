@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from bench.contender import Ground, Skipped
 from bench.contenders import lora
+from bench.core.contender import Ground
+from bench.engine.four_bit import check_four_bit
 
 if TYPE_CHECKING:
-    from bench.models import Device
+    from bench.engine.models import Device
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,7 @@ class Contender(lora.Contender):
 
     def check(self, device: Device) -> None:
         """Raises `Skipped` where 4-bit weights can't be trained on."""
-        if importlib.util.find_spec("bitsandbytes") is None:
-            raise Skipped(
-                "bitsandbytes isn't installed; `pip install 'tune-or-prompt[qlora]'` brings it"
-            )
-        if device.kind == "mps":
-            raise Skipped("4-bit training isn't supported on MPS here; use CUDA or a CPU")
+        check_four_bit(device)
 
     def fit(self, ground: Ground, seed: int):
         """As LoRA, over quantised weights."""

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from bench.choosing import Calibration, best_of, chosen, tried, without_bias
-from bench.contender import Ground
+from bench.contenders._choosing import Calibration, best_of, chosen, tried, without_bias
+from bench.core.contender import Ground
 from scenarios.rows import Example
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class _Nearests:
     def _by_states(self, part: Ground) -> Nearest:
         import numpy as np
 
-        from bench.embedding import Embedder
+        from bench.engine.embedding import Embedder
 
         embedder = Embedder(self._ground.model(), self._ground.task, [self._depth])
         if not self._read:
@@ -149,7 +149,7 @@ class Nearest:
 
 
 def _answerer(ground: Ground, near: Nearest, shots: int, notes=None, bias=()):
-    from bench.answering import answerer
+    from bench.engine.answering import answerer
 
     longest = sorted(near.rows, key=lambda row: len(row.text))[-shots:]
     return answerer(

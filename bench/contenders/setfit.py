@@ -15,13 +15,13 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from bench.contender import Failed, Ground
 from bench.contenders.embeddings import (
     Embedded,
     VectorAnswerer,
     best_of_predictions,
     predictions,
 )
+from bench.core.contender import Failed, Ground
 from scenarios.cache import disk_errors_told
 from scenarios.rows import Example
 
@@ -86,8 +86,8 @@ class Contender:
         import peft
         import torch
 
-        from bench.embedding import Embedder
-        from bench.training import without_renaming_notices
+        from bench.engine.embedding import Embedder
+        from bench.engine.training import without_renaming_notices
 
         torch.manual_seed(seed)  # the adapter's beginning is drawn, too
         model = ground.model()
@@ -101,7 +101,7 @@ class Contender:
         """Mean losses of the first and the last tenth of the steps."""
         import torch
 
-        from bench.progress import bar
+        from bench.core.progress import bar
 
         rng = random.Random(seed)
         trainable = [p for p in network.parameters() if p.requires_grad]

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from bench.contender import Answer, Ground, answers_of, quality
+from bench.core.contender import Answer, Ground, answers_of, quality
 from scenarios.rows import Example
 from scenarios.schema import Task
 

@@ -7,8 +7,8 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from bench.choosing import Calibration, best_of, chosen, tried, without_bias
-from bench.contender import Ground
+from bench.contenders._choosing import Calibration, best_of, chosen, tried, without_bias
+from bench.core.contender import Ground
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Contender:
 
         Without rows to choose by it is the first wording, uncalibrated.
         """
-        from bench.answering import answerer
+        from bench.engine.answering import answerer
 
         if not ground.judging:
             notes = {"instruction": ground.task.instruction, "calibration": "none"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.verdict import percent_of
+from bench.record.verdict import percent_of
 from reports import numbers
 from reports.blocks import Block, Paragraph, Table
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.curve_text import labels_text
+from bench.record.text import labels_text
 from reports import numbers
 from reports.blocks import Block, Figure, Paragraph, Table
 from reports.charts import NAMES, Line, quality_by_rows

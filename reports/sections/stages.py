@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.record import STAGES
+from bench.record.make import STAGES
 from reports import numbers
 from reports.blocks import Block, Paragraph, Table
 

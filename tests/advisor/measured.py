@@ -4,8 +4,8 @@ import csv
 from dataclasses import replace
 from pathlib import Path
 
-from advisor.models import shape_of
-from advisor.sizing import Settings
+from advisor.sizes.models import shape_of
+from advisor.sizes.sizing import Settings
 
 FILE = Path(__file__).parents[1] / "data" / "measured_memory.csv"
 SEVEN = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}

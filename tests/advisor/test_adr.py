@@ -5,11 +5,11 @@ from datetime import date
 import pytest
 
 import scenarios
-from advisor import recommend_text
-from advisor.adr import adr
-from advisor.evidence import weigh
-from advisor.recommend import recommend
-from advisor.rules import CHOICES
+from advisor.decision.recommend import recommend
+from advisor.decision.rules import CHOICES
+from advisor.evidence.records import weigh
+from advisor.text import recommend as recommend_text
+from advisor.text.adr import adr
 from scenarios.schema import Scenario
 from tests.advisor.test_evidence import read
 from tests.conftest import run_command

@@ -9,9 +9,9 @@ from importlib import resources
 import numpy as np
 import pytest
 
-from advisor.backtest import backtest, fit
-from advisor.cases import COLUMNS, Case, effort, parse, profile_of, shipped_cases
-from advisor.quality import PRIOR
+from advisor.evidence.backtest import backtest, fit
+from advisor.evidence.cases import COLUMNS, Case, effort, parse, profile_of, shipped_cases
+from advisor.evidence.quality import PRIOR
 from scenarios.errors import UserError
 from scenarios.schema import Profile
 from tests.conftest import run_command
@@ -67,7 +67,7 @@ def test_a_left_out_source_does_not_teach_its_own_prediction():
     turned = [
         dataclasses.replace(c, outcome=1 - c.outcome) if c.source == "LL" else c for c in cases
     ]
-    from advisor.backtest import _left_out, _predictor
+    from advisor.evidence.backtest import _left_out, _predictor
 
     def chances(of):
         return _left_out(of, lambda rest: _predictor(fit(rest)))
@@ -86,7 +86,7 @@ def test_the_prior_holds_without_cases_and_yields_to_many():
 
     few = dict(zip(PRIOR, fit(cases(1)).values, strict=True))
     many = fit(cases(1), strength=1e-9)
-    from advisor.quality import p_tuning_better
+    from advisor.evidence.quality import p_tuning_better
 
     assert few["constant"] == pytest.approx(0.8, abs=0.1)
     assert p_tuning_better(Profile(), many).value == pytest.approx(0.2, abs=1e-3)

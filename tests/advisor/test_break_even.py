@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 import scenarios
-from advisor import prices
-from advisor.break_even import NEVER, against, least_volume, tornado, volumes
-from advisor.cost import Line, lines, reserved_line
-from advisor.cost_report import report
-from advisor.costing import plan_of
-from advisor.evidence import read_evidence, weigh
+from advisor.evidence.records import read_evidence, weigh
+from advisor.money import prices
+from advisor.money.break_even import NEVER, against, least_volume, tornado, volumes
+from advisor.money.lines import Line, lines, reserved_line
+from advisor.money.options import plan_of
+from advisor.money.report import report
 from tests.conftest import ROOT
 
 TODAY = date(2026, 11, 24)

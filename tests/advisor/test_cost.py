@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 import scenarios
-from advisor import cost, prices
-from advisor.cost import Line, renewals, reserved_line
-from advisor.costing import demonstration_tokens, plan_of, prefix_tokens
-from advisor.ranges import Range, whole
+from advisor.money import lines as cost
+from advisor.money import prices
+from advisor.money.lines import Line, renewals, reserved_line
+from advisor.money.options import demonstration_tokens, plan_of, prefix_tokens
+from advisor.money.ranges import Range, whole
 from scenarios.schema import Profile
 
 TODAY = date(2026, 11, 24)
@@ -258,7 +259,7 @@ def test_quick_leaves_out_what_can_not_be_had():
 @pytest.mark.parametrize("name", ["niche-domain", "critical-latency", "writing-style"])
 def test_quick_s_bounds_are_about_those_of_the_simulation(name):
     """In quadrature against 100,000 draws: the monthly bounds within a third of their distance."""
-    from advisor.cost_report import report
+    from advisor.money.report import report
 
     scenario = scenarios.load(name)
     simulated = report(scenario, prices.catalog(TODAY)).options["self-hosted-lora"].monthly_usd
@@ -275,7 +276,7 @@ def test_quick_takes_no_numpy():
     import subprocess
     import sys
 
-    code = ("import sys, scenarios\nfrom advisor.cost import quick\n"
+    code = ("import sys, scenarios\nfrom advisor.money.lines import quick\n"
             "quick(scenarios.load('niche-domain').profile)\n"
             "print(sorted({'numpy', 'torch', 'httpx2', 'ssl'} & set(sys.modules)))")  # fmt: skip
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

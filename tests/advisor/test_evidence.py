@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 import scenarios
-from advisor.evidence import DECIDES, read_evidence, size_in_name, updated, weigh
-from advisor.quality import Probability
-from advisor.recommend import recommend
+from advisor.decision.recommend import recommend
+from advisor.evidence.quality import Probability
+from advisor.evidence.records import DECIDES, read_evidence, size_in_name, updated, weigh
 from scenarios.errors import UserError
 from scenarios.schema import Profile, Scenario
 from tests.conftest import run_command
@@ -65,7 +65,7 @@ def test_a_weak_one_shifts_by_how_far_it_lies_from_the_margin():
 
 
 def read(changed):
-    from advisor.evidence import Evidence
+    from advisor.evidence.records import Evidence
 
     names = Evidence.__dataclass_fields__
     return Evidence(**{k: v for k, v in (PRIMARY | changed).items() if k in names})

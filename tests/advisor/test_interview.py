@@ -8,8 +8,8 @@ import tomllib
 import pytest
 
 import scenarios
-from advisor.interview import interview, next_question, question, to_toml
-from advisor.recommend import MONEY, decide, nearest_first, recommend
+from advisor.decision.interview import interview, next_question, question, to_toml
+from advisor.decision.recommend import MONEY, decide, nearest_first, recommend
 from scenarios.schema import Profile
 from tests.conftest import run_command
 

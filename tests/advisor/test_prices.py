@@ -9,7 +9,7 @@ from datetime import date
 import numpy as np
 import pytest
 
-from advisor import prices
+from advisor.money import prices
 from scenarios.errors import UserError
 
 TODAY = date(2026, 11, 24)

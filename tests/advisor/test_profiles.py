@@ -3,7 +3,7 @@
 import pytest
 
 import scenarios
-from advisor.memory import tuning_gib
+from advisor.decision.memory import tuning_gib
 from advisor.profiles import load
 from scenarios.errors import UserError
 

@@ -6,9 +6,9 @@ from importlib import resources
 
 import pytest
 
-from advisor.backtest import fit
-from advisor.cases import shipped_cases
-from advisor.quality import PRIOR, Weights, p_tuning_better, shipped_weights, traits
+from advisor.evidence.backtest import fit
+from advisor.evidence.cases import shipped_cases
+from advisor.evidence.quality import PRIOR, Weights, p_tuning_better, shipped_weights, traits
 from scenarios.schema import Profile
 
 

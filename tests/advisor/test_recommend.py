@@ -7,11 +7,19 @@ from datetime import date
 import pytest
 
 import scenarios
-from advisor import cost, prices
-from advisor.costing import plan_of
+from advisor.decision.recommend import (
+    MONEY,
+    decide,
+    family_of,
+    nearest_first,
+    recommend,
+    unknown_facts,
+)
+from advisor.decision.rules import CHOICES, RULES, TUNING
+from advisor.money import lines as cost
+from advisor.money import prices
+from advisor.money.options import plan_of
 from advisor.profiles import with_settings
-from advisor.recommend import MONEY, decide, family_of, nearest_first, recommend, unknown_facts
-from advisor.rules import CHOICES, RULES, TUNING
 from scenarios.errors import UserError
 from scenarios.schema import Profile, Scenario
 from tests.advisor.readers import READERS

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from advisor.models import catalog, shape_of
-from advisor.shapes import read_shape
+from advisor.sizes.models import catalog, shape_of
+from advisor.sizes.shapes import read_shape
 from scenarios.errors import UserError
 
 with (Path(__file__).parents[1] / "data" / "lora_params.csv").open(encoding="utf-8") as lines:

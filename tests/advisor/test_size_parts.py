@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from advisor.fitting import ways_to_fit
-from advisor.models import gpu_named, shape_of
-from advisor.serving import cache_bytes, serving, weight_bytes
-from advisor.sizing import Settings, training_memory
-from advisor.timing import calibrated, flops_per_token, rate_of, training_time
+from advisor.sizes.fitting import ways_to_fit
+from advisor.sizes.models import gpu_named, shape_of
+from advisor.sizes.serving import cache_bytes, serving, weight_bytes
+from advisor.sizes.sizing import Settings, training_memory
+from advisor.sizes.timing import calibrated, flops_per_token, rate_of, training_time
 from scenarios.errors import UserError
 from tests.advisor import measured
 
@@ -143,8 +143,8 @@ def test_a_config_is_read_from_its_file_or_folder(tmp_path):
 )
 def test_a_step_launches_as_many_operations_whatever_its_tokens(name):
     """So they are counted once, on a short row."""
-    from advisor.sizing import step_of
-    from advisor.timing import run_step
+    from advisor.sizes.sizing import step_of
+    from advisor.sizes.timing import run_step
 
     shape = shape_of(name)
     for method in ("lora", "qlora", "full"):

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from advisor import optimizers
-from advisor.blocks import run_step
-from advisor.models import catalog, gpu_named, shape_of
-from advisor.shapes import read_shape
-from advisor.sizing import (
+from advisor.sizes import optimizers
+from advisor.sizes.blocks import run_step
+from advisor.sizes.models import catalog, gpu_named, shape_of
+from advisor.sizes.shapes import read_shape
+from advisor.sizes.sizing import (
     CUBLAS_BYTES,
     METHODS,
     PARTS,

@@ -4,7 +4,7 @@ import statistics
 
 import pytest
 
-from advisor.sizing import training_memory
+from advisor.sizes.sizing import training_memory
 from tests.advisor import measured
 
 

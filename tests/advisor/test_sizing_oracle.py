@@ -10,8 +10,8 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("peft")
 
-from advisor.shapes import read_shape  # noqa: E402
-from advisor.sizing import Settings, alive_by_moment, training_memory  # noqa: E402
+from advisor.sizes.shapes import read_shape  # noqa: E402
+from advisor.sizes.sizing import Settings, alive_by_moment, training_memory  # noqa: E402
 from tests.advisor import oracle  # noqa: E402
 
 LLAMA = {"model_type": "llama", "hidden_size": 512, "intermediate_size": 1536, "num_hidden_layers": 8,

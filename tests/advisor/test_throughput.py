@@ -2,9 +2,9 @@
 
 import pytest
 
-from advisor.assumptions import assumed
-from advisor.models import gpu_named, shape_of
-from advisor.throughput import gpus_needed, rows_per_second
+from advisor.money.assumptions import assumed
+from advisor.money.throughput import gpus_needed, rows_per_second
+from advisor.sizes.models import gpu_named, shape_of
 from scenarios.schema import Profile
 
 # Tokens written a second: model, GPU, prompt, answer, requests at once, measured, source.

@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 import scenarios
-from bench.again import command
-from bench.models import DEFAULT_MODEL
-from bench.plan import MODES, make_plan, parse_settings
+from bench.engine.models import DEFAULT_MODEL
+from bench.planning.make import MODES, make_plan, parse_settings
+from bench.record.again import command
 from scenarios.rows import Example, Split
 
 SPLIT = Split(

@@ -9,13 +9,13 @@ import time
 import pytest
 
 import scenarios
-from bench import budget
-from bench.budget import Budget, Ledger, allot, arms_left_out, parse
-from bench.curve import Wanted, make_curve
-from bench.plan import MODES, curve_plan, make_plan
-from bench.processes import SPENT, _within
-from bench.record import graded
-from bench.run import _allotted, _do, _do_all, budget_lines
+from bench.planning import budget
+from bench.planning.budget import Budget, Ledger, allot, arms_left_out, parse
+from bench.planning.curve import Wanted, make_curve
+from bench.planning.make import MODES, curve_plan, make_plan
+from bench.record.make import graded
+from bench.running.executor import SPENT, _within
+from bench.running.run import _allotted, _do, _do_all, budget_lines
 from scenarios.errors import UserError
 from scenarios.rows import Example, Split
 

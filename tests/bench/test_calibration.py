@@ -4,8 +4,11 @@ import json
 
 import pytest
 
-from bench import models, registry
-from bench.calibration import (
+from bench import registry
+from bench.engine import models
+from bench.planning.make import MODES, make_plan
+from bench.record.make import graded
+from bench.trial.calibration import (
     MEMORY_GROWS,
     MEMORY_REPEATS,
     SPREAD,
@@ -14,8 +17,6 @@ from bench.calibration import (
     _of_mean_length,
     forecasts,
 )
-from bench.plan import MODES, make_plan
-from bench.record import graded
 from scenarios.rows import Example, load_split
 from scenarios.schema import Scenario
 

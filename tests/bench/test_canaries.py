@@ -5,10 +5,11 @@ import dataclasses
 import pytest
 
 import scenarios
-from bench import canaries, models
-from bench.contender import Answer, Ground
-from bench.kept import Kept
-from bench.models import Device
+from bench.checks import canaries
+from bench.core.contender import Answer, Ground
+from bench.core.kept import Kept
+from bench.engine import models
+from bench.engine.models import Device
 from scenarios.rows import Example, Split, load_split
 
 WORDS = "a rather long sentence about the battery of this camera and its lens"
@@ -58,7 +59,7 @@ def ground(tmp_path, small_scenario, tiny_model, cache):
 
 def test_a_prompt_that_evaluation_renders_otherwise_is_found(ground, monkeypatch):
     assert canaries.of_prompts(ground)["passed"]
-    from bench import prompts
+    from bench.engine import prompts
 
     rows = prompts.Prompts.rows
     monkeypatch.setattr(prompts.Prompts, "rows", lambda *a: [r[1:] for r in rows(*a)])

@@ -4,8 +4,8 @@ import inspect
 
 import pytest
 
-from bench.checking import KINDS, followed
-from bench.general import instructions
+from bench.checks.checking import KINDS, followed
+from bench.checks.general import instructions
 
 
 def holds(answer, kind, **parameters):

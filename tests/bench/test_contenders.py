@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 import scenarios
-from bench import choosing, models, registry
-from bench.contender import Answer, Ground, answers_of
+from bench import registry
+from bench.contenders import _choosing as choosing
 from bench.contenders.retrieved import Nearest
-from bench.kept import Kept
-from bench.models import Device
+from bench.core.contender import Answer, Ground, answers_of
+from bench.core.kept import Kept
+from bench.engine import models
+from bench.engine.models import Device
 from scenarios.rows import Example, load_split
 
 CPU = Device("cpu", "float32", "test")
@@ -68,7 +70,7 @@ def test_what_is_served_from_disk_is_what_was_trained(name, ground, tiny_model):
 
 def test_full_tuning_leaves_the_model_as_it_was_when_a_search_is_over(ground):
     before = {n: p.detach().clone() for n, p in ground.model().lm.named_parameters()}
-    from bench.tuning import Tuning
+    from bench.contenders._tuning import Tuning
 
     contender = registry.contender("full")(learning_rates=(1e-2,), epochs=1)
     Tuning(ground, 0).tried(contender._settings(1e-2), 16)
@@ -88,7 +90,7 @@ def test_the_better_rates_of_a_search_go_on_to_twice_the_rows(ground):
 
 
 def test_a_search_that_was_killed_is_not_done_again(ground, monkeypatch):
-    from bench.tuning import Tuning
+    from bench.contenders._tuning import Tuning
 
     _, whole = fitted("lora", ground)
     monkeypatch.setattr(Tuning, "tried", lambda *_: pytest.fail("searched again"))
@@ -138,7 +140,7 @@ def test_calibration_takes_off_what_a_model_says_to_no_text_or_on_average(ground
 
 
 def test_a_bias_moves_the_scores_of_every_answer(ground):
-    from bench.answering import answerer
+    from bench.engine.answering import answerer
 
     plain = answers_of(answerer(ground.model(), ground.task), ground.validation[:3])
     moved = answers_of(answerer(ground.model(), ground.task, bias=(1.0, -1.0)),
@@ -149,7 +151,7 @@ def test_a_bias_moves_the_scores_of_every_answer(ground):
 
 def test_demonstrations_of_ones_own_give_the_answer_of_the_whole_prompt(ground):
     """A prompt whose rows differ per request is the same tokens as one that all rows share."""
-    from bench.answering import answerer
+    from bench.engine.answering import answerer
 
     shown = list(ground.train[:3])
     shared = answers_of(answerer(ground.model(), ground.task, shown), ground.validation)
@@ -163,7 +165,7 @@ def test_demonstrations_of_ones_own_give_the_answer_of_the_whole_prompt(ground):
 
 
 def test_free_texts_have_no_labels_to_classify_into(small_scenario):
-    from bench.plan import contender_names
+    from bench.planning.make import contender_names
     from scenarios.errors import UserError
 
     assert "embeddings" in contender_names((), "default")

@@ -6,13 +6,14 @@ import json
 import pytest
 
 import scenarios
-from bench import models, registry
-from bench.contender import Ground, answers_of
-from bench.curve import Wanted, check_sizes, make_curve
-from bench.kept import Kept
-from bench.models import Device
-from bench.plan import MODES, curve_plan
-from bench.run import Request, prepare
+from bench import registry
+from bench.core.contender import Ground, answers_of
+from bench.core.kept import Kept
+from bench.engine import models
+from bench.engine.models import Device
+from bench.planning.curve import Wanted, check_sizes, make_curve
+from bench.planning.make import MODES, curve_plan
+from bench.running.run import Request, prepare
 from scenarios.errors import UserError
 from scenarios.rows import Example, Split, load_split
 
@@ -124,7 +125,7 @@ def test_without_rows_to_choose_by_an_arm_takes_what_it_declares(name, ground):
 
 
 def test_a_text_is_read_once_for_all_sizes(ground, monkeypatch):
-    from bench.embedding import Embedder
+    from bench.engine.embedding import Embedder
 
     test, ground = ground
     read = []
@@ -164,7 +165,7 @@ def test_after_a_size_the_model_is_the_base_again(name, ground):
 @pytest.mark.slow
 def test_free_texts_have_a_curve_too(tmp_path, tiny_model):
     """Few-shot, the nearest row and tuning at 4 and 24 rows, of which 8 choose."""
-    from bench.curve_trial import point_file, run_sizes
+    from bench.trial.curve import point_file, run_sizes
     from scenarios.schema import parse
 
     scenario = parse(

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import scenarios
-from advisor.assumptions import assumed
-from bench.curve_record import Arm, _crossover, _why_none, sentence
+from advisor.money.assumptions import assumed
 from bench.metrics import load_metric
+from bench.record.curve import Arm, _crossover, _why_none, sentence
 from scenarios.schema import Profile
 from tests.reports import records
 

@@ -3,11 +3,11 @@
 import pytest
 
 import scenarios
-from bench import models
-from bench.contender import Failed, Ground
 from bench.contenders.few_shot import Contender
-from bench.kept import Kept
-from bench.models import Device
+from bench.core.contender import Failed, Ground
+from bench.core.kept import Kept
+from bench.engine import models
+from bench.engine.models import Device
 from scenarios.rows import load_split
 
 

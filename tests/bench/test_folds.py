@@ -9,16 +9,18 @@ import pytest
 from scipy.stats import binom
 
 import scenarios
-from bench import choosing, models, registry
-from bench.calibration import Work
-from bench.choosing import best_of, tried
-from bench.contender import Answer, Ground, answers_of
+from bench import registry
+from bench.contenders import _choosing as choosing
 from bench.contenders import few_shot
-from bench.kept import Kept
-from bench.models import Device
-from bench.plan import MODES
-from bench.run import FEWEST_ROWS, FEWEST_VALIDATION_ROWS, Request, prepare
-from bench.tuning import Tuning
+from bench.contenders._choosing import best_of, tried
+from bench.contenders._tuning import Tuning
+from bench.core.contender import Answer, Ground, answers_of
+from bench.core.kept import Kept
+from bench.engine import models
+from bench.engine.models import Device
+from bench.planning.make import MODES
+from bench.running.run import FEWEST_ROWS, FEWEST_VALIDATION_ROWS, Request, prepare
+from bench.trial.calibration import Work
 from scenarios.errors import UserError
 from scenarios.rows import Example, Split, with_folds
 
@@ -232,7 +234,7 @@ def test_epochs_are_chosen_over_folds_and_then_trained_on_all_rows_without_valid
     ground, monkeypatch
 ):
     """32 rows of which 24 train at a time, 8 an update: 3 updates an epoch, and then 4."""
-    from bench import tuning
+    from bench.contenders import _tuning as tuning
 
     trained = []
     real = tuning.train
@@ -260,7 +262,7 @@ def test_epochs_are_chosen_over_folds_and_then_trained_on_all_rows_without_valid
 
 
 def test_folds_that_were_trained_before_a_kill_are_not_trained_again(ground, monkeypatch):
-    from bench import tuning
+    from bench.contenders import _tuning as tuning
 
     settings = {"epochs": 1, "learning_rates": (1e-3, 1e-2), "search_rows": 8}
     count, real = [], tuning.train

@@ -9,9 +9,11 @@ import pytest
 import torch
 
 import scenarios
-from bench import forgetting, general, models, trial
-from bench.models import Device
-from bench.plan import MODES, make_plan, parse_settings
+from bench.checks import forgetting, general
+from bench.engine import models
+from bench.engine.models import Device
+from bench.planning.make import MODES, make_plan, parse_settings
+from bench.trial import main as trial
 from scenarios.rows import keep_split, load_split
 from tests.conftest import run_command
 

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from bench.answering import answerer
-from bench.contender import TooLong, answers_of
-from bench.models import Device, LoadedModel
-from bench.packing import SHARED_PREFIX_MODELS
-from bench.prompts import Renderer
+from bench.core.contender import TooLong, answers_of
+from bench.engine.answering import answerer
+from bench.engine.models import Device, LoadedModel
+from bench.engine.packing import SHARED_PREFIX_MODELS
+from bench.engine.prompts import Renderer
 from scenarios.rows import Example
 from scenarios.schema import Rows, Task
 from tests.conftest import CHAT_TEMPLATE, make_lm, make_tokenizer
@@ -92,7 +92,7 @@ def test_tokens_in_are_those_of_the_whole_prompt():
 
 
 def test_batches_that_are_done_are_left_out_and_the_others_stay_as_they_were(monkeypatch):
-    from bench import generating
+    from bench.engine import generating
 
     monkeypatch.setitem(generating.MOST_ROWS, "cpu", 2)
     writer = answerer(loaded(), task())
@@ -104,7 +104,7 @@ def test_batches_that_are_done_are_left_out_and_the_others_stay_as_they_were(mon
 
 
 def test_a_batch_is_bounded_by_its_tokens(monkeypatch):
-    from bench import generating
+    from bench.engine import generating
 
     monkeypatch.setattr(generating, "MOST_TOKENS", 1)
     assert [len(batch) for batch in answerer(loaded(), task()).answer(EXAMPLES)] == [1] * 5

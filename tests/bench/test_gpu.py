@@ -8,9 +8,9 @@ import psutil
 import pynvml
 import pytest
 
-from bench import gpu
-from bench.gpu import Gpu
-from bench.meter import Meter
+from bench.core import gpu
+from bench.core.gpu import Gpu
+from bench.core.meter import Meter
 
 OWN = psutil.Process().pid
 

@@ -4,10 +4,10 @@ import json
 
 import torch
 
-from bench.contender import Answer
-from bench.kept import Kept
-from bench.trial import _read_journal
-from bench.trial import answer_all as answer_them
+from bench.core.contender import Answer
+from bench.core.kept import Kept
+from bench.trial.main import _read_journal
+from bench.trial.main import answer_all as answer_them
 from scenarios.rows import Example
 
 ROWS = [Example(f"r{i}", f"text {i}", "a", "g") for i in range(6)]
@@ -78,8 +78,8 @@ def test_a_line_that_was_cut_short_is_answered_again(tmp_path):
 
 def test_line_separators_in_an_answer_end_no_line_of_the_journal(tmp_path):
     """U+2028, U+2029 and U+0085 are characters of JSON strings, not ends of lines."""
-    from bench.record import answers_in
-    from bench.trial import _line
+    from bench.record.make import answers_in
+    from bench.trial.main import _line
 
     odd = Answer("a\u2028b", "one\u2029two\x85three", 1, 1, 0.1)
     (tmp_path / "x.jsonl").write_text(_line(odd) * 2, encoding="utf-8")

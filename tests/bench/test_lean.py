@@ -5,9 +5,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from bench import lean
-from bench.lean import Lean, _Attention, _in_blocks, _normed
-from bench.packing import SHARED_PREFIX_MODELS, packed_hidden
+from bench.engine import lean
+from bench.engine.lean import Lean, _Attention, _in_blocks, _normed
+from bench.engine.packing import SHARED_PREFIX_MODELS, packed_hidden
 from tests.conftest import make_lm
 
 PREFIX = [5, 9, 12, 40]

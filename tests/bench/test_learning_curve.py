@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from bench import learning_curve as curves
 from bench.metrics import load_metric
+from bench.statistics import learning_curve as curves
 
 ACCURACY = load_metric("accuracy")
 SIZES = (32, 64, 128, 256, 512)

@@ -2,7 +2,7 @@
 
 import time
 
-from bench.meter import Meter
+from bench.core.meter import Meter
 
 
 def test_the_peak_is_that_of_the_stretch_alone():

@@ -11,8 +11,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from bench import models
-from bench.models import Device
+from bench.engine import models
+from bench.engine.models import Device
 from scenarios.errors import UserError
 from tests.conftest import make_lm, make_tokenizer
 

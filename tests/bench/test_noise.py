@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 import scenarios
-from bench import noise, trial
 from bench.contenders import tf_idf
-from bench.plan import MODES, make_plan
+from bench.planning.make import MODES, make_plan
+from bench.rows import noise
+from bench.trial import main as trial
 from scenarios.errors import UserError
 from scenarios.rows import Example, keep_split, kept_split, load_split
 from scenarios.schema import parse

@@ -7,7 +7,7 @@ import pytest
 
 import scenarios
 from bench import registry
-from bench.plan import MODES, contender_names, make_plan, parse_settings
+from bench.planning.make import MODES, contender_names, make_plan, parse_settings
 from scenarios.errors import UserError
 from scenarios.rows import Example, Split, with_folds
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from bench.contender import Failed
-from bench.prompts import Renderer
+from bench.core.contender import Failed
+from bench.engine.prompts import Renderer
 from scenarios.rows import Example
 from scenarios.schema import Rows, Task
 from tests.conftest import make_tokenizer

@@ -4,11 +4,11 @@ import importlib.util
 
 import pytest
 
-from bench import models
-from bench.contender import Ground, Skipped, answers_of
 from bench.contenders.qlora import Contender
-from bench.kept import Kept
-from bench.models import Device
+from bench.core.contender import Ground, Skipped, answers_of
+from bench.core.kept import Kept
+from bench.engine import models
+from bench.engine.models import Device
 from scenarios.rows import load_split
 
 CPU = Device("cpu", "bfloat16", "test")

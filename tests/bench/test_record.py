@@ -82,8 +82,8 @@ def test_checks_of_the_split_stand_in_every_record(record):
 def test_a_run_beside_it_that_saw_other_rows_is_an_earlier_look(tmp_path, record):
     import json
 
-    from bench.plan import MODES, make_plan
-    from bench.record import earlier_looks
+    from bench.planning.make import MODES, make_plan
+    from bench.record.make import earlier_looks
     from scenarios.rows import Example, Split
     from scenarios.schema import parse
     from tests.reports.records import SCENARIO

@@ -3,14 +3,15 @@
 import pytest
 
 import scenarios
-from bench import general, models
-from bench.contender import Ground
+from bench.checks import general
+from bench.contenders._replay import Replay
+from bench.contenders._tuning import Tuning
 from bench.contenders.lora import Contender
-from bench.kept import Kept
-from bench.models import Device
-from bench.replay import Replay
-from bench.training import Row
-from bench.tuning import Tuning
+from bench.core.contender import Ground
+from bench.core.kept import Kept
+from bench.engine import models
+from bench.engine.models import Device
+from bench.engine.training import Row
 from scenarios.near_copies import near_copies_of
 from scenarios.rows import load_split
 
@@ -90,7 +91,7 @@ def test_a_contender_trains_on_replayed_rows_and_says_how_many(ground):
 
 
 def test_a_search_replays_its_share_of_its_own_rows(ground, monkeypatch):
-    from bench import tuning
+    from bench.contenders import _tuning as tuning
 
     seen = []
     real = tuning.train

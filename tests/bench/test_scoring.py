@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from bench import lean, scoring
-from bench.packing import SHARED_PREFIX_MODELS, shares_prefix
-from bench.scoring import LabelScorer
+from bench.engine import lean, scoring
+from bench.engine.packing import SHARED_PREFIX_MODELS, shares_prefix
+from bench.engine.scoring import LabelScorer
 from tests.conftest import make_lm
 
 PREFIX = [5, 9, 12, 40, 41, 7]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bench import statistics
+from bench.statistics import intervals as statistics
 
 
 def paired(both, only_challenger, only_baseline, neither):

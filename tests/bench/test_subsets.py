@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from bench.subsets import subsets
+from bench.rows.subsets import subsets
 from scenarios.rows import Example
 
 LABELS = ("a", "b", "c")

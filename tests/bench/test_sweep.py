@@ -11,9 +11,10 @@ import time
 import pytest
 
 import scenarios
-from bench.plan import MODES, make_plan
-from bench.run import Request, prepare
-from bench.sweep import Axis, Sweep, axis_names, outcome_of, sweep_of, verdict_of, widened
+from bench.planning.make import MODES, make_plan
+from bench.planning.sweep import Axis, Sweep, axis_names, sweep_of, widened
+from bench.record.sweep import outcome_of, verdict_of
+from bench.running.run import Request, prepare
 from scenarios.errors import UserError
 from scenarios.rows import Example, Split
 from scenarios.schema import Claim

@@ -3,8 +3,8 @@
 import pytest
 
 import scenarios
-from bench.plan import MODES, make_plan, parse_settings
-from bench.targets import check_targets, modules_of
+from bench.planning.make import MODES, make_plan, parse_settings
+from bench.planning.targets import check_targets, modules_of
 from scenarios.errors import UserError
 from scenarios.rows import Example, Split
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench import training
-from bench.contender import Failed
-from bench.kept import Kept
-from bench.models import Device, LoadedModel
-from bench.packing import SHARED_PREFIX_MODELS
-from bench.training import LoraSettings, Row, answer_loss
+from bench.core.contender import Failed
+from bench.core.kept import Kept
+from bench.engine import training
+from bench.engine.models import Device, LoadedModel
+from bench.engine.packing import SHARED_PREFIX_MODELS
+from bench.engine.training import LoraSettings, Row, answer_loss
 from tests.conftest import make_lm
 
 PREFIX = [3, 4, 5, 17]

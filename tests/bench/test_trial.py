@@ -6,8 +6,8 @@ import json
 import pytest
 
 import scenarios
-from bench import trial
-from bench.plan import MODES, make_plan, parse_settings
+from bench.planning.make import MODES, make_plan, parse_settings
+from bench.trial import main as trial
 from scenarios.rows import keep_split, load_split
 
 SETTINGS = ["few-shot.shots=2", "few-shot.draws=1", "lora.epochs=1", "lora.search_rows=16"]

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from bench.variables import set_variables
+from bench.core.variables import set_variables
 
 
 @pytest.mark.parametrize(("given", "seen"), [({}, "64"), ({"LRU_CACHE_CAPACITY": "200"}, "200")])

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 import scenarios
-from bench.plan import MODES, make_plan
-from bench.verdict import make_verdict, percent_of
+from bench.planning.make import MODES, make_plan
+from bench.record.verdict import make_verdict, percent_of
 from scenarios.rows import Example, Split
 
 SPLIT = Split((Example("1", "x", "negative", "1"),) * 9, (), (), "d", {})

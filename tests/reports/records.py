@@ -7,11 +7,11 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
-from bench.contender import Answer
-from bench.curve import Wanted, make_curve
-from bench.meter import Usage
-from bench.plan import MODES, curve_plan, make_plan
-from bench.record import FORECASTS, make_record
+from bench.core.contender import Answer
+from bench.core.meter import Usage
+from bench.planning.curve import Wanted, make_curve
+from bench.planning.make import MODES, curve_plan, make_plan
+from bench.record.make import FORECASTS, make_record
 from scenarios.rows import Example, Split
 from scenarios.schema import parse
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench import forgetting
+from bench.checks import forgetting
 from reports.blocks import Paragraph, Table
 from reports.page import page
 from reports.sections import forgetting as forgotten

@@ -1,0 +1,130 @@
+"""Asks for the facts that could still change the advice, most telling first."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Container
+from dataclasses import dataclass
+from typing import get_args
+
+from advisor.decision.budget import BUDGETS, over_budget
+from advisor.decision.recommend import MONEY, Decided, alternatives, decide, family_of, words
+from advisor.decision.rules import CHOICES
+from advisor.profiles import with_settings
+from scenarios.errors import UserError
+from scenarios.schema import Profile
+
+_FAR = 1000.0  # stands for the lead of a family whose rival is ruled out
+
+
+@dataclass(frozen=True)
+class Question:
+    """A fact to ask for: what is asked, and what may be answered."""
+
+    fact: str
+    asks: str
+    answers: str
+
+
+def next_question(profile: Profile, asked: Container[str] = ()) -> Question | None:
+    """The unknown fact that tells most: whose values lead to the most choices, then the widest leads.
+
+    None where no fact alone can change the choice, and, while it is undecided, none moves the sides.
+    """
+    read: set[str] = set()
+    now, over = decide(profile, read=read), over_budget(profile)
+    best, most = None, (False, 0, 0.0)
+    for fact in Profile.model_fields:
+        if fact not in read or fact in asked or fact in MONEY or getattr(profile, fact) is not None:
+            continue
+        found = [decided for _, decided in alternatives(profile, fact, over)]
+        tells = _tells(now, found)
+        if not any(tells):
+            continue
+        if (fact not in BUDGETS, *tells) > most:  # a budget only rules out, so it is asked for last
+            best, most = fact, (fact not in BUDGETS, *tells)
+    return question(best) if best else None
+
+
+def _tells(now: Decided, found: list[Decided]) -> tuple[int, float]:
+    """How many choices a fact's values lead to beside the present one, and how far they spread."""
+    choices = {decided.choice for decided in found} - {now.choice}
+    if not choices and now.choice != "undecided":
+        return 0, 0.0
+    leads = [_signed_lead(decided) for decided in (now, *found)]
+    return len(choices), round(max(leads) - min(leads), 6)
+
+
+def _signed_lead(decided: Decided) -> float:
+    """How far tuning leads, negative where prompting does."""
+    best = {
+        family: max((decided.scores[o] for o in CHOICES
+                     if family_of(o) == family and o not in decided.ruled_out), default=-math.inf)
+        for family in ("prompt", "fine_tune")
+    }  # fmt: skip
+    lead = best["fine_tune"] - best["prompt"]
+    return 0.0 if math.isnan(lead) else max(-_FAR, min(_FAR, lead))
+
+
+def question(fact: str) -> Question:
+    """How to ask for a fact."""
+    field = Profile.model_fields[fact]
+    known = words(fact)
+    if known == [True, False]:
+        answers = "true, false"
+    elif known:
+        answers = ", ".join(known)
+    else:
+        answers = "a whole number" if int in _kinds(field.annotation) else "a number"
+    return Question(fact, field.description, answers)
+
+
+def _kinds(annotation) -> set:
+    """The plain types inside an annotation."""
+    inside = get_args(annotation)
+    return {annotation} if not inside else set().union(*map(_kinds, inside))
+
+
+def interview(
+    profile: Profile,
+    ask: Callable[[Question, str | None], str | None],
+    keep: Callable[[Profile], None],
+) -> tuple[Profile, bool]:
+    """The profile with what was answered, and whether all was asked; `keep` gets it at every answer.
+
+    `ask` takes a question and what was wrong with the last answer, and gives the answer: empty or
+    `unknown` leaves the fact unknown, None ends the interview.
+    """
+    asked: set[str] = set()
+    while (found := next_question(profile, asked)) is not None:
+        wrong = None
+        while True:
+            answer = ask(found, wrong)
+            if answer is None:
+                return profile, False
+            try:
+                given = answer.strip() or "unknown"
+                profile = with_settings(profile, {found.fact: given})
+                break
+            except UserError as error:
+                wrong = str(error).removeprefix("--set: ")
+        asked.add(found.fact)
+        keep(profile)
+    return profile, True
+
+
+def to_toml(title: str, profile: Profile) -> str:
+    """A scenario's file that holds the profile's known facts."""
+    lines = [f"title = {_basic_string(title)}", "", "[profile]"]
+    for name, value in profile:
+        if value is None:
+            continue
+        text = _basic_string(value) if isinstance(value, str) else json.dumps(value)
+        lines.append(f"{name} = {text}")
+    return "\n".join(lines) + "\n"
+
+
+def _basic_string(text: str) -> str:
+    """TOML's basic strings are JSON's, but for the delete character."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

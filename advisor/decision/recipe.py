@@ -1,0 +1,109 @@
+"""How to tune, once that is the advice: each setting with its reason and its source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from advisor.evidence.records import size_in_name
+from scenarios.schema import Profile
+
+LORA = "Hu et al. 2021 (LoRA), arXiv:2106.09685"
+REGRET = "Schulman et al. 2025, LoRA without regret (thinkingmachines.ai/blog/lora)"
+QLORA = "Dettmers et al. 2023 (QLoRA), arXiv:2305.14314"
+BIDERMAN = "Biderman et al. 2024 (LoRA learns less and forgets less), arXiv:2405.09673"
+LIMA = "Zhou et al. 2023 (LIMA), arXiv:2305.11206"
+ENOUGH_LABELS, ENOUGH_PER_CLASS = 500, 50
+LEAST_TEST_ROWS = 100
+BASE = "base_billion_parameters"
+USUAL_BASE_BILLIONS = 8.0
+_SIMPLE, _HARD = ("classification", "extraction"), ("code", "reasoning", "tool-use")
+
+
+@dataclass(frozen=True)
+class Advice:
+    """One setting, why, and who says so."""
+
+    setting: str
+    value: object
+    because: str
+    source: str
+
+
+def recipe(profile: Profile, method: str) -> Iterator[Advice]:
+    """Settings for `lora`, `qlora` or `full`, in the order in which they are chosen."""
+    rows = profile.labelled_examples or 0
+    yield _base(profile)
+    yield Advice("method", method, "the choice above", "the votes")
+    if method != "full":
+        rank, why = _rank(profile, rows)
+        yield Advice("rank", rank, why, BIDERMAN if rank > 16 else LORA)
+        yield Advice("alpha", 2 * rank, "twice the rank, as the best of those tried", BIDERMAN)
+        yield Advice("targets", "all-linear", "adapting every linear layer beats a higher rank on "
+                     "attention alone", f"{QLORA}; {REGRET}")  # fmt: skip
+        yield Advice("learning_rate", 2e-4, "about ten times that of full tuning", REGRET)
+    else:
+        yield Advice("learning_rate", 2e-5, "a tenth of an adapter's", REGRET)
+    epochs = 5 if rows < 500 else 3 if rows < 5000 else 2 if rows < 50_000 else 1
+    yield Advice("epochs", epochs, f"about {max(1, rows * epochs // 16):,} updates on {rows:,} rows; the "
+                 "best epoch on the rows set aside is kept", LIMA)  # fmt: skip
+    yield Advice(
+        "batch", 16, "small batches suit adapters; by accumulation where memory is short", REGRET
+    )
+    yield Advice("warm_up_share", 0.05, "a share of the updates: a fixed 100 would outlast a small "
+                 "training", "arithmetic: 500 rows, batch 16 and 3 epochs are 94 updates")  # fmt: skip
+    yield _more_labels(profile, rows)
+    yield _set_aside(rows)
+
+
+def _base(profile: Profile) -> Advice:
+    if named := size_in_name(profile.own_model):
+        return Advice(BASE, named, f"the model that is named, {profile.own_model}", "the profile")
+    largest = profile.largest_own_model_billion_parameters
+    hard = profile.task_type in _HARD or profile.task_type in ("knowledge", "generation", "style")
+    wanted = USUAL_BASE_BILLIONS if hard else 3.0
+    fast = profile.latency_target_p95_ms is not None and profile.latency_target_p95_ms <= 200
+    if fast:
+        wanted = min(wanted, 1.0 if profile.task_type in _SIMPLE else 3.0)
+    size = min(wanted, largest) if largest else wanted
+    why = (
+        "answers in time"
+        if fast
+        else "enough for the task"
+        if size == wanted
+        else "the largest at hand"
+    )
+    return Advice(BASE, size, f"{why}; try the next smaller one too, it may do",
+                  "Zhao et al. 2024 (LoRA Land), arXiv:2405.00732: 2 to 8B models, tuned, beat GPT-4 on "
+                  "most tasks")  # fmt: skip
+
+
+def _rank(profile: Profile, rows: int) -> tuple[int, str]:
+    if profile.task_type in _HARD and rows >= 10_000:
+        return (
+            256,
+            "much to learn from many rows: on code rank 16 reached 72 % of full tuning, 256 all",
+        )
+    if profile.task_type in _HARD:
+        return 64, "code and reasoning need more room than a label does"
+    if profile.task_type == "classification":
+        return 8, "ranks of 1 to 8 are enough on simple tasks"
+    return 16, "enough for most; `bench run --set lora.rank=...` tells"
+
+
+def _more_labels(profile: Profile, rows: int) -> Advice:
+    wanted = ENOUGH_LABELS
+    if profile.task_type == "classification" and profile.classes:
+        wanted = max(wanted, ENOUGH_PER_CLASS * profile.classes)
+    source = "Bertsch et al. 2024, arXiv:2405.00200; Loukas et al. 2023, arXiv:2311.06102"
+    missing = max(0, wanted - rows)
+    why = f"{wanted:,} are wanted and {rows:,} are there" if missing else (
+        f"{rows:,} are enough to begin; better ones before more")  # fmt: skip
+    return Advice("more_labels", missing, why, source)
+
+
+def _set_aside(rows: int) -> Advice:
+    share = min(0.3, max(0.1, LEAST_TEST_ROWS / rows)) if rows else 0.2
+    return Advice("share_set_aside", round(share, 2), f"{round(share * rows):,} rows, never trained on; with fewer than "
+                  f"{LEAST_TEST_ROWS} a difference of 10 points can't be seen",
+                  "Card et al. 2020, arXiv:2010.06595")  # fmt: skip

@@ -1,0 +1,295 @@
+"""What an experiment's record says of a decision: read strictly, weighed by its interval and scope."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from advisor.evidence.quality import Probability
+from scenarios.cache import DISK_ERRORS, PATH_ERRORS
+from scenarios.errors import UserError
+from scenarios.schema import Scenario
+from scenarios.terminal import one_line
+
+SCHEMA_VERSION = 1  # of the records that are read
+DECIDES = 12.0
+"""The weight of an experiment whose interval clears the margin: more than all rules of thumb bring."""
+MOST_SHIFT = 1.5  # the weight of one whose interval holds the margin, at most
+SIDES = ("prompt", "fine_tune")  # of the baseline and of the challenger
+_EFFECT_SD = 0.10  # how far arms usually lie apart, in the metric's unit: a prior for the odds
+_MOST_RATIO = 100.0  # an experiment can have faults of its own: it multiplies the odds by no more
+_MOST_WORDS = 400  # characters of a record's sentence that are passed on
+_SAME_SIZE = 2.0  # models within this ratio of sizes speak for each other
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A record's primary comparison: the challenger (tuning) less the baseline (prompting)."""
+
+    metric: str
+    baseline: str
+    challenger: str
+    difference: float
+    low: float | None
+    high: float | None
+    n: int
+    groups: int
+    method: str
+    p_value: float | None
+    margin: float
+    scope: str
+    model: str | None
+    baseline_model: str | None
+    task: str
+    withheld: str | None = None
+    exploratory: str | None = None
+    crossover: str | None = None
+    place: str = ""
+
+    @property
+    def points(self) -> str:
+        """`+27.7 points (19.5 to 35.8) on 300 rows`."""
+        seen = f"{self.difference * 100:+.1f} points"
+        if self.low is None:
+            return f"{seen}, without an interval, on {self.n} rows"
+        return f"{seen} ({self.low * 100:.1f} to {self.high * 100:.1f}) on {self.n} rows"
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """Evidence as it enters a decision.
+
+    `strength` is `strong` (its interval clears the margin), `weak` (it holds the margin, or the look
+    wasn't declared) or `set-aside` (it speaks of something else); `weight` is what it adds to every tuning option.
+    """
+
+    evidence: Evidence
+    strength: str
+    weight: float
+    because: str
+
+    @property
+    def source(self) -> str:
+        """Where it is from, for the vote."""
+        e = self.evidence
+        return f"record {e.place}: {e.challenger} against {e.baseline}, {e.metric}, {e.method}"
+
+
+def read_evidence(path: Path) -> Evidence:
+    """The primary comparison of a record, from its file or its run's folder.
+
+    Raises `UserError` where there is no record, another version's, or none that compared two arms.
+    """
+    file = path / "record.json" if path.is_dir() else path
+    record = _read(file)
+    version = record.get("schema_version") if isinstance(record, dict) else None
+    if version is None:
+        raise UserError(f"'{file}' isn't a record of `bench run`: it has no schema_version")
+    if version != SCHEMA_VERSION or isinstance(version, bool):
+        raise UserError(
+            f"'{file}' has schema_version {version}, and this version reads {SCHEMA_VERSION}; "
+            "run the experiment again with this version"
+        )
+    comparisons = record.get("comparisons")
+    if not isinstance(comparisons, list) or not all(isinstance(c, dict) for c in comparisons):
+        raise UserError(f"'{file}' isn't a record: it has no list of comparisons")
+    if record.get("sweep"):
+        raise UserError(
+            f"'{file}' is a sweep's record, which compares settings and not prompting with tuning; "
+            "give that of a `bench run` or `bench curve`"
+        )
+    primary = next((c for c in comparisons if c.get("primary") is True), None)
+    if primary is None:
+        raise UserError(
+            f"'{file}' holds no primary comparison; run both a prompting and a tuning arm"
+        )
+    verdict = record.get("verdict")
+    exploratory = verdict.get("exploratory") if isinstance(verdict, dict) else None
+    own = {
+        "withheld": _withheld(record),
+        "exploratory": str(exploratory) if exploratory else None,
+        "crossover": _crossover(record, primary),
+        "place": file.parent.name if file.name == "record.json" and file.parent.name else file.name,
+    }
+    _check_sides(primary, record, file)
+    return _evidence(primary, file, own)
+
+
+def _crossover(record: dict, primary: dict) -> str | None:
+    """From how many labelled rows on the record's tuned arm is ahead, in the record's own words."""
+    curve = record.get("curve")
+    found = curve.get("crossovers") if isinstance(curve, dict) else None
+    for one in found if isinstance(found, list) else []:
+        if isinstance(one, dict) and one.get("challenger") == primary.get("challenger"):
+            said = one.get("sentence")
+            return one_line(said)[:_MOST_WORDS] if isinstance(said, str) else None
+    return None
+
+
+def _read(file: Path):
+    try:
+        return json.loads(file.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise UserError(f"no record at '{file}'; a finished run leaves record.json") from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"'{file}' isn't a record: {error}") from None
+    except OSError as error:
+        if error.errno in (*PATH_ERRORS, *DISK_ERRORS):
+            raise UserError(f"can't read '{file}': {error.strerror}") from None
+        raise
+
+
+def _check_sides(primary: dict, record: dict, file: Path) -> None:
+    """Only tuning against prompting says which of the two is better."""
+    contenders = record.get("contenders")
+    families = {
+        c.get("name"): c.get("family")
+        for c in (contenders if isinstance(contenders, list) else [])
+        if isinstance(c, dict) and isinstance(c.get("name"), str)
+    }
+    arms = [str(primary.get(arm)) for arm in ("baseline", "challenger")]
+    found = tuple(
+        primary.get(f"{key}_family") or families.get(arm)
+        for key, arm in zip(("baseline", "challenger"), arms, strict=True)
+    )
+    if found != SIDES:
+        raise UserError(
+            f"'{file}': its primary comparison is of {arms[1]} against {arms[0]}, which isn't of "
+            "tuning against prompting by what the record says of them"
+        )
+
+
+def _withheld(record: dict) -> str | None:
+    """Why the record's own verdict was withheld, if it was: a canary that failed."""
+    canaries = record.get("canaries")
+    failed = [c for c in canaries if isinstance(c, dict) and c.get("passed") is False] if isinstance(
+        canaries, list) else []  # fmt: skip
+    return ", ".join(str(c.get("name")) for c in failed) or None
+
+
+def _evidence(found: dict, file: Path, own: dict[str, str | None]) -> Evidence:
+    """Checked by hand, since a record may come from anywhere."""
+    numbers = {"difference": float, "n": int, "groups": int, "margin": float}
+    optional = ("low", "high", "p_value")
+    wrong = [
+        name
+        for name in (*numbers, *optional)
+        if not _is_number(found.get(name)) and not (name in optional and found.get(name) is None)
+    ]
+    texts = ("metric", "baseline", "challenger", "method", "scope", "task")
+    wrong += [name for name in texts if not isinstance(found.get(name), str)]
+    wrong += [n for n in ("model", "baseline_model") if not isinstance(found.get(n), str | None)]
+    if wrong:
+        raise UserError(f"'{file}': its primary comparison has no right {', '.join(wrong)}")
+    for fault, holds in _CHECKS.items():
+        if not holds(found):
+            raise UserError(f"'{file}': in its primary comparison {fault}")
+    names = {field.name for field in fields(Evidence)} - own.keys()
+    return Evidence(**{name: found.get(name) for name in names}, **own)
+
+
+_CHECKS = {
+    "the interval has no right limits": lambda c: (
+        (c["low"] is None) == (c["high"] is None)
+        and (c["low"] is None or -1 <= c["low"] < c["high"] <= 1)
+    ),
+    "the interval lies apart from the difference": lambda c: (
+        c["low"] is None or 2 * c["low"] - c["high"] <= c["difference"] <= 2 * c["high"] - c["low"]
+    ),
+    "the difference is no difference of two shares": lambda c: -1 <= c["difference"] <= 1,
+    "the margin doesn't lie between 0 and 1": lambda c: 0 < c["margin"] < 1,
+    "n and groups are no counts of rows": lambda c: (
+        isinstance(c["n"], int) and isinstance(c["groups"], int) and 1 <= c["groups"] <= c["n"]
+    ),
+}
+"""What a comparison must hold, by what is wrong where it doesn't."""
+
+
+def _is_number(value) -> bool:
+    usable = isinstance(value, int | float) and not isinstance(value, bool)
+    return usable and -1e15 < value < 1e15
+
+
+def weigh(evidence: Evidence, scenario: Scenario) -> Weighed:
+    """How much the evidence says of this scenario's decision, and why."""
+    if reason := _speaks_of_something_else(evidence, scenario):
+        return Weighed(evidence, "set-aside", 0.0, reason)
+    names = f"{evidence.challenger} against {evidence.baseline}: {evidence.points}"
+    margin = f"the margin of {evidence.margin * 100:g} points"
+    if evidence.exploratory:
+        sign = (evidence.difference > evidence.margin) - (evidence.difference < evidence.margin)
+        told = f"measured, {names}, as an exploration only: {evidence.exploratory}"
+        return Weighed(evidence, "weak", sign * MOST_SHIFT / 2, told)
+    if evidence.low > evidence.margin:
+        return Weighed(evidence, "strong", DECIDES, f"measured, {names}: more than {margin}")
+    if evidence.high < evidence.margin:
+        return Weighed(evidence, "strong", -DECIDES, f"measured, {names}: less than {margin}")
+    half = (evidence.high - evidence.low) / 2
+    shift = (evidence.difference - evidence.margin) / half
+    weight = round(max(-MOST_SHIFT, min(MOST_SHIFT, shift)), 1)
+    return Weighed(evidence, "weak", weight, f"measured, {names}: {margin} lies inside")
+
+
+def _speaks_of_something_else(evidence: Evidence, scenario: Scenario) -> str | None:
+    """Why the evidence is set aside; None where it applies."""
+    profile = scenario.profile
+    if evidence.withheld:
+        return f"its own checks failed ({evidence.withheld})"
+    if evidence.task != scenario.name:
+        return (
+            f"it is about '{evidence.task}', and this decision about '{scenario.name}' (where they are "
+            f"the same, take --scenario with the file of '{evidence.task}', and --set for the facts)"
+        )
+    if evidence.low is None:
+        return "it has no interval"
+    pairs = (
+        ("tuned", evidence.model, profile.own_model, profile.largest_own_model_billion_parameters),
+        ("prompted", evidence.baseline_model, profile.hosted_model,
+         profile.prompted_model_billion_parameters),
+    )  # fmt: skip
+    for side, measured, named, billions in pairs:
+        if measured and named and not _same_model(measured, named):
+            return f"it {side} {measured}, and the profile names {named}"
+        size = size_in_name(measured)
+        if size and billions and not 1 / _SAME_SIZE <= size / billions <= _SAME_SIZE:
+            return f"it {side} a model of {size:g}B, and the profile has one of {billions:g}B"
+    return None
+
+
+def _same_model(one: str, other: str) -> bool:
+    """Equal but for case and the provider or owner before the name."""
+    return re.split(r"[/:]", one.lower())[-1] == re.split(r"[/:]", other.lower())[-1]
+
+
+def size_in_name(model: str | None) -> float | None:
+    """Billions of parameters, where the model's name tells: `SmolLM2-135M` has 0.135."""
+    match = re.search(r"(?<![\w.])(\d+(?:\.\d+)?)\s*([bm])(?![a-z0-9])", model or "", re.I)
+    if not match:
+        return None
+    return float(match[1]) / (1000 if match[2].lower() == "m" else 1) or None
+
+
+def updated(before: Probability, weighed: Weighed) -> Probability:
+    """`p_tuning_better` after the evidence: prior odds times the likelihood ratio of what was seen.
+
+    With true differences spread as N(0, 0.1^2) beforehand and a standard error s, the odds that
+    the difference is above 0 are those of Phi(d tau / (s sqrt(tau^2 + s^2))); the ratio is held
+    between 1/100 and 100.
+    """
+    evidence = weighed.evidence
+    if weighed.strength == "set-aside":
+        return before
+    error = max((evidence.high - evidence.low) / (2 * 1.959964), 1e-6)
+    z = evidence.difference * _EFFECT_SD / (error * math.hypot(_EFFECT_SD, error))
+    above = 0.5 * math.erfc(-z / math.sqrt(2))
+    ratio = min(max(above / max(1 - above, 1e-9), 1 / _MOST_RATIO), _MOST_RATIO)
+
+    def times(p: float) -> float:
+        odds = p / (1 - p) * ratio
+        return odds / (1 + odds)
+
+    method = f"{before.method}; then the measured {evidence.points}"
+    return Probability(times(before.value), times(before.low), times(before.high), method)

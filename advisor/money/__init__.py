@@ -1,0 +1,1 @@
+"""Prices to dollars, and the break-even."""

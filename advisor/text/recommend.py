@@ -1,0 +1,288 @@
+"""A recommendation for people: as text for a terminal, or as Markdown."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterable
+
+from advisor.decision.recommend import Recommendation
+from advisor.decision.rules import CHOICES
+from scenarios.terminal import one_line
+
+WORDS = {
+    "prompt": "Prompt a model",
+    "retrieval": "Prompt a model with retrieved text",
+    "decision-api": "Use a decision interface (typed answers, no generated text)",
+    "lora": "Fine-tune with LoRA",
+    "qlora": "Fine-tune with QLoRA",
+    "full": "Fine-tune all weights",
+    "undecided": "Undecided: no side leads beyond the doubt",
+}
+PLACES = {
+    "self-hosted": "on your own machines, since the data may not leave",
+    "hosted": "at a provider",
+    "either": "at a provider or on your own machines",
+}
+_WIDTH = 96
+
+
+def text(found: Recommendation) -> str:
+    """The recommendation for a terminal."""
+    lines = [
+        one_line(found.scenario.title),
+        "",
+        f"{WORDS[found.choice]} ({found.confidence} confidence)",
+        *(f"  together with {other}" for other in found.combine_with),
+        f"  runs {PLACES[found.placement]}",
+        f"  {'leader' if found.choice == 'undecided' else 'runner-up'}: {_named(found, found.runner_up)}",
+        f"  {lead(found)}",
+        "",
+        "Why:",
+        *_reasons(found),
+        f"  sums: {sums(found)}",
+        *(f"  ruled out: {option}, since {why}" for option, why in found.decided.ruled_out.items()),
+        "",
+        *textwrap.wrap(quality(found), _WIDTH),
+        "",
+        "What it takes, by forecast:",
+        *(f"  {line}" for line in costs(found)),
+        "",
+        *_flips(found),
+    ]
+    if found.evidence is not None:
+        lines += ["", *textwrap.wrap(evidence(found), _WIDTH)]
+    if found.recipe:
+        lines += ["", "Recipe:"]
+        for advice in found.recipe:
+            lines.append(f"  {advice.setting} {shown(advice.value)}: {advice.because}")
+    lines += ["", settle(found)]
+    return "\n".join(lines)
+
+
+def markdown(found: Recommendation) -> str:
+    """The recommendation as a Markdown document."""
+    lines = [
+        f"# {escaped(found.scenario.title)}",
+        "",
+        f"**{WORDS[found.choice]}** ({found.confidence} confidence)"
+        + "".join(f", together with {other}" for other in found.combine_with)
+        + f"; runs {PLACES[found.placement]}. {sentence(lead(found))}",
+        "",
+        quality(found),
+        "",
+        "## Why",
+        "",
+        *votes_table(found),
+        "",
+        *scores_table(found),
+        "",
+        "## What it takes, by forecast",
+        "",
+        *(f"- {escaped(line)}" for line in costs(found)),
+        "",
+        "## What would flip it, each alone",
+        "",
+        *flips_table(found),
+    ]
+    if found.evidence is not None:
+        lines += ["", "## Evidence", "", escaped(evidence(found))]
+    if found.recipe:
+        lines += ["", "## Recipe", "", *recipe_table(found)]
+    return "\n".join([*lines, "", settle(found)])
+
+
+def _named(found: Recommendation, option: str) -> str:
+    return f"{option} (ruled out)" if option in found.decided.ruled_out else option
+
+
+def lead(found: Recommendation) -> str:
+    """How far the sides lie apart, beside the doubt."""
+    decided = found.decided
+    if decided.ruled_out.keys() >= set(CHOICES):
+        return "every option is ruled out"
+    if decided.lead == float("inf"):
+        return "the other side is ruled out"
+    return f"lead {decided.lead:.1f}, doubt {decided.doubt:.1f}"
+
+
+def sums(found: Recommendation) -> str:
+    """The scores, best first."""
+    ranked = sorted(found.scores.items(), key=lambda item: -item[1])
+    return ", ".join(f"{option} {score:+.1f}" for option, score in ranked)
+
+
+def quality(found: Recommendation) -> str:
+    """The probability that tuning is better, apart from the choice."""
+    p = found.p_tuning_better
+    return (
+        "In quality alone, a tuned small model beats the prompted one with a probability of "
+        f"{percent(p.value)} ({percent(p.low)} to {percent(p.high)}): {p.method}."
+    )
+
+
+def percent(chance: float) -> str:
+    """A probability, never as certain."""
+    return "over 99%" if chance > 0.995 else "under 1%" if chance < 0.005 else f"{chance:.0%}"
+
+
+def evidence(found: Recommendation) -> str:
+    """What the record said, and how it entered."""
+    weighed = found.evidence
+    e = weighed.evidence
+    said = f"Evidence ({weighed.strength.replace('-', ' ')}): {e.challenger} against {e.baseline}, {e.points}"
+    if weighed.strength == "set-aside":
+        return f"{said}; set aside, since {weighed.because}."
+    told = f"{said}; scope {e.scope}, tuned {e.model}, prompted {e.baseline_model}."
+    return f"{told} Its learning curve: {e.crossover}" if e.crossover else told
+
+
+def costs(found: Recommendation) -> list[str]:
+    """What the choice and its alternative take in memory and money."""
+    ahead = found.forecasts
+    barred = found.decided.ruled_out
+    shown_choices = [
+        o for o in (found.choice, found.runner_up) if o != "undecided" and o not in barred
+    ]
+    lines = []
+    for choice in shown_choices:
+        parts = []
+        if choice in ahead.tuning_memory_gib:
+            low, high = ahead.tuning_memory_gib[choice]
+            parts.append(f"{low:.0f} to {high:.0f} GiB to tune {ahead.own_model}")
+        if choice in ahead.money:
+            once, monthly = ahead.money[choice].one_off_usd, ahead.money[choice].monthly_usd
+            parts.append(
+                f"{_usd(once)} once, {_usd(monthly)} a month with retraining, hours of staff apart"
+            )
+        if parts:
+            lines.append(f"{choice}: {'; '.join(parts)}")
+    if found.scenario.profile.requests_per_month is None:
+        lines.append("give requests_per_month for what it costs, or see `advisor cost`")
+    elif any(choice not in ahead.money for choice in shown_choices):
+        lines.append("what can't be priced has no sum here; `advisor cost` says why")
+    elif len(shown_choices) == 2:
+        one, other = (ahead.money[choice].monthly_usd.value for choice in shown_choices)
+        if one > _FAR_DEARER * other > 0:
+            lines.append(f"{shown_choices[0]} costs {one / other:,.0f} times as much a month: what is bought "
+                         "is quality, not money")  # fmt: skip
+    return lines
+
+
+_FAR_DEARER = 3.0
+
+
+def _usd(spent) -> str:
+    """`$61 ($9 to $403)`."""
+
+    def dollars(usd: float) -> str:
+        return f"${usd:,.0f}" if usd >= 100 else f"${usd:,.2f}"
+
+    return f"{dollars(spent.value)} ({dollars(spent.low)} to {dollars(spent.high)})"
+
+
+def settle(found: Recommendation) -> str:
+    """The experiment that would settle it."""
+    if found.scenario.task is not None:
+        return f"Settle it by experiment: {found.next_experiment}"
+    return (
+        f"Settle it by experiment: {found.next_experiment} writes a scenario from a file of your rows, "
+        "and `bench run` takes it."
+    )
+
+
+def reasons(found: Recommendation) -> list[tuple[float, list[str], str, str]]:
+    """Weight, options, reason and source of each thing said, strongest first."""
+    said: dict[tuple, list[str]] = {}
+    for vote in found.votes:
+        said.setdefault((vote.weight, vote.because, vote.source), []).append(vote.option)
+    ranked = sorted(said.items(), key=lambda item: -abs(item[0][0]))
+    return [(weight, options, because, source) for (weight, because, source), options in ranked]
+
+
+def _reasons(found: Recommendation) -> list[str]:
+    lines = []
+    for weight, options, because, source in reasons(found):
+        lines.append(f"  {weight:+g} {', '.join(options)}: {one_line(because)}")
+        lines += textwrap.wrap(
+            f"[{one_line(source)}]", _WIDTH, initial_indent="     ", subsequent_indent="      "
+        )
+    return lines
+
+
+def _flips(found: Recommendation) -> list[str]:
+    if not found.flips_when:
+        return ["No single fact would flip it."]
+    lines = ["What would flip it, each alone:"]
+    for flip in found.flips_when:
+        was = "unknown" if flip.from_ is None else shown(flip.from_)
+        lines.append(f"  {flip.factor} {was} -> {shown(flip.to)}: {flip.choice}")
+    return lines
+
+
+def shown(value) -> str:
+    """A fact as it is written for `--set`."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def sentence(words: str) -> str:
+    """With a capital and a full stop."""
+    return f"{words[0].upper()}{words[1:]}."
+
+
+def escaped(words: object) -> str:
+    """Text without Markdown's marks and HTML, on one line."""
+    line = one_line(str(words))
+    for mark in "\\`*_[]<>|#~":
+        line = line.replace(mark, f"\\{mark}")
+    return re.sub(r"^(\d{0,9})([-+.)=])(?=\s|$|[-=]+$)", r"\1\\\2", line)  # a list, rule or heading
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> list[str]:
+    """A Markdown table; every cell is escaped."""
+    head = list(head)
+    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    return lines + [f"| {' | '.join(escaped(cell) for cell in row)} |" for row in rows]
+
+
+def votes_table(found: Recommendation) -> list[str]:
+    """Every vote, strongest first."""
+    return table(
+        ("weight", "for", "because", "source"),
+        (
+            (f"{w:+g}", ", ".join(options), why, source)
+            for w, options, why, source in reasons(found)
+        ),
+    )
+
+
+def scores_table(found: Recommendation) -> list[str]:
+    """Each option's sum, and whether it is ruled out."""
+    ranked = sorted(CHOICES, key=lambda option: -found.scores[option])
+    return table(
+        ("option", "sum", "ruled out, since"),
+        ((o, f"{found.scores[o]:+.1f}", found.decided.ruled_out.get(o, "")) for o in ranked),
+    )
+
+
+def flips_table(found: Recommendation) -> list[str]:
+    """The nearest value of each factor that changes the choice."""
+    if not found.flips_when:
+        return ["No single fact would."]
+    return table(
+        ("fact", "is", "would have to be", "then"),
+        (
+            (f.factor, "unknown" if f.from_ is None else shown(f.from_), shown(f.to), f.choice)
+            for f in found.flips_when
+        ),
+    )
+
+
+def recipe_table(found: Recommendation) -> list[str]:
+    """Each setting with its reason and source."""
+    return table(
+        ("setting", "value", "because", "source"),
+        ((a.setting, shown(a.value), a.because, a.source) for a in found.recipe),
+    )

@@ -1,0 +1,1 @@
+"""Whether a run would mislead, and what tuning forgot."""

@@ -1,0 +1,133 @@
+"""Choosing a prompt by rows that it doesn't show: each candidate once, its calibrations for little.
+
+A small model answers one label nearly always, whatever the text. Calibration takes off what it says
+to no text at all (contextual: Zhao et al. 2021, arXiv:2102.09690), or on average over the validation
+rows' texts (batch: Zhou et al. 2023, arXiv:2309.17249). No test row is ever read for it.
+
+Where there are too few validation rows, a candidate is judged by cross-validation (Stone 1974; Kohavi
+1995): made from all folds but one, it answers that one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
+
+from bench.core.contender import Answer, Answerer, Failed, Ground, TooLong, answers_of, quality
+from scenarios.rows import Example
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Calibration = Literal["none", "contextual", "batch"]
+CONTENT_FREE = ("N/A", "", "[MASK]")
+"""The inputs without content of Zhao et al. 2021, whose mean is taken."""
+
+
+def tried(
+    ground: Ground,
+    name: str,
+    what: dict,
+    make: Callable[[Ground], Answerer],
+    calibrations: Sequence[Calibration],
+    progress: str,
+) -> dict:
+    """A candidate's score on the rows that judge, under each calibration; kept under its name.
+
+    `make` makes its answerer from a part's training rows, `what` describes it. `validation_score` is
+    the best calibration's (of equals the first); None where a prompt is too long for the model.
+    """
+
+    def score() -> dict:
+        try:
+            if ground.folds:
+                make(ground)  # the prompt that would be taken, which may be the longest
+            return _scored(ground, make, calibrations, progress)
+        except TooLong:
+            return {"validation_score": None, "scores": {}, "calibration": "none", "bias": []}
+
+    return what | ground.kept.once(name, score)
+
+
+def best_of(candidates: Sequence[dict]) -> dict:
+    """The candidate with the highest score; of equals the first. Raises `Failed` where none fits."""
+    fitting = [candidate for candidate in candidates if candidate["validation_score"] is not None]
+    if not fitting:
+        raise Failed(
+            "not even the shortest prompt fits the model's context; set fewer demonstrations "
+            "(shots), or a lower most_text_tokens in [task]"
+        )
+    return max(fitting, key=lambda candidate: candidate["validation_score"])
+
+
+def without_bias(candidates: Sequence[dict]) -> list[dict]:
+    """Candidates as a record tells them."""
+    return [{k: v for k, v in candidate.items() if k != "bias"} for candidate in candidates]
+
+
+def chosen(ground: Ground, best: dict, make: Callable[..., Answerer], notes: dict) -> Answerer:
+    """The best candidate made from all training rows; `make` takes its notes and the labels' bias.
+
+    With folds the bias is that of the prompt that is taken, and not of the folds' own.
+    """
+    if not ground.folds or best["calibration"] == "none":
+        return make(notes, best["bias"])
+
+    def bias() -> list[float]:
+        found, answers = make({}, ()), []
+        if best["calibration"] == "batch":
+            answers = answers_of(found, ground.judging, progress="calibrating")
+        return [float(value) for value in _bias(best["calibration"], found, answers)]
+
+    return make(notes, ground.kept.once("calibration", bias))
+
+
+def _scored(ground: Ground, make, calibrations: Sequence[Calibration], progress: str) -> dict:
+    """Each part's rows answered by what was made without them, and judged together."""
+    by_part, free = [], []
+    for part in ground.parts():
+        found = make(part)
+        by_part.append(answers_of(found, part.validation, progress=progress))
+        if ground.task.labels and "contextual" in calibrations:
+            free.append(_bias("contextual", found, ()))
+    answers = [answer for own in by_part for answer in own]
+    if not ground.task.labels:
+        reached = quality(answers, ground.judging, ground.task)
+        return {"validation_score": reached, "scores": {}, "calibration": "none", "bias": []}
+    scores, first = {}, {}
+    for calibration in calibrations:
+        biases = free
+        if calibration != "contextual":
+            biases = [_bias(calibration, None, answers)] * len(by_part)
+        moved = [
+            _less(answer, bias, ground.task.labels)
+            for own, bias in zip(by_part, biases, strict=True)
+            for answer in own
+        ]
+        scores[calibration] = quality(moved, ground.judging, ground.task)
+        first[calibration] = [float(value) for value in biases[0]]
+    best = max(scores, key=scores.__getitem__)
+    return {"validation_score": scores[best], "scores": scores, "calibration": best,
+            "bias": first[best]}  # fmt: skip
+
+
+def _bias(calibration: Calibration, found, answers: Sequence[Answer]) -> np.ndarray:
+    """The logarithm of each label's mean probability: over rows, or over inputs without content."""
+    import numpy as np
+
+    if calibration == "none":
+        return np.zeros(len(answers[0].scores))
+    if calibration == "contextual":
+        free = [Example(f"content-free {i}", text, "", "") for i, text in enumerate(CONTENT_FREE)]
+        answers = answers_of(found, free)
+    values = np.array([answer.scores for answer in answers])
+    shares = np.exp(values - values.max(axis=1, keepdims=True))
+    shares /= shares.sum(axis=1, keepdims=True)
+    return np.log(shares.mean(axis=0))
+
+
+def _less(answer: Answer, bias: np.ndarray, labels: Sequence[str]) -> Answer:
+    """The answer with the bias taken off its scores."""
+    moved = [score - off for score, off in zip(answer.scores, bias, strict=True)]
+    return replace(answer, text=labels[max(range(len(moved)), key=moved.__getitem__)])

@@ -1,0 +1,1 @@
+"""What every part speaks: the contender's shape, a run's folder, meters."""

@@ -1,0 +1,1 @@
+"""One language model: found, prompted, scored, generated from, trained."""

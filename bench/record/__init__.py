@@ -1,0 +1,1 @@
+"""What came out: from a run's files to one JSON value."""

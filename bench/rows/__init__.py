@@ -1,0 +1,1 @@
+"""Which rows a trial learns from, and with which labels."""

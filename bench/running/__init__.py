@@ -1,0 +1,1 @@
+"""Doing the plan: one folder, one process a trial."""
