@@ -11,7 +11,7 @@ from advisor.evidence.records import weigh
 from advisor.text import recommend as recommend_text
 from advisor.text.adr import adr
 from scenarios.schema import Scenario
-from tests.advisor.test_evidence import read
+from tests.advisor.evidence.test_records import read
 from tests.conftest import run_command
 
 TODAY = date(2026, 11, 24)

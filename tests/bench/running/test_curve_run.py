@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from tests.bench.test_run import make_small, wait_for
+from tests.bench.running.test_run import make_small, wait_for
 from tests.conftest import run_command
 
 pytestmark = pytest.mark.slow

@@ -9,7 +9,7 @@ from advisor.sizes.models import catalog, shape_of
 from advisor.sizes.shapes import read_shape
 from scenarios.errors import UserError
 
-with (Path(__file__).parents[1] / "data" / "lora_params.csv").open(encoding="utf-8") as lines:
+with (Path(__file__).parents[2] / "data" / "lora_params.csv").open(encoding="utf-8") as lines:
     COUNTED = list(csv.DictReader(lines))
 
 
