@@ -1,4 +1,4 @@
-"""Names are file names: listing imports nothing, loading imports the one file."""
+"""Names are file names: listing imports nothing, loading imports only the named file."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ def names(folder: str) -> list[str]:
 
 
 def load(folder: str, name: str):
-    """The module of that name. Raises `UserError` with the nearest name where there is none."""
+    """The module of that name. Raises `UserError`, suggesting the nearest name, where there is none."""
     if name not in names(folder):
         raise unknown(folder.removesuffix("s"), name, names(folder))
     return import_module(f"bench.{folder}.{name.replace('-', '_')}")
 
 
 def contender(name: str):
-    """The class of a contender, by the name of its kind (`few-shot`)."""
+    """The class of a contender, by its name (`few-shot`)."""
     return load("contenders", name).Contender

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from scenarios.rows import Example, Fold
 from scenarios.schema import Task
@@ -48,14 +48,14 @@ class Ground:
     """What a contender may use to fit: never a test row.
 
     `model` gives the trial's language model; `folder` is where a contender may leave what it made
-    (an adapter); `kept` holds what an earlier start of the same trial finished. `shuffled_canary`
-    asks one that tunes to train on shuffled labels as well (`bench.checks.canaries`). `memory` is what it may
-    keep from one size of a curve to the next; `shared` a folder for what the run's trials share, such
-    as what the base says to general prompts.
+    (an adapter); `kept` holds what an earlier start of the same trial finished (None where a piece of
+    work is only timed). `shuffled_canary` asks one that tunes to train on shuffled labels as well
+    (`bench.checks.canaries`). `memory` is what it may keep from one size of a curve to the next;
+    `shared` is a folder for what the run's trials share, such as the base's answers to general prompts.
 
-    Whatever is chosen is chosen over `parts()`, by answers to `judging`: so a contender needn't know
-    whether there are validation rows, or `folds` of the training rows because there are too few. Where
-    `judging` is empty nothing can be chosen, and a contender takes what it declares.
+    Everything is chosen over `parts()`, by answers to `judging`: a contender need not know whether
+    there are validation rows, or `folds` of the training rows because there are too few. Where
+    `judging` is empty nothing can be chosen, and a contender uses its declared settings.
     """
 
     task: Task
@@ -63,7 +63,7 @@ class Ground:
     validation: Sequence[Example]
     model: Callable[[], LoadedModel]
     folder: Path
-    kept: Kept
+    kept: Kept | None
     shuffled_canary: bool = False
     folds: Sequence[Fold] = ()
     memory: dict | None = None
@@ -93,7 +93,7 @@ class Ground:
         return self.train if self.folds else self.validation
 
     def chosen_by(self) -> dict:
-        """How settings are chosen here, and on how many rows, as a record tells it."""
+        """How settings are chosen here, and on how many rows, for the record."""
         how = f"{len(self.folds)}-fold cross-validation" if self.folds else "validation rows"
         return {"chosen_by": how, "chosen_on_rows": len(self.judging)}
 
@@ -108,7 +108,7 @@ class Answerer(Protocol):
     ) -> Iterator[list[Answer]]:
         """One answer a row, in batches in any order.
 
-        The batches depend on `examples` alone; those whose rows are all in `done` (ids that
+        The batches depend only on `examples`; those whose rows are all in `done` (ids that
         have been answered before) may be left out.
         """
 
@@ -130,12 +130,12 @@ class Contender(Protocol):
         """Learn from the ground's rows."""
 
     # One that uses a model also has `forecast(work) -> float`: the seconds of a trial, put together
-    # from what `bench.trial.calibration.Work` measures.
+    # from what `bench.trial.work.Work` measures.
     #
     # One with `four_bit = True` gets its model's weights as NF4. One that can't run everywhere has
-    # `check(device)`, which raises `Skipped` before anything is loaded.
+    # `check(device)`, which raises `TrialSkipped` before anything is loaded.
     #
-    # A contender whose fitting would weigh on the figures of its serving also has
+    # A contender whose fitting would distort the figures of its serving also has
     # `restore(ground, notes) -> Answerer`: the answerer again, from its notes and its folder.
     # It then serves in a fresh process, as it would be deployed. One that can be served in several
     # ways has `ways(ground, base)`; see `bench.contenders._tuning.served_in_three_ways`.
@@ -143,23 +143,11 @@ class Contender(Protocol):
     # In a learning curve (`bench.planning.curve`) a contender takes its `curve` settings, or those of its quick
     # runs; `curve = None` keeps it out. One that tunes has `fit_once(ground, seed)` and
     # `forecast_once(work)`. One whose choices can be made on some rows and then fitted to all of them has
-    # `settled(notes) -> Contender`. `needs_rows = False` says that it takes no labelled rows;
+    # `settled(notes) -> Contender`. `needs_rows = False` says that it uses no labelled rows;
     # `remembers` that it keeps what it read in the ground's memory.
 
 
-class Skipped(Exception):
-    """A contender can't run here; the trial becomes `skipped` with this reason."""
-
-
-class Failed(Exception):
-    """A contender can't go on; the trial becomes `failed` with this reason."""
-
-
-class TooLong(Failed):
-    """A prompt that doesn't fit the model's context."""
-
-
-def answers_of(answerer: Answerer, examples: Sequence[Example], **more) -> list[Answer]:
+def answers_of(answerer: Answerer, examples: Sequence[Example], **more: Any) -> list[Answer]:
     """All answers to some rows."""
     return [answer for batch in answerer.answer(examples, **more) for answer in batch]
 

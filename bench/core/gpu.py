@@ -1,10 +1,11 @@
-"""The first CUDA device through torch's counters and the driver's own (NVML), and its state."""
+"""The first CUDA device: torch's counters, the driver's own (NVML), and the card's state."""
 
 from __future__ import annotations
 
 import statistics
 import sys
 import threading
+from typing import Any
 
 import psutil
 
@@ -17,15 +18,15 @@ SLOWED_BY = {
     "nvmlClocksEventReasonHwPowerBrakeSlowdown": "power brake",
     "nvmlClocksEventReasonSwThermalSlowdown": "heat (software)",
 }
-"""Names of NVML's constants for why clocks are lower than they could be."""
+"""NVML's constants for the reasons why clocks are below their maximum."""
 
 
 class Gpu:
     """Counters of torch's first CUDA device between `start` and `stop`.
 
-    `stop` gives `peak_gpu_bytes` and `peak_gpu_reserved_bytes` (torch's allocator),
-    `process_gpu_bytes` (NVML, of this process, its CUDA context included, at most), `joules`
-    (NVML, the whole card) and `state`: clocks, what slowed them, heat, and who else was there.
+    `stop` returns `peak_gpu_bytes` and `peak_gpu_reserved_bytes` (torch's allocator),
+    `process_gpu_bytes` (NVML: this process's highest, including its CUDA context), `joules` (NVML: the
+    whole card) and `state`: clocks, what slowed them, temperature, and other processes.
     """
 
     @classmethod
@@ -34,14 +35,14 @@ class Gpu:
         torch = sys.modules.get("torch")
         return cls(torch) if torch is not None and torch.cuda.is_available() else None
 
-    def __init__(self, torch):
+    def __init__(self, torch: Any) -> None:
         self._cuda = torch.cuda
         self._cuda.synchronize()
         self._cuda.reset_peak_memory_stats()
         self._card = _Card.of(torch)
 
-    def stop(self) -> dict:
-        """What was counted; values that this card or driver doesn't tell are missing."""
+    def stop(self) -> dict[str, Any]:
+        """The counters; values that this card or driver doesn't report are missing."""
         self._cuda.synchronize()
         return {
             "peak_gpu_bytes": self._cuda.max_memory_allocated(),
@@ -51,11 +52,11 @@ class Gpu:
 
 
 class _Card:
-    """A card seen by NVML, sampled twice a second in a thread of its own."""
+    """A card as seen by NVML, sampled twice a second in a separate thread."""
 
     @classmethod
-    def of(cls, torch) -> _Card | None:
-        """Torch's first device, found by its UUID; None where there is no NVML for it."""
+    def of(cls, torch: Any) -> _Card | None:
+        """Torch's first device, found by its UUID; None where NVML isn't available for it."""
         try:
             import pynvml
 
@@ -65,7 +66,7 @@ class _Card:
         except Exception:  # no NVML on this system, or an older driver: the figures stay None
             return None
 
-    def __init__(self, nvml, handle):
+    def __init__(self, nvml: Any, handle: Any) -> None:
         self._nvml, self._handle = nvml, handle
         self._clocks: list[int] = []
         self._degrees: list[int] = []
@@ -77,7 +78,7 @@ class _Card:
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
 
-    def stop(self) -> dict:
+    def stop(self) -> dict[str, Any]:
         """Peaks and the card's state since the start."""
         self._stopped.set()
         self._thread.join()
@@ -123,15 +124,13 @@ class _Card:
         own = psutil.Process().pid
         sizes = {process.pid: process.usedGpuMemory or 0 for process in found}
         if own not in sizes and len(sizes) == 1:
-            own = next(
-                iter(sizes)
-            )  # in a container the driver knows this process by another number
+            own = next(iter(sizes))  # in a container the driver sees another process id
         if own in sizes:
             self._own_bytes.append(sizes.pop(own))
         self._others.append((len(sizes), sum(sizes.values())))
 
-    def _ask(self, function: str, *more):
-        """An answer of NVML's, or None where this card or driver gives none."""
+    def _ask(self, function: str, *more: Any) -> Any:
+        """The result of an NVML function, or None where this card or driver doesn't support it."""
         try:
             return getattr(self._nvml, function)(self._handle, *more)
         except (self._nvml.NVMLError, AttributeError):

@@ -1,4 +1,4 @@
-"""What a stretch of work took, in physical units; money is derived from these later."""
+"""What a piece of work took, in physical units; costs are derived from them later."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from bench.core.gpu import Gpu
 
 @dataclass(frozen=True)
 class Usage:
-    """Physical units only. What a machine can't measure is None.
+    """Time, memory and energy, in physical units only. What a machine can't measure is None.
 
-    `peak_resident_bytes` is the process's own. On a GPU: what torch had allocated and reserved
-    at most, what the driver (NVML) saw of this process at most, the whole card's `joules`, and
-    the state of the card meanwhile (`bench.core.gpu.Gpu`).
+    `peak_resident_bytes` is the process's own. On a GPU: the peaks of what torch had allocated and
+    reserved, the peak that the driver (NVML) saw for this process, the whole card's `joules`, and the
+    state of the card meanwhile (`bench.core.gpu.Gpu`).
     """
 
     seconds: float
@@ -44,7 +44,7 @@ class Meter:
         self._start = time.perf_counter()
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         gpu = self._gpu.stop() if self._gpu else {}
         seconds = time.perf_counter() - self._start
         self.usage = Usage(
@@ -60,16 +60,16 @@ class Meter:
 
 
 def synchronise() -> None:
-    """Wait until the GPU has done what it was given, so that a clock read now is true."""
+    """Wait until the GPU has finished its queued work, so that a clock read now is correct."""
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         torch.cuda.synchronize()
 
 
 class _PeakResident:
-    """The highest resident memory since the start: the kernel's own mark on Linux, else samples."""
+    """The peak resident memory since the start: the kernel's high-water mark on Linux, else samples."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._process = psutil.Process()
         self._peak = self._process.memory_info().rss
         self._exact = self._reset_mark()

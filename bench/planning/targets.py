@@ -1,4 +1,4 @@
-"""Which of a model's modules an adapter can be put on, told before anything is trained."""
+"""Which of a model's modules an adapter can be put on, checked before anything is trained."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import struct
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.planning.make import Trial
+from bench.core.plan import Trial
 from scenarios.errors import UserError
 
 NAMED = ("attention", "all-linear")
@@ -15,7 +15,7 @@ NAMED = ("attention", "all-linear")
 
 
 def check_targets(trials: Sequence[Trial], folders: dict[str, Path]) -> None:
-    """Raises `UserError` for a trial's targets that its model hasn't; `folders` are by model.
+    """Raises `UserError` for a trial's targets that its model doesn't have; `folders` are by model.
 
     Names match the end of a module's name, as PEFT takes them.
     """
@@ -29,7 +29,7 @@ def check_targets(trials: Sequence[Trial], folders: dict[str, Path]) -> None:
                 ends = sorted({module.rpartition(".")[2] for module in modules})
                 raise UserError(
                     f"{trial.kind}.targets={targets}: {Path(trial.model).name} has no module "
-                    f"'{target}' to put an adapter on; give {', '.join(NAMED)}, or some of "
+                    f"'{target}' to put an adapter on; use {', '.join(NAMED)}, or some of "
                     f"{', '.join(ends)}"
                 )
 

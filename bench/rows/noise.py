@@ -1,4 +1,4 @@
-"""Wrong labels on purpose: a share of the training rows gets another label, by chance."""
+"""Deliberate label noise: a share of the training rows gets another label at random."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from scenarios.schema import Task
 
 
 def check(share: float, task: Task, named: str = "--label-noise") -> None:
-    """Raises `UserError` for a share outside 0 <= share < 1, and for a task without labels."""
+    """Raises `UserError` unless 0 <= share < 1, and for a task without labels."""
     if not 0 <= share < 1:
         raise UserError(
-            f"{named} is a share of the training labels, from 0 to below 1, not {share:g}"
+            f"{named} {share:g}: give a share of the training labels, at least 0 and below 1"
         )
     if share and task.type != "classification":
         raise UserError(
-            f"{named} gives rows another label, and this task's answers are free texts; leave it out"
+            f"{named} gives rows another label, but this task has free-text answers; leave it out"
         )
 
 
 def noisy(rows: Sequence[Example], share: float, labels: Sequence[str], seed: int) -> list[Example]:
-    """The rows, `round(share * len(rows))` of them with a label that isn't theirs, drawn evenly.
+    """The rows, `round(share * len(rows))` of them with a wrong label, drawn uniformly.
 
-    The rows that a lower share corrupts are among those of a higher one, with the same labels.
+    The rows that a lower share corrupts are among those of a higher one, with the same wrong labels.
     """
     if not share:
         return list(rows)

@@ -1,7 +1,7 @@
-"""Which labelled rows a curve takes at each size, and what each of them does.
+"""Which labelled rows a curve uses at each size, and what they are used for.
 
-All that an arm does at a size, its choices too, rests on the rows of that size: a user with 32 labelled
-rows has no validation rows beside them.
+Everything that an arm does at a size, choices included, uses only the rows of that size: a user with 32
+labelled rows has no further validation rows.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ MOST_TO_CHOOSE = 64
 class Subset:
     """Rows of one size: `learn` is shown or trained on, `choose` decides between settings.
 
-    `looked_through` is how many rows come up, in the order of this seed, until these are together:
-    more than the size where labels are balanced and some of them are rare.
+    `looked_through` is the number of rows seen, in this seed's order, until these are found: more than
+    the size if labels are balanced and some of them are rare.
     """
 
     learn: tuple[Example, ...]
@@ -38,10 +38,10 @@ class Subset:
 def subsets(
     rows: Sequence[Example], sizes: Sequence[int], labels: Sequence[str], seed: int
 ) -> dict[int, Subset]:
-    """The rows of each size in the draw of a seed; each size's rows contain the smaller size's.
+    """The rows of each size in a seed's draw; each size contains the rows of the smaller one.
 
-    Groups come one after the other in an order of the seed's, as labelling takes them, with their rows
-    in any order; of the rows in that order each label's first ones are taken in turn, as in a run.
+    Groups come one after another in the seed's random order, as they would be labelled, with their rows
+    in random order; from that order each label's first rows are taken in turn, as in a run.
     """
     order = _in_groups(rows, random.Random(f"curve-{seed}"))
     places = {row.id: place for place, row in enumerate(order, start=1)}
@@ -66,11 +66,11 @@ def _in_groups(rows: Sequence[Example], rng: random.Random) -> list[Example]:
 def _parted(
     rows: Sequence[Example], labels: Sequence[str]
 ) -> tuple[Sequence[Example], Sequence[Example]]:
-    """About a third of the rows to choose by (64 at most; half as many again where groups are large),
-    in groups of their own, and the others.
+    """The rows to learn from, and about a third of the rows to choose on, in groups of their own.
 
-    None chooses where that would be fewer than 8 rows, or than two of each label, or where a label
-    would have none to learn from: then an arm takes its declared settings.
+    At most 64 choose, or half as many again where groups are large. None choose where that would leave
+    fewer than 8 rows, or than two of each label, to choose on, or a label with none to learn from: an
+    arm then uses its declared settings.
     """
     wanted = min(MOST_TO_CHOOSE, len(rows) // 3)
     if wanted < max(FEWEST_TO_CHOOSE, 2 * len(labels)):
@@ -78,7 +78,7 @@ def _parted(
     sizes, left = Counter(row.group for row in rows), Counter(row.gold for row in rows)
     chosen: set[str] = set()
     count = 0
-    for group in reversed(sizes):  # those that came last
+    for group in reversed(sizes):  # the last groups first
         own = Counter(row.gold for row in rows if row.group == group)
         starves = labels and any(left[label] <= own[label] for label in own)
         if count >= wanted or starves or count + sizes[group] > 1.5 * wanted:

@@ -1,80 +1,80 @@
 """A learning curve's trial: one contender with one seed, size after size in one process.
 
-The model is loaded once, and what was read of a text is kept. Each finished size is on disk before the
-next begins, as `points/<trial>-n<size>.json` beside its raw answers.
+The model is loaded once, and what was read from a text is kept. Each finished size is on disk before the
+next begins: its figures as a point, next to its raw answers.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-import shutil
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
-from bench import registry
-from bench.core.contender import Ground
-from bench.core.folder import point_file, point_name, settings_of
+from bench.core.contender import Answerer, Ground
+from bench.core.files import Point
+from bench.core.folder import RunFolder, point_name
 from bench.core.kept import Kept
 from bench.core.meter import Meter
+from bench.core.outcome import CurveDone
+from bench.core.plan import Plan, Trial
 from bench.rows.subsets import Subset, subsets
-from bench.trial.serving import Machine, answer_all
-from scenarios.cache import write_atomically
+from bench.trial.machine import Machine, contender_of
+from bench.trial.serving import answer_all
 from scenarios.rows import Example, Split
-from scenarios.schema import Task
 
 NOTHING = Subset((), (), 0)
 
 
-def run_sizes(folder: Path, plan: dict, trial: dict, sizes: Sequence[int], split: Split) -> dict:
-    """Fit and answer at each size that isn't finished; the outcome's figures."""
-    contender = registry.contender(trial["kind"])(**settings_of(trial))
-    left = [size for size in sizes if not point_file(folder, trial["slug"], size).exists()]
+def run_sizes(folder: RunFolder, plan: Plan, trial: Trial) -> CurveDone:
+    """Fit and answer at each size that the budget covers and that isn't finished."""
+    sizes = folder.sizes_left(trial)
+    done = folder.sizes_done(trial)
+    left = [size for size in sizes if size not in done]
     if not left:
-        return {"sizes": list(sizes), "device": None}
+        return CurveDone(sizes=tuple(sizes), device=None)
+    contender = contender_of(trial)
     machine = Machine()
     with Meter() as loading:
-        model = machine.load(contender, trial["model"])
-    work = _Work(folder, plan, trial, contender, model, split)
+        model = machine.load(contender, trial.model)
+    work = _Sizes(folder, plan, trial, contender, model, folder.split(None))
     with Meter() as setup:
         for size in left:
             work.at(size)
-    stages = {"loading": asdict(loading.usage), "setup": asdict(setup.usage)}
-    return {"sizes": list(sizes), **stages, **machine.facts()}
+    return CurveDone(
+        sizes=tuple(sizes), loading=loading.usage, setup=setup.usage, device=machine.facts()
+    )
 
 
 @dataclass
-class _Work:
-    """What a trial's sizes share."""
+class _Sizes:
+    """What the sizes of a trial share."""
 
-    folder: Path
-    plan: dict
-    trial: dict
-    contender: object
-    model: object
+    folder: RunFolder
+    plan: Plan
+    trial: Trial
+    contender: Any
+    model: Any
     split: Split
+    memory: dict[Any, Any] = field(default_factory=dict)
 
-    def __post_init__(self):
-        from scenarios.schema import Scenario
-
-        self.task: Task = Scenario.model_validate(self.plan["scenario"]).task
-        self.memory: dict = {}
-        sizes = [size for size in self.trial["sizes"] if size]
-        self.subsets = subsets(self.split.train, sizes, self.task.labels, self.trial["seed"])
+    def __post_init__(self) -> None:
+        sizes = [size for size in self.trial.sizes if size]
+        labels = self.plan.task.labels
+        self.subsets = subsets(self.split.train, sizes, labels, self.trial.seed)
 
     def at(self, size: int) -> None:
         """One size from its rows to its answers and figures on disk."""
-        name = point_name(self.trial["slug"], size)
+        name = point_name(self.trial, size)
         subset = self.subsets.get(size, NOTHING)
-        kept = Kept(self.folder / "fitted" / name)
+        kept = self.folder.kept(name)
         start = time.perf_counter()
         answerer, undo = self._fitted(subset, kept, name)
         fitted = time.perf_counter()
-        told = self.trial | {"slug": name, "name": f"{self.trial['name']}, {size} rows"}
-        answer_all(answerer, self.split.test, self.folder / "answers", told)
-        point = {
+        title = f"{self.trial.name}, {size} rows"
+        answer_all(answerer, self.split.test, self.folder, name, title)
+        point: Point = {
             "size": size,
             "learnt_from": len(subset.learn) if self._splits(subset) else len(subset.rows),
             "chosen_by": len(subset.choose) if self._splits(subset) else 0,
@@ -85,18 +85,17 @@ class _Work:
             "answer_seconds": time.perf_counter() - fitted,
         }
         undo()
-        file = point_file(self.folder, self.trial["slug"], size)
-        write_atomically(file, json.dumps(point, indent=1))
-        shutil.rmtree(self.folder / "fitted" / name, ignore_errors=True)
-        (self.folder / "answers" / f"{name}.jsonl.partial").unlink(missing_ok=True)
+        self.folder.keep_point(self.trial, size, point)
 
     def _splits(self, subset: Subset) -> bool:
         """Whether a part of the rows chooses."""
         return bool(subset.choose) and not hasattr(self.contender, "fit_once")
 
-    def _fitted(self, subset: Subset, kept: Kept, name: str):
-        """What answers, and what takes back the change that fitting made to the model."""
-        seed = self.trial["seed"]
+    def _fitted(
+        self, subset: Subset, kept: Kept, name: str
+    ) -> tuple[Answerer, Callable[[], object]]:
+        """What answers, and what undoes the change that fitting made to the model."""
+        seed = self.trial.seed
         if hasattr(self.contender, "fit_once"):
             return self.contender.fit_once(self._ground(subset.rows, (), kept, name), seed)
         found = self.contender.fit(self._ground(subset.learn, subset.choose, kept, name), seed)
@@ -108,13 +107,15 @@ class _Work:
             found.notes = chosen | found.notes | {"fitted_to": len(subset.rows)}
         return found, lambda: None
 
-    def _ground(self, train: Sequence[Example], choose: Sequence[Example], kept: Kept, name: str):
+    def _ground(
+        self, train: Sequence[Example], choose: Sequence[Example], kept: Kept, name: str
+    ) -> Ground:
         return Ground(
-            task=self.task,
+            task=self.plan.task,
             train=train,
             validation=choose,
             model=lambda: self.model,
-            folder=self.folder / "adapters" / name,
+            folder=self.folder.adapter(name),
             kept=kept,
             memory=self.memory,
         )
@@ -125,8 +126,8 @@ def _digest(rows: Sequence[Example]) -> str:
     return hashlib.sha256("\x1f".join(sorted(row.id for row in rows)).encode()).hexdigest()
 
 
-def _plain(notes: dict) -> dict:
-    """Notes without the long lists, of which a curve has many: demonstrations and what was tried."""
+def _plain(notes: dict[str, Any]) -> dict[str, Any]:
+    """Notes without the long lists of what was tried, of which a curve would have many."""
     return {k: v for k, v in notes.items() if k not in ("tried", "epochs")} | (
         {"epochs": len(notes["epochs"])} if "epochs" in notes else {}
     )

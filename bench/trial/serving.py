@@ -1,84 +1,95 @@
-"""Where a trial's model runs, and its answers, each batch on disk before the next begins."""
+"""A trial's answers, each batch on disk before the next begins, and single requests timed."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
-from dataclasses import asdict
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from bench.core.contender import Answer, Answerer
+from bench.core.contender import Answer, Answerer, answers_of
+from bench.core.folder import RunFolder
+from bench.core.meter import Meter, Usage
 from bench.core.progress import bar
+from bench.trial.machine import machine_speed
 from scenarios.cache import write_atomically
 from scenarios.rows import Example
 
-
-class Machine:
-    """Where the trial's model runs, how exactly it repeats itself there, and what it is."""
-
-    def __init__(self):
-        self.folder: Path | None = None  # of the model's files
-        self._device: dict | None = None
-        self._not_repeatable: set[str] = set()
-
-    def load(self, contender, name: str | None):
-        """The trial's model; None for a contender without one. Raises `Skipped`."""
-        if name is None:
-            return None
-        from bench.engine import models
-
-        with models.no_search_for_garbage():
-            device = models.best_device()
-            if hasattr(contender, "check"):
-                contender.check(device)
-            self._not_repeatable = models.repeat_exactly(device)
-            self._device = asdict(device) | _torch_facts()
-            self.folder = models.folder_of(name)
-            return models.load(name, self.folder, device, getattr(contender, "four_bit", False))
-
-    def facts(self) -> dict:
-        """Device, and the operations that may give other last bits next time; None without a model."""
-        if self._device is None:
-            return {"device": None}
-        return {"device": self._device | {"not_deterministic": sorted(self._not_repeatable)}}
+WARM_UP_REQUESTS = 3
+WAYS_REQUESTS = 24
+"""Requests by which each way of serving a tuned model is timed."""
 
 
-def _torch_facts() -> dict:
-    import torch
+@dataclass(frozen=True)
+class Timed:
+    """Milliseconds of single requests; the last two are known where texts are written."""
 
-    gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
-    return {"gpu": gpu, "threads": torch.get_num_threads()}
+    latencies_ms: list[float]
+    first_token_ms: list[float]
+    per_token_ms: list[float]
+
+
+@dataclass(frozen=True)
+class Served:
+    """All test rows answered, and then single requests at the machine's speed of that moment."""
+
+    usage: Usage
+    rows: int
+    timed: Timed
+    machine_gflops: float
+
+
+def serve(
+    answerer: Answerer,
+    test: Sequence[Example],
+    requests: int,
+    folder: RunFolder,
+    slug: str,
+    title: str,
+) -> Served:
+    """Answer every test row, then time single requests."""
+    answers_of(answerer, test[:WARM_UP_REQUESTS])
+    with Meter() as serving:
+        answers = answer_all(answerer, test, folder, slug, title)
+    speed = machine_speed()
+    timed = time_requests(answerer, test[:requests])
+    return Served(_of_answers(serving.usage, answers), len(answers), timed, speed)
 
 
 def answer_all(
-    answerer: Answerer, examples: Sequence[Example], folder: Path, trial: dict
+    answerer: Answerer, examples: Sequence[Example], folder: RunFolder, name: str, title: str
 ) -> list[Answer]:
-    """Every answer in the order of the rows; each batch is on disk before the next begins."""
-    journal = folder / f"{trial['slug']}.jsonl.partial"
-    found = _read_journal(journal)
+    """Every answer in the order of the rows; each batch is on disk before the next begins.
+
+    `name` is that of the answers' file, `title` what the progress bar shows.
+    """
+    journal = folder.journal(name)
+    found = read_journal(journal)
     before = frozenset(found)
     with (
         open(journal, "a", encoding="utf-8", newline="\n") as out,
-        bar(f"{trial['name']}, test rows", len(examples), "row") as shown,
+        bar(f"{title}, test rows", len(examples), "row") as shown,
     ):
         shown.update(len(before))
         for batch in answerer.answer(examples, done=before):
             found |= {answer.example_id: answer for answer in batch}
-            out.write("\n" + "".join(_line(answer) for answer in batch))
+            out.write("\n" + "".join(line_of(answer) for answer in batch))
             out.flush()
             os.fsync(out.fileno())
             shown.update(len(batch))
     answers = [found[example.id] for example in examples]
-    write_atomically(folder / f"{trial['slug']}.jsonl", "".join(map(_line, answers)))
+    write_atomically(folder.answers_file(name), "".join(map(line_of, answers)))
     return answers
 
 
-def _line(answer: Answer) -> str:
+def line_of(answer: Answer) -> str:
     return json.dumps(asdict(answer), ensure_ascii=False) + "\n"
 
 
-def _read_journal(journal: Path) -> dict[str, Answer]:
+def read_journal(journal: Path) -> dict[str, Answer]:
     """The answers of an earlier start by id; a line that was cut short counts as none."""
     found = {}
     if journal.exists():
@@ -89,3 +100,63 @@ def _read_journal(journal: Path) -> dict[str, Answer]:
             except (json.JSONDecodeError, KeyError, TypeError):
                 continue
     return found
+
+
+def time_ways(ways: Iterable[tuple], examples: Sequence[Example]) -> list[dict[str, Any]]:
+    """Single requests to the tuned model for each way of serving it, and what that changes.
+
+    `weight_bytes` is the size of the weights, `alike` the share of answers equal to the first way's.
+    """
+    found: list[dict[str, Any]] = []
+    first: dict[str, str] | None = None
+    for way, answerer, size in ways:
+        if answerer is None:
+            found.append({"way": way, "status": "skipped", "reason": size})
+            continue
+        answers_of(answerer, examples[:WARM_UP_REQUESTS])
+        timed = time_requests(answerer, examples).latencies_ms
+        said = {answer.example_id: answer.text for answer in answers_of(answerer, examples)}
+        first = first or said
+        alike = sum(said[key] == first[key] for key in said) / len(said)
+        found.append(
+            {"way": way, "status": "done", "latencies_ms": timed, "weight_bytes": size,
+             "alike": alike, "machine_gflops": machine_speed()}
+        )  # fmt: skip
+    return found
+
+
+def time_requests(answerer: Answerer, examples: Sequence[Example]) -> Timed:
+    """Milliseconds of single requests, one after the other, from text to answer.
+
+    Where texts are written also those to the first token, and of each token after it.
+    """
+    whole: list[float] = []
+    first: list[float] = []
+    after: list[float] = []
+    with bar("single requests", len(examples), "request") as done:
+        for example in examples:
+            start = time.perf_counter()
+            [answer] = answers_of(answerer, [example])
+            whole.append((time.perf_counter() - start) * 1000)
+            if answer.first_token_seconds is not None:
+                first.append(answer.first_token_seconds * 1000)
+                if answer.tokens_out is not None and answer.tokens_out > 1:
+                    rest = answer.seconds - answer.first_token_seconds
+                    after.append(rest / (answer.tokens_out - 1) * 1000)
+            done.update()
+    return Timed(whole, first, after)
+
+
+def _of_answers(usage: Usage, answers: Sequence[Answer]) -> Usage:
+    """With the answers' own seconds and tokens, whichever start of the trial gave them."""
+
+    def total(values: Iterable[int | None]) -> int | None:
+        known = [value for value in values if value is not None]
+        return sum(known) if known else None
+
+    return replace(
+        usage,
+        seconds=sum(answer.seconds for answer in answers),
+        tokens_in=total(answer.tokens_in for answer in answers),
+        tokens_out=total(answer.tokens_out for answer in answers),
+    )

@@ -1,11 +1,11 @@
-"""The meter sees the peak of its own stretch, and nothing that came before."""
+"""The meter sees the peak of its own piece of work, and nothing from before."""
 
 import time
 
 from bench.core.meter import Meter
 
 
-def test_the_peak_is_that_of_the_stretch_alone():
+def test_the_peak_is_only_that_of_the_metered_work():
     before = bytearray(300 * 2**20)
     del before
     with Meter() as quiet:

@@ -1,19 +1,21 @@
 """A curve's plan, and what its arms do at a size where nothing may be chosen."""
 
 import dataclasses
-import json
 
 import pytest
 
 import scenarios
 from bench import registry
 from bench.core.contender import Ground, answers_of
+from bench.core.folder import RunFolder
 from bench.core.kept import Kept
+from bench.core.plan import MODES
 from bench.engine import models
 from bench.engine.models import Device
-from bench.planning.curve import Wanted, check_sizes, make_curve
-from bench.planning.make import MODES, curve_plan
-from bench.running.run import Request, prepare
+from bench.planning.curve import check_sizes, make_curve
+from bench.planning.make import curve_plan
+from bench.planning.prepare import prepare
+from bench.planning.request import CurveRequest, Request
 from scenarios.errors import UserError
 from scenarios.rows import Example, Split, load_split
 
@@ -25,7 +27,7 @@ SENTIMENT = scenarios.load("sentiment")
 
 
 def curve(wanted=None, mode="default", **more):
-    return make_curve(wanted or Wanted(), SENTIMENT.task, SPLIT, mode, 0, "M", **more)
+    return make_curve(wanted or CurveRequest(), SENTIMENT.task, SPLIT, mode, 0, "M", **more)
 
 
 def test_a_usual_curve_has_five_sizes_three_seeds_and_zero_shot_once():
@@ -52,11 +54,11 @@ def test_settings_are_those_of_a_quick_run_in_every_mode_and_the_users_own():
 
 def test_without_enough_rows_the_usual_sizes_end_with_all_rows():
     few = dataclasses.replace(SPLIT, train=SPLIT.train[:100])
-    found = make_curve(Wanted(), SENTIMENT.task, few, "default", 0, "M")
+    found = make_curve(CurveRequest(), SENTIMENT.task, few, "default", 0, "M")
     assert found.sizes == (32, 64, 100)
-    with pytest.raises(UserError, match="20 training rows are too few for the usual sizes"):
+    with pytest.raises(UserError, match="20 training rows are too few for the default sizes"):
         make_curve(
-            Wanted(),
+            CurveRequest(),
             SENTIMENT.task,
             dataclasses.replace(few, train=few.train[:20]),
             "quick",
@@ -72,24 +74,24 @@ def test_sizes_may_begin_with_one_row_of_each_label(sizes, labels):
 
 @pytest.mark.parametrize(("sizes", "labels"), [((2, 4), 3), ((1, 4), 0), ((-1, 4), 2), ((0, 4), 2)])
 def test_fewer_rows_than_labels_are_refused(sizes, labels):
-    with pytest.raises(UserError, match="begins at"):
+    with pytest.raises(UserError, match="--sizes starts at"):
         check_sizes(sizes, labels)
 
 
 def test_the_largest_size_may_be_all_rows_and_not_one_more():
-    assert curve(Wanted((32, 600))).sizes == (32, 600)
-    with pytest.raises(UserError, match="goes to 601, and 600 training rows are there"):
-        curve(Wanted((32, 601)))
+    assert curve(CurveRequest((32, 600))).sizes == (32, 600)
+    with pytest.raises(UserError, match=r"--sizes.* 601.* 600 training rows; stop at 600"):
+        curve(CurveRequest((32, 601)))
 
 
 def test_the_declared_comparison_is_of_the_first_tuned_arm_against_few_shot():
     found = curve(only=("zero-shot", "retrieved", "few-shot", "lora", "dora"))
-    assert (found.compared["baseline"], found.compared["challenger"]) == ("few-shot", "lora")
+    assert (found.compared.baseline, found.compared.challenger) == ("few-shot", "lora")
     plan = curve_plan(SENTIMENT, SPLIT, MODES["default"], 0, "M", 1, found)
-    assert plan.primary["baseline"] == ["few-shot"]
-    assert plan.primary["scope"] == "this-model"  # three seeds
-    five = curve_plan(SENTIMENT, SPLIT, MODES["default"], 0, "M", 1, curve(Wanted((), 5)))
-    assert five.primary["scope"] == "this-method"
+    assert plan.primary.baseline == ["few-shot"]
+    assert plan.primary.scope == "this-model"  # three seeds
+    five = curve_plan(SENTIMENT, SPLIT, MODES["default"], 0, "M", 1, curve(CurveRequest((), 5)))
+    assert five.primary.scope == "this-method"
     alone = curve(only=("lora",))
     assert curve_plan(SENTIMENT, SPLIT, MODES["default"], 0, "M", 1, alone).primary is None
 
@@ -165,7 +167,7 @@ def test_after_a_size_the_model_is_the_base_again(name, ground):
 @pytest.mark.slow
 def test_free_texts_have_a_curve_too(tmp_path, tiny_model):
     """Few-shot, the nearest row and tuning at 4 and 24 rows, of which 8 choose."""
-    from bench.trial.curve import point_file, run_sizes
+    from bench.trial.curve import run_sizes
     from scenarios.schema import parse
 
     scenario = parse(
@@ -180,38 +182,35 @@ def test_free_texts_have_a_curve_too(tmp_path, tiny_model):
     split = Split(train, (), test, "d", {"train": 30})
     small = {"lora": {"epochs": 1, "batch_size": 8}}
     found = make_curve(
-        Wanted((4, 24), 1), scenario.task, split, "default", 0, str(tiny_model),
+        CurveRequest((4, 24), 1), scenario.task, split, "default", 0, str(tiny_model),
         ("few-shot", "lora"), small,
     )  # fmt: skip
     assert [t.name for t in found.trials] == ["tf-idf", "few-shot", "lora"]
     plan = curve_plan(scenario, split, MODES["default"], 0, str(tiny_model), 1, found)
-    as_json = json.loads(json.dumps(plan.to_json()))
-    (tmp_path / "answers").mkdir()
-    (tmp_path / "points").mkdir()
-    for trial in as_json["curve"]["trials"]:
-        run_sizes(tmp_path, as_json, trial, trial["sizes"], split)
-        points = [
-            json.loads(point_file(tmp_path, trial["slug"], size).read_text())
-            for size in trial["sizes"]
-        ]
-        assert [p["size"] for p in points] == trial["sizes"]
-        if trial["name"] in ("few-shot", "tf-idf"):
+    folder = RunFolder(tmp_path)
+    folder.make_parts()
+    folder.keep_split(split, None)
+    for trial in plan.curve.trials:
+        run_sizes(folder, plan, trial)
+        points = [folder.point(trial, size) for size in trial.sizes]
+        assert [p["size"] for p in points] == list(trial.sizes)
+        if trial.name in ("few-shot", "tf-idf"):
             assert points[-1]["chosen_by"] == 8
 
 
 @pytest.mark.parametrize(
     ("asked", "reason"),
     [
-        ({"label_noise": 0.3}, "a curve takes the labels as they are"),
+        ({"label_noise": 0.3}, "a curve uses the labels as they are"),
         ({"changed": {"lora": {"replay": 0.2}}}, "a curve trains without replay"),
     ],
 )
-def test_a_full_run_that_a_curve_cant_follow_goes_on_without_one(
+def test_a_full_run_that_cant_have_a_curve_continues_without_one(
     small_scenario, cache, capsys, asked, reason
 ):
     request = Request(
         scenarios.load(str(small_scenario)), MODES["full"], only=("few-shot", "lora"),
-        curve=Wanted(alone=False), **asked,
+        curve=CurveRequest(alone=False), **asked,
     )  # fmt: skip
     plan, _ = prepare(request)
     assert plan.curve is None

@@ -7,7 +7,9 @@ import pytest
 
 import scenarios
 from bench import registry
-from bench.planning.make import MODES, contender_names, make_plan, parse_settings
+from bench.core.plan import MODES, Look
+from bench.planning.make import make_plan
+from bench.planning.settings import contender_names, parse_settings
 from scenarios.errors import UserError
 from scenarios.rows import Example, Split, with_folds
 
@@ -21,13 +23,13 @@ def plan(mode="quick", only=(), model="M", **more):
     return make_plan(scenarios.load("sentiment"), SPLIT, MODES[mode], 0, model, only, **more)
 
 
-def test_floors_come_first_then_prompting_then_tuning():
+def test_baselines_come_first_then_prompting_then_tuning():
     assert [t.name for t in plan().trials] == [
         "majority", "tf-idf", "zero-shot", "few-shot", "lora",
     ]  # fmt: skip
 
 
-def test_only_keeps_the_floors():
+def test_only_keeps_the_baselines():
     assert [t.name for t in plan(only=("lora",)).trials] == ["majority", "tf-idf", "lora"]
 
 
@@ -58,9 +60,9 @@ def test_a_full_run_repeats_with_five_seeds_what_chance_decides():
 
 def test_the_primary_comparison_is_declared_before_anything_is_measured():
     primary = plan().primary
-    assert primary["baseline"] == ["zero-shot", "few-shot"]
-    assert primary["challenger"] == ["lora"]
-    assert "validation" in primary["chosen_by"]
+    assert primary.baseline == ["zero-shot", "few-shot"]
+    assert primary.challenger == ["lora"]
+    assert "validation" in primary.chosen_by
     assert plan(only=("few-shot",)).primary is None
 
 
@@ -80,29 +82,29 @@ def test_the_family_of_exploratory_comparisons_is_declared_with_the_primary():
     assert not any("tf-idf" in pair for pair in found)
 
 
-def test_five_seeds_speak_of_the_methods_and_fewer_of_these_weights():
-    assert plan().primary["scope"] == "this-model"
-    assert plan("full").primary["scope"] == "this-method"
+def test_five_seeds_generalise_to_the_methods_and_fewer_only_to_these_weights():
+    assert plan().primary.scope == "this-model"
+    assert plan("full").primary.scope == "this-method"
     found = plan(seeds=(3, 5, 7, 9, 11))
     assert [t.seed for t in found.trials if t.name == "lora"] == [3, 5, 7, 9, 11]
-    assert found.primary["scope"] == "this-method"
+    assert found.primary.scope == "this-method"
 
 
-def test_a_seed_that_repeats_is_told():
-    with pytest.raises(UserError, match="--seeds names 3 twice; a repeated seed is no new draw"):
+def test_a_repeated_seed_is_refused():
+    with pytest.raises(UserError, match="--seeds lists 3 twice; each seed must be different"):
         plan(seeds=(3, 4, 3))
 
 
-def test_looks_are_declared_and_each_spends_its_part_of_the_error():
-    assert plan().look == {"look": 1, "looks": 1, "error": pytest.approx(0.05)}
-    with pytest.raises(UserError, match=r"--look 2, and looks = 1 in \[decision\]"):
+def test_interim_analyses_are_declared_and_each_spends_its_part_of_the_error():
+    assert plan().look == Look(1, 1, pytest.approx(0.05))
+    with pytest.raises(UserError, match=r"--look 2.*looks = 1; declare"):
         plan(look=2)
     scenario = scenarios.load("sentiment")
     two = scenario.model_copy(
         update={"decision": scenario.decision.model_copy(update={"looks": 2})}
     )
     errors = [
-        make_plan(two, SPLIT, MODES["quick"], 0, "M", look=look).look["error"] for look in (1, 2)
+        make_plan(two, SPLIT, MODES["quick"], 0, "M", look=look).look.error for look in (1, 2)
     ]
     assert errors == [pytest.approx(0.0056, abs=1e-4), pytest.approx(0.0444, abs=1e-4)]
 
@@ -124,13 +126,13 @@ def test_cross_fitting_does_every_trial_on_each_fold():
     ]
     assert found.trials[-1].slug == "12-lora-s0-f3"
     assert found.trials[-1].n_train == 98  # as many in each
-    assert found.rows["counts"]["test"] == 30
-    assert found.rows["counts"]["folds"] == 3
+    assert found.rows.counts["test"] == 30
+    assert found.rows.counts["folds"] == 3
 
 
 def test_cross_fitting_takes_one_arm_of_each_side():
     """Choosing between arms by rows that are tested in another fold would use the test rows."""
-    with pytest.raises(UserError, match="name one prompting arm, as in --only few-shot,lora"):
+    with pytest.raises(UserError, match=r"--cross-fit.*prompting.*--only few-shot,lora"):
         make_plan(scenarios.load("sentiment"), folds(3), MODES["quick"], 0, "M")
 
 
@@ -139,15 +141,15 @@ def test_a_plan_is_plain_json_and_equal_to_itself():
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [
         ("fewshot", "no contender named 'fewshot'; did you mean 'few-shot'"),
         ("tf-idf@M", "'tf-idf@M': tf-idf uses no model; write just 'tf-idf'"),
         ("lora@", "names no model after '@'"),
     ],
 )
-def test_a_name_that_is_no_contender_is_told(name, told):
-    with pytest.raises(UserError, match=told):
+def test_a_name_that_isnt_a_contender_is_refused(name, message):
+    with pytest.raises(UserError, match=message):
         contender_names([name])
 
 
@@ -161,7 +163,7 @@ def test_settings_can_be_changed_by_name():
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("lora.rnk=3", "no setting of lora named 'rnk'; did you mean 'rank'"),
         ("loar.rank=3", "no contender named 'loar'; did you mean 'lora'"),
@@ -171,18 +173,18 @@ def test_settings_can_be_changed_by_name():
         ("few-shot.shots=3,x", "few-shot.shots: input should be a valid integer, unable to"),
         (
             "lora.learning_rates=1e-3,0.001",
-            "lora.learning_rates names 0.001 twice; a repeated value is no other candidate",
+            "lora.learning_rates lists 0.001 twice",
         ),
-        ("few-shot.shots=4,8,4", "few-shot.shots names 4 twice"),
+        ("few-shot.shots=4,8,4", "few-shot.shots lists 4 twice"),
         ("lora.rank", "--set takes CONTENDER.SETTING=VALUE, not 'lora.rank'"),
     ],
 )
-def test_a_setting_that_does_not_fit_is_told(text, told):
-    with pytest.raises(UserError, match=re.escape(told)):
+def test_a_setting_that_does_not_fit_is_refused(text, message):
+    with pytest.raises(UserError, match=re.escape(message)):
         parse_settings([text])
 
 
-def test_a_setting_of_a_contender_that_is_not_in_the_run_is_told():
+def test_a_setting_of_a_contender_that_is_not_in_the_run_is_refused():
     with pytest.raises(
         UserError, match=r"--set dora.rank: dora isn't in this run, which has major"
     ):
@@ -190,12 +192,12 @@ def test_a_setting_of_a_contender_that_is_not_in_the_run_is_told():
     assert plan(only=("dora",), changed=parse_settings(["dora.rank=4"]))
 
 
-def test_more_demonstrations_than_there_are_rows_to_show_are_told():
+def test_more_demonstrations_than_there_are_rows_to_show_are_refused():
     """500 rows, of which a quick run takes 384."""
     assert plan(changed=parse_settings(["few-shot.shots=384"]))
-    with pytest.raises(UserError, match=r"few-shot.shots=385 asks for more .* than the 384 rows"):
+    with pytest.raises(UserError, match=r"few-shot.shots=385 .* 384 rows.*set at most 384"):
         plan(changed=parse_settings(["few-shot.shots=2,385"]))
-    with pytest.raises(UserError, match=r"retrieved.shots=501 asks for more"):
+    with pytest.raises(UserError, match=r"retrieved.shots=501 .*set at most 500"):
         plan("default", changed=parse_settings(["retrieved.shots=501"]))
 
 
@@ -203,7 +205,7 @@ def test_demonstrations_over_folds_are_those_that_the_largest_leaves():
     """Of 500 rows in five folds 400 are left to show while one is held out."""
     folded = with_folds(SPLIT, ("negative",), 500, 0, 5)
     changed = parse_settings(["few-shot.shots=401"])
-    with pytest.raises(UserError, match="than the 400 rows that there are to show"):
+    with pytest.raises(UserError, match=r"400 rows.*set at most 400"):
         make_plan(scenarios.load("sentiment"), folded, MODES["default"], 0, "M", (), changed)
 
 

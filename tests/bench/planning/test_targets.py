@@ -1,9 +1,11 @@
-"""Modules that a model hasn't are told before anything is trained."""
+"""Modules that a model doesn't have are refused before anything is trained."""
 
 import pytest
 
 import scenarios
-from bench.planning.make import MODES, make_plan, parse_settings
+from bench.core.plan import MODES
+from bench.planning.make import make_plan
+from bench.planning.settings import parse_settings
 from bench.planning.targets import check_targets, modules_of
 from scenarios.errors import UserError
 from scenarios.rows import Example, Split
@@ -44,16 +46,18 @@ def test_modules_that_the_model_has_are_taken(tiny_model, targets):
 
 
 @pytest.mark.parametrize("targets", ["bogus", "q_proj,bogus", "proj", "norm"])
-def test_a_module_that_the_model_has_not_is_told_with_those_that_it_has(tiny_model, targets):
-    with pytest.raises(UserError) as told:
+def test_a_module_that_the_model_does_not_have_is_refused_with_those_that_it_has(
+    tiny_model, targets
+):
+    with pytest.raises(UserError) as refused:
         check_targets(trials(targets), {"M": tiny_model})
     wanted = targets.rpartition(",")[2]
-    assert f"lora.targets={targets}: M has no module '{wanted}'" in str(told.value)
-    assert "give attention, all-linear, or some of down_proj, embed_tokens" in str(told.value)
+    assert f"lora.targets={targets}: M has no module '{wanted}'" in str(refused.value)
+    assert "use attention, all-linear, or some of down_proj, embed_tokens" in str(refused.value)
     check_targets(trials(targets), {})  # a model that isn't here yet isn't asked
 
 
-def test_a_file_that_is_cut_short_is_told(tmp_path):
+def test_a_file_that_is_cut_short_is_refused(tmp_path):
     (tmp_path / "model.safetensors").write_bytes(b"\x10")
     with pytest.raises(UserError, match=r"'model.safetensors' isn't a whole safetensors file"):
         modules_of(tmp_path)

@@ -1,6 +1,5 @@
-"""Wrong labels: so many, never the row's own, the same for the same seed."""
+"""Label noise: exactly the given share, never the row's own label, the same for the same seed."""
 
-import json
 from collections import Counter
 from dataclasses import replace
 
@@ -8,11 +7,13 @@ import pytest
 
 import scenarios
 from bench.contenders import tf_idf
-from bench.planning.make import MODES, make_plan
+from bench.core.folder import RunFolder
+from bench.core.plan import MODES
+from bench.planning.make import make_plan
 from bench.rows import noise
 from bench.trial import main as trial
 from scenarios.errors import UserError
-from scenarios.rows import Example, keep_split, kept_split, load_split
+from scenarios.rows import Example, load_split
 from scenarios.schema import parse
 from tests.reports.records import SCENARIO
 
@@ -44,7 +45,7 @@ def test_the_same_seed_gives_the_same_and_another_seed_others():
     assert changed(0.3) != changed(0.3, seed=1)
 
 
-def test_what_a_lower_share_makes_wrong_a_higher_one_does_too():
+def test_rows_made_wrong_by_a_lower_share_are_wrong_at_a_higher_one_too():
     low, high = changed(0.2), changed(0.4)
     assert low.items() <= high.items()
 
@@ -56,9 +57,9 @@ def test_two_labels_are_swapped():
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.0, float("nan")])
-def test_a_share_lies_from_0_to_below_1(share):
+def test_a_share_is_at_least_0_and_below_1(share):
     task = parse(SCENARIO, "x", "x.toml").task
-    with pytest.raises(UserError, match="a share of the training labels, from 0 to below 1"):
+    with pytest.raises(UserError, match=r"--label-noise.* 0 .*below 1"):
         noise.check(share, task)
 
 
@@ -69,7 +70,7 @@ def test_free_texts_are_left_as_they_are():
 def test_free_texts_have_no_labels_to_make_wrong():
     task = parse(SCENARIO, "x", "x.toml").task.model_copy(update={"type": "generation"})
     noise.check(0.0, task)
-    with pytest.raises(UserError, match="this task's answers are free texts; leave it out"):
+    with pytest.raises(UserError, match=r"--label-noise.*free-text.*leave it out"):
         noise.check(0.2, task)
 
 
@@ -80,10 +81,10 @@ def test_a_trial_trains_on_wrong_labels_and_chooses_and_is_tested_by_right_ones(
     split = load_split(scenario.task, 0)
     plan = make_plan(scenario, split, MODES["quick"], 0, "none", ("tf-idf",))
     plan = replace(plan, trials=tuple(replace(t, label_noise=0.25) for t in plan.trials))
-    for part in ("answers", "outcomes", "fitted", "adapters"):
-        (tmp_path / part).mkdir()
-    (tmp_path / "plan.json").write_text(json.dumps(plan.to_json()))
-    keep_split(split, tmp_path / trial.ROWS)
+    folder = RunFolder(tmp_path)
+    folder.make_parts()
+    folder.keep_plan(plan)
+    folder.keep_split(split, None)
     seen, fit = [], tf_idf.Contender.fit
 
     def watched(self, ground, seed):
@@ -91,12 +92,12 @@ def test_a_trial_trains_on_wrong_labels_and_chooses_and_is_tested_by_right_ones(
         return fit(self, ground, seed)
 
     monkeypatch.setattr(tf_idf.Contender, "fit", watched)
-    trial.main(tmp_path, "02-tf-idf-s0")
+    trial.main(folder, "02-tf-idf-s0")
     [ground] = seen
     own = {example.id: example.gold for example in split.train}
     wrong = [e for e in ground.train if e.gold != own[e.id]]
     assert len(wrong) == round(0.25 * len(ground.train)) > 10
     assert tuple(ground.validation) == split.validation
-    assert kept_split(tmp_path / trial.ROWS).test == split.test
-    outcome = json.loads((tmp_path / "outcomes" / "02-tf-idf-s0.json").read_text())
-    assert outcome["wrong_labels"] == len(wrong)
+    assert folder.split(None).test == split.test
+    outcome = folder.outcome(plan.trial("02-tf-idf-s0"))
+    assert outcome.wrong_labels == len(wrong)

@@ -1,4 +1,4 @@
-"""The rows of a curve's sizes: nested, of all labels, by group, and all choices made among them."""
+"""The rows of a curve's sizes: nested, with every label, by group, and all choices made among them."""
 
 from collections import Counter
 

@@ -19,7 +19,7 @@ try() {
     code=0
     "$PYTHON" -m bench run small.toml --quick --model "$MODEL" --only lora --set lora.epochs=1 \
         --out disk/out 2>errors >/dev/null || code=$?
-    echo "$code, $(ls disk/out/outcomes | wc -l) trials done, $(grep -c 'done already' errors || true) \
+    echo "$code, $(ls disk/out/outcomes | wc -l) trials done, $(grep -c 'already done' errors || true) \
 of them before: $(tr '\\r' '\\n' < errors | tail -n 1)"
 }
 mkdir disk
@@ -38,10 +38,10 @@ test -s disk/out/report.html
 
 
 @pytest.mark.parametrize(("room_kib", "done"), [(16, 0), (120, 2)])
-def test_a_run_stops_with_one_line_and_goes_on_when_there_is_room(
+def test_a_run_stops_with_one_line_and_is_resumed_when_there_is_room(
     tmp_path, small_scenario, tiny_model, room_kib, done
 ):
-    """With 16 KiB not even the rows fit; with 120 the two floors, but not LoRA's adapter and moments."""
+    """With 16 KiB not even the rows fit; with 120 the two baselines, but not LoRA's adapter and moments."""
     environment = {**os.environ, "PYTHON": sys.executable, "MODEL": str(tiny_model),
                    "ROOM": str(room_kib), "TUNE_OR_PROMPT_CACHE": str(tmp_path / "cache")}  # fmt: skip
     ran = subprocess.run(
@@ -53,7 +53,7 @@ def test_a_run_stops_with_one_line_and_goes_on_when_there_is_room(
     assert full.startswith(
         f"2, {done} trials done, 0 of them before: error: can't write to 'disk/out'"
     )
-    assert "; make room, then the same command with --out disk/out goes on" in full
+    assert "--out disk/out; finished work is kept" in full
     assert read_only.startswith(f"2, {done} trials done, 0 of them before: error: can't write to '")
     assert "Read-only file system" in read_only
     assert after.startswith(f"0, 3 trials done, {done} of them before: ")

@@ -1,28 +1,23 @@
-"""A plan's trials are forecast from a little of their own work, and graded by what they then took."""
-
-import json
+"""A plan's trials are forecast from a little of their own work."""
 
 import pytest
 
 from bench import registry
+from bench.core.plan import MODES
 from bench.engine import models
-from bench.planning.make import MODES, make_plan
-from bench.record.make import graded
+from bench.planning.make import make_plan
 from bench.trial.calibration import (
     MEMORY_GROWS,
     MEMORY_REPEATS,
     SPREAD,
-    Work,
-    _Loaded,
-    _of_mean_length,
     forecasts,
 )
+from bench.trial.work import Loaded, Work, of_mean_length
 from scenarios.rows import Example, load_split
-from scenarios.schema import Scenario
 
 
-class Told:
-    """Work whose pieces take times that a test says: a second a row, ten a training."""
+class Fixed:
+    """Work whose pieces take fixed times: a second a row, ten a training."""
 
     free_texts = False
     wordings = 3
@@ -55,8 +50,8 @@ class Told:
 
 
 def test_zero_shot_tries_each_wording_on_the_validation_rows_and_serves():
-    assert registry.contender("zero-shot")().forecast(Told()) == 3 * 20 + 45
-    assert registry.contender("zero-shot")(instructions=1).forecast(Told()) == 20 + 45
+    assert registry.contender("zero-shot")().forecast(Fixed()) == 3 * 20 + 45
+    assert registry.contender("zero-shot")(instructions=1).forecast(Fixed()) == 20 + 45
 
 
 def test_few_shot_tries_each_number_in_each_draw_and_order_and_serves_the_longest_at_most():
@@ -65,38 +60,38 @@ def test_few_shot_tries_each_number_in_each_draw_and_order_and_serves_the_longes
     """
     settings = {"shots": (1, 3), "draws": 2, "finalists": 1}
     few = registry.contender("few-shot")(**settings, orders=1, instructions=1)
-    assert few.forecast(Told()) == 240 + 165
+    assert few.forecast(Fixed()) == 240 + 165
     many = registry.contender("few-shot")(**settings, orders=2)
-    assert many.forecast(Told()) == 2 * 240 + 160 + 165
+    assert many.forecast(Fixed()) == 2 * 240 + 160 + 165
 
 
 def test_retrieved_reads_the_rows_and_tries_each_number_by_each_encoder():
     """7 to read; 2 encoders x 3 x (20 x 2 + 20 x 4); 3 x 40 x 4 + 5 to serve."""
-    assert registry.contender("retrieved")(shots=(1, 3)).forecast(Told()) == 7 + 720 + 485
+    assert registry.contender("retrieved")(shots=(1, 3)).forecast(Fixed()) == 7 + 720 + 485
 
 
 def test_lora_trains_its_epochs_and_serves_from_a_fresh_process():
     lora = registry.contender("lora")(epochs=4, learning_rates=(1e-3,))
-    assert lora.forecast(Told()) == 40 + 3 + 45
+    assert lora.forecast(Fixed()) == 40 + 3 + 45
 
 
 def test_a_search_halves_the_rates_on_twice_the_rows():
     """Three rates on 128 rows, two on 200 (there are no 256): 384 + 400 more."""
-    assert registry.contender("lora")(epochs=4).forecast(Told()) == 384 + 400 + 40 + 3 + 45
+    assert registry.contender("lora")(epochs=4).forecast(Fixed()) == 384 + 400 + 40 + 3 + 45
 
 
 def test_pairs_are_tuned_on_as_two_steps_took_and_over_folds_once_more_for_each():
     """60 steps at 1/2 s and 7 to read: 37, and 2 + 4 for the others; with five folds six times 37."""
     setfit = registry.contender("setfit")(steps=60)
-    assert setfit.forecast(Told()) == 37 + 6
-    folded = Told()
+    assert setfit.forecast(Fixed()) == 37 + 6
+    folded = Fixed()
     folded.fittings = 6
     assert setfit.forecast(folded) == 6 * 37 + 6
 
 
 def test_rows_of_the_mean_length_are_tried():
     rows = [Example(str(n), "x" * n, "a", "g") for n in (1, 2, 9, 10, 11, 27)]  # 10 on average
-    assert [len(e.text) for e in _of_mean_length(rows, 3)] == [10, 9, 11]
+    assert [len(e.text) for e in of_mean_length(rows, 3)] == [10, 9, 11]
 
 
 @pytest.fixture
@@ -107,9 +102,7 @@ def planned(small_scenario, tiny_model, cache):
     split = load_split(scenario.task, 0)
 
     def plan(model=str(tiny_model), only=()):
-        return json.loads(
-            json.dumps(make_plan(scenario, split, MODES["quick"], 0, model, only).to_json())
-        )
+        return make_plan(scenario, split, MODES["quick"], 0, model, only)
 
     return plan, split
 
@@ -141,11 +134,10 @@ def test_the_adapters_of_a_trial_run_are_off_the_model_again(planned, tiny_model
     from transformers import AutoModelForCausalLM
 
     plan, split = planned
-    loaded = _Loaded(0.0)
+    loaded = Loaded(0.0)
     lora = registry.contender("lora")(**registry.contender("lora").quick)
     model = loaded.of(lora, str(tiny_model))
-    task = Scenario.model_validate(plan()["scenario"]).task
-    lora.forecast(Work(model, task, split, 5, loaded))
+    lora.forecast(Work(model, plan().task, split, 5, loaded))
     assert not [n for n, _ in model.lm.named_parameters() if "lora" in n]
     plain = AutoModelForCausalLM.from_pretrained(tiny_model, dtype=model.lm.dtype)
     assert all(
@@ -160,16 +152,3 @@ def test_a_model_that_is_not_here_is_not_fetched_for_a_forecast(planned, monkeyp
     found = forecasts(plan(model=models.DEFAULT_MODEL), split)
     assert found[2]["seconds"] is None
     assert found[2]["reason"] == "the model isn't on this machine yet; a run fetches it first"
-
-
-def test_a_trial_that_went_on_after_an_interruption_is_graded_by_its_memory_alone():
-    forecast = {
-        "trial": "a", "contender": "x", "reason": "",
-        "seconds": {"value": 5.0, "low": 4.0, "high": 6.0},
-        "peak_resident_bytes": {"value": 10, "low": 9, "high": 11}, "peak_gpu_bytes": None,
-    }  # fmt: skip
-    [found] = graded(
-        [forecast], {"a": {"serving": {"peak_resident_bytes": 20, "peak_gpu_bytes": None}}}
-    )
-    assert (found["seconds_error"], found["seconds_held"]) == (None, None)
-    assert (found["peak_resident_bytes_error"], found["peak_resident_bytes_held"]) == (-0.5, False)

@@ -1,4 +1,4 @@
-"""Trials of a run that is no quick one, in the test's own process: searched, served in three ways."""
+"""Trials of a run without --quick, in the test's own process: searched, served in three ways."""
 
 import importlib.util
 import json
@@ -6,9 +6,13 @@ import json
 import pytest
 
 import scenarios
-from bench.planning.make import MODES, make_plan, parse_settings
+from bench.core.folder import RunFolder
+from bench.core.plan import MODES
+from bench.planning.make import make_plan
+from bench.planning.settings import parse_settings
 from bench.trial import main as trial
-from scenarios.rows import keep_split, load_split
+from bench.trial.serving import WAYS_REQUESTS
+from scenarios.rows import load_split
 
 SETTINGS = ["few-shot.shots=2", "few-shot.draws=1", "lora.epochs=1", "lora.search_rows=16"]
 
@@ -29,15 +33,16 @@ def outcome(tmp_path, small_scenario, tiny_model, cache):
             (name,),
             parse_settings([one for one in SETTINGS if one.startswith(f"{name}.")]),
         )
-        slug = next(t.slug for t in plan.trials if t.name == name)
-        for part in ("answers", "outcomes", "fitted", f"adapters/{slug}"):
-            (tmp_path / part).mkdir(parents=True, exist_ok=True)
-        (tmp_path / "plan.json").write_text(json.dumps(plan.to_json()))
-        keep_split(split, tmp_path / trial.ROWS)
-        file = tmp_path / "outcomes" / f"{slug}.json"
+        own = next(t for t in plan.trials if t.name == name)
+        folder = RunFolder(tmp_path)
+        folder.make_parts()
+        folder.make_adapter_folder(own)
+        folder.keep_plan(plan)
+        folder.keep_split(split, None)
+        file = folder.outcome_file(own)
         for _ in range(2):
             if not file.exists():
-                trial.main(tmp_path, slug)
+                trial.main(folder, own.slug)
         found = json.loads(file.read_text())
         assert found["status"] == "done", found
         return found
@@ -54,12 +59,12 @@ def test_a_tuned_model_is_timed_attached_merged_and_in_4_bit(outcome):
     if importlib.util.find_spec("bitsandbytes"):
         assert ways["4-bit"]["weight_bytes"] < ways["merged"]["weight_bytes"]
     for way in ways.values():
-        assert way["status"] == "skipped" or len(way["latencies_ms"]) == trial.WAYS_REQUESTS
+        assert way["status"] == "skipped" or len(way["latencies_ms"]) == WAYS_REQUESTS
     assert len(found["notes"]["tried"]) == 5  # three rates, and then two
     assert found["machine_gflops"] > 0
 
 
-def test_a_way_that_cannot_be_had_is_skipped_with_its_reason(outcome, monkeypatch):
+def test_a_way_that_isnt_available_is_skipped_with_its_reason(outcome, monkeypatch):
     real = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util,
