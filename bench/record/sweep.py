@@ -1,196 +1,263 @@
-"""What a sweep showed: each combination against its contender's first, and what became of a claim."""
+"""What a sweep showed: each combination vs its contender's first, and what became of a claim."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bench.planning.make import Plan
-from bench.planning.sweep import _claimed
-from bench.record.verdict import percent_of, withheld
+from bench.core.outcome import Outcome
+from bench.core.plan import Plan
+from bench.planning.sweep import claimed
+from bench.record.circumstances import Circumstances
+from bench.record.measured import forgot_less
+from bench.record.types import (
+    ClaimEntry,
+    Comparison,
+    ContenderEntry,
+    Part,
+    SweepRecord,
+    SweptContender,
+    Verdict,
+)
+from bench.record.verdict import withheld
+from bench.record.words import counted, gain, interval
 from scenarios.schema import Claim
 
 LEVEL = 0.05
-"""Of the adjusted p-values below which two combinations are told apart."""
+"""Of the adjusted p-values below which two combinations are distinguished."""
+Pairs = Mapping[tuple[str, str], Comparison]
 
 
-def outcome_of(plan: Plan, contenders: Sequence[dict], comparisons: Sequence[dict]) -> dict:
-    """What the sweep showed: of each contender and, where there is one, of the claim."""
+def make_sweep_record(
+    plan: Plan,
+    contenders: Sequence[ContenderEntry],
+    comparisons: Sequence[Comparison],
+    outcomes: Mapping[str, Outcome],
+) -> SweepRecord:
+    """The record's `sweep`: its combinations, what each contender's showed, and of the claim if any."""
+    assert plan.sweep is not None
     done = {entry["name"]: entry for entry in contenders if entry["status"] == "done"}
     pairs = {(c["baseline"], c["challenger"]): c for c in comparisons}
-    variants = plan.sweep["variants"]
-    claim = plan.sweep["claim"] and Claim.model_validate(plan.sweep["claim"])
-    names = dict.fromkeys(v["contender"] for v in variants.values())
+    variants = plan.sweep.variants
+    claim = Claim.model_validate(plan.sweep.claim) if plan.sweep.claim else None
+    names = dict.fromkeys(variant.contender for variant in variants.values())
     return {
-        **plan.sweep,
+        "axes": plan.sweep.axes,
+        "variants": {
+            name: {"contender": variant.contender, "values": variant.values}
+            for name, variant in variants.items()
+        },
+        "claim": plan.sweep.claim,
         "contenders": [
-            _of_contender(c, [n for n, v in variants.items() if v["contender"] == c], done, pairs)
-            for c in names
+            _of_contender(
+                name, [v for v, of in variants.items() if of.contender == name], done, pairs
+            )
+            for name in names
         ],
-        "claims": [_of_claim(pair, pairs) for pair in _claimed(variants, claim)],
+        "claims": [_of_claim(pair, pairs) for pair in claimed(variants, claim)],
+        "forgetting": forgot_less(plan, outcomes),
     }
 
 
-def _of_contender(contender: str, variants: Sequence[str], done: dict, pairs: dict) -> dict:
+def _of_contender(
+    contender: str, variants: Sequence[str], done: Mapping[str, ContenderEntry], pairs: Pairs
+) -> SweptContender:
     """Which combinations do better or worse than the first, and which of them is the winner.
 
-    The winner is the combination that validation rows choose, where the test rows tell it from
-    the first (or, if it is the first, tell all others from it); else there is none. They choose the
-    one with the highest score, and none where several share it or none has a score.
+    The winner is the combination that validation rows choose, where the test rows distinguish it from
+    the first (or, if it is the first, distinguish all others from it); else there is none. They choose
+    the one with the highest score, and none where several share it or none has a score.
     """
     first, *others = variants
-    told = {name: _told_apart(pairs.get((first, name))) for name in others}
-    lists = {
-        answer: [name for name, found in told.items() if found == answer]
-        for answer in ("better", "worse", "cant_tell")
-    }
+    answers = {name: _distinguished(pairs.get((first, name))) for name in others}
+    better, worse, open_ = (
+        [name for name, answer in answers.items() if answer == wanted]
+        for wanted in ("better", "worse", "cant_tell")
+    )
     ended = [name for name in variants if name in done]
     leading = _leading({name: done[name]["validation_score"] for name in ended})
     chosen = leading[0] if len(leading) == 1 else None
-    wins = chosen in lists["better"] if chosen != first else others == lists["worse"]
-    winner = chosen if chosen and others and wins else None
-    found = {
-        "contender": contender, "first": first, **lists, "chosen": chosen, "winner": winner,
-    }  # fmt: skip
+    wins = chosen in better if chosen != first else others == worse
+    found: SweptContender = {
+        "contender": contender,
+        "first": first,
+        "better": better,
+        "worse": worse,
+        "cant_tell": open_,
+        "chosen": chosen,
+        "winner": chosen if chosen and others and wins else None,
+        "sentence": "",
+    }
     if not others:
-        sentence = f"{contender}: none of what was varied is a setting of its own."
+        found["sentence"] = f"{contender}: none of the varied settings applies to it."
     elif not ended:
-        sentence = f"{contender}: no combination ended well, so nothing can be told."
+        found["sentence"] = f"{contender}: no combination finished, so there is nothing to compare."
     else:
         against = {name: pairs[first, name] for name in others if (first, name) in pairs}
-        sentence = _sentence(found, leading, against)
-    return {**found, "sentence": sentence}
+        found["sentence"] = _sentence(found, leading, against)
+    return found
 
 
 def _leading(scores: Mapping[str, float | None]) -> list[str]:
-    """Those with the highest score; means over seeds that differ by rounding alone are equal."""
+    """Those with the highest score; means over seeds that differ only by rounding are equal."""
     known = {name: score for name, score in scores.items() if score is not None}
     best = max(known.values(), default=0.0)
     return [name for name, score in known.items() if best - score < 1e-9]
 
 
-def _told_apart(comparison: dict | None) -> str:
+def _distinguished(comparison: Comparison | None) -> str:
     """`better` or `worse` than the first by the adjusted p-value, or `cant_tell`."""
-    if comparison is None or comparison["p_adjusted"] is None or comparison["p_adjusted"] >= LEVEL:
+    if comparison is None:
         return "cant_tell"
-    return "better" if comparison["difference"] > 0 else "worse"
+    return _answer(comparison["difference"], comparison["p_adjusted"])
 
 
-def _sentence(found: dict, leading: Sequence[str], against: Mapping[str, dict]) -> str:
+def _answer(difference: float, p_adjusted: float | None) -> str:
+    if p_adjusted is None or p_adjusted >= LEVEL:
+        return "cant_tell"
+    return "better" if difference > 0 else "worse"
+
+
+def _sentence(
+    found: SweptContender, leading: Sequence[str], against: Mapping[str, Comparison]
+) -> str:
     """What is said of a contender's combinations; `against` are comparisons with the first."""
     first, chosen, winner = found["first"], found["chosen"], found["winner"]
     if winner == first:
         return f"{first} wins: every other combination does worse."
     if winner:
-        return f"{winner} wins: {_interval(against[winner])} against {first}."
-    told = [f"{len(found[word])} {word}" for word in ("better", "worse") if found[word]]
-    beside = f"; of the others {' and '.join(told)} than {first}" if told else ""
-    seen = f", {_interval(against[chosen])} against {first}" if chosen in against else ""
-    asked = [against[chosen]] if chosen in against else list(against.values())
+        return f"{winner} wins: {_gain(against[winner])} vs {first}."
+    seen, asked = "", list(against.values())
+    if chosen and chosen in against:
+        seen, asked = f" ({_gain(against[chosen])} vs {first})", [against[chosen]]
     return (
-        f"{found['contender']}: can't tell which combination is best; {_choice(leading)}{seen}{beside}"
-        f"{_visible(asked)}."
+        f"{found['contender']}: can't tell which combination is best; {_choice(leading)}{seen}"
+        f"{_others(found)}{_visible(asked)}."
     )
+
+
+def _others(found: SweptContender) -> str:
+    """How many combinations were distinguished from the first."""
+    counts = [("better", len(found["better"])), ("worse", len(found["worse"]))]
+    said = [f"{n} {'is' if n == 1 else 'are'} {word}" for word, n in counts if n]
+    return f"; of the others, {' and '.join(said)} than {found['first']}" if said else ""
 
 
 def _choice(leading: Sequence[str]) -> str:
     """What validation rows choose, or why they choose nothing."""
     if not leading:
-        return "no validation rows choose here, since no combination has a score on them"
+        return "no combination has a score on validation rows, so none is chosen"
     if len(leading) > 1:
-        return (
-            f"validation rows choose none, since {len(leading)} combinations share the best score"
-        )
-    return f"validation rows choose {leading[0]}"
+        return f"the validation rows choose none, since {len(leading)} combinations share the best score"
+    return f"the validation rows choose {leading[0]}"
 
 
-def _visible(comparisons: Sequence[dict]) -> str:
+def _visible(comparisons: Sequence[Comparison]) -> str:
     """The smallest difference that the test rows could have shown, of several pairs in any of them."""
-    needed = max((c["smallest_visible"] or 0.0 for c in comparisons), default=0.0)
+    needed = max((c.get("smallest_visible") or 0.0 for c in comparisons), default=0.0)
     if needed < 0.0005:  # arms that answer alike show nothing, and no 0.0 points
         return ""
     return (
-        f"; these {comparisons[0]['n']:,} test rows could show a difference of about "
-        f"{needed * 100:.1f} points (before the adjustment)"
+        f"; these {counted(comparisons[0]['n'], 'test row')} can show a difference of about "
+        f"{needed * 100:.1f} points (before p-values are adjusted)"
     )
 
 
-def _interval(comparison: dict) -> str:
-    """A difference in points with its interval and adjusted p-value."""
-    text = f"{comparison['metric']} {comparison['difference'] * 100:+.1f} points"
-    if comparison["low"] is not None:
-        level = percent_of(comparison["level"])
-        low, high = comparison["low"] * 100, comparison["high"] * 100
-        text += f" ({level} % interval {low:+.1f} to {high:+.1f}"
-        p_value = comparison["p_adjusted"]
-        text += ")" if p_value is None else f", adjusted p {_p(p_value)})"
-    return text
+def _gain(comparison: Comparison) -> str:
+    """A difference in points with its confidence interval and adjusted p-value."""
+    text = gain(comparison["metric"], comparison["difference"])
+    low, high, p_value = comparison["low"], comparison["high"], comparison["p_adjusted"]
+    if low is None or high is None:
+        return text
+    p = "" if p_value is None else f", adjusted p {_p(p_value)}"
+    return f"{text} ({interval(comparison['level'], low, high)}{p})"
 
 
 def _p(value: float) -> str:
-    return "below 0.001" if value < 0.001 else f"{value:.3f}"
+    return "< 0.001" if value < 0.001 else f"= {value:.3f}"
 
 
-def _of_claim(pair: tuple[str, str], pairs: dict) -> dict:
+def _of_claim(pair: tuple[str, str], pairs: Pairs) -> ClaimEntry:
     """Whether the combination that is claimed to be better is; the difference is its gain."""
     better, worse = pair
-    found = pairs.get(pair)
-    sign = -1
-    if found is None and pair[::-1] in pairs:
-        found, sign = pairs[pair[::-1]], 1
-    empty = {"difference": None, "low": None, "high": None, "p_adjusted": None}
-    if found is None:
-        return {"better": better, "worse": worse, "answer": "cant_tell", **empty,
-                "sentence": f"{better} and {worse} weren't both answered."}  # fmt: skip
-    ends = (
-        sorted(sign * found[key] for key in ("low", "high")) if found["low"] is not None else None
-    )
-    gain = {
-        "difference": sign * found["difference"],
-        "low": ends and ends[0],
-        "high": ends and ends[1],
-        "p_adjusted": found["p_adjusted"],
-    }
-    told = _told_apart(found | {"difference": gain["difference"]})
-    answer = {"better": "holds", "worse": "fails"}.get(told, "cant_tell")
-    words = {"holds": "it holds", "fails": "the contrary holds", "cant_tell": "can't tell"}
-    return {
+    entry: ClaimEntry = {
         "better": better,
         "worse": worse,
-        "answer": answer,
-        **gain,
-        "sentence": f"{better} against {worse}: {_interval({**found, **gain})}: {words[answer]}.",
+        "answer": "cant_tell",
+        "difference": None,
+        "low": None,
+        "high": None,
+        "p_adjusted": None,
+        "sentence": f"{better} and {worse} didn't both finish.",
+    }
+    gained = _gained(pair, pairs)
+    if gained is None:
+        return entry
+    answer = _answer(gained["difference"], gained["p_adjusted"])
+    words = {
+        "better": "the claim holds", "worse": "the opposite holds", "cant_tell": "can't tell",
+    }  # fmt: skip
+    return {
+        **entry,
+        "answer": {"better": "holds", "worse": "fails"}.get(answer, "cant_tell"),
+        "difference": gained["difference"],
+        "low": gained["low"],
+        "high": gained["high"],
+        "p_adjusted": gained["p_adjusted"],
+        "sentence": f"{better} vs {worse}: {_gain(gained)}: {words[answer]}.",
     }
 
 
-def verdict_of(
-    plan: Plan, outcome: dict, rows: int, groups: int, failed: Sequence[dict] = ()
-) -> dict:
-    """A sweep's place in the record's verdict: it compares settings, and no two sides.
+def _gained(pair: tuple[str, str], pairs: Pairs) -> Comparison | None:
+    """The comparison of a pair as the gain of its first, whichever of the two was the baseline."""
+    better, worse = pair
+    if (worse, better) in pairs and pair not in pairs:
+        return pairs[worse, better]
+    if pair not in pairs:
+        return None
+    found = pairs[pair]
+    low, high = found["low"], found["high"]
+    return {
+        **found,
+        "difference": -found["difference"],
+        "low": None if high is None else -high,
+        "high": None if low is None else -low,
+    }
 
-    Where canaries have `failed` it is withheld.
+
+def sweep_verdict(plan: Plan, swept: SweepRecord, around: Circumstances) -> Verdict:
+    """A sweep's place in the record's verdict: it compares settings, not prompting with tuning.
+
+    Where canaries have failed it is withheld.
     """
-    told = [one["sentence"] for one in outcome["contenders"]]
-    if outcome["claims"]:
-        told.append(f"The claim: {outcome['claim']['text']}.")
-        told += [claim["sentence"] for claim in outcome["claims"]]
-    quality = withheld(failed) or {
-        "answer": "not_applicable", "sentence": " ".join(told), "would_settle": None
-    }  # fmt: skip
-    missing = {"answer": "not_applicable", "sentence": "A sweep compares settings of one side.",
-               "would_settle": None}  # fmt: skip
-    used = [t.model for t in plan.trials if t.model]
-    on = f"{', '.join(dict.fromkeys(used))} on " if used else ""
-    apart = " Those of what was forgotten aren't adjusted." if plan.forgetting else ""
-    seeds = max(
-        len({t.seed for t in plan.trials if t.name == name}) for name in plan.sweep["variants"]
-    )
+    said = [one["sentence"] for one in swept["contenders"]]
+    if swept["claims"] and swept["claim"]:
+        said.append(f"The claim: {swept['claim']['text']}.")
+        said += [claim["sentence"] for claim in swept["claims"]]
+    quality = withheld(around.failed) or _not_applicable(" ".join(said))
+    missing = _not_applicable("A sweep compares settings of one side.")
     return {
         "quality": quality,
         "latency": missing,
         "cost": missing,
         "overall": quality,
-        "scope": f"This speaks of {on}{rows:,} test rows of '{plan.scenario['title']}' in "
-        f"{groups:,} groups, with {seeds} seed{'s' if seeds > 1 else ''}. All comparisons are "
-        f"exploratory, their p-values adjusted after Holm.{apart}",
+        "scope": _scope(plan, swept, around),
         "exploratory": None,
     }
+
+
+def _not_applicable(sentence: str) -> Part:
+    return {"answer": "not_applicable", "sentence": sentence, "would_settle": None}
+
+
+def _scope(plan: Plan, swept: SweepRecord, around: Circumstances) -> str:
+    """Which models and rows a sweep's answers hold for."""
+    models = ", ".join(dict.fromkeys(t.model for t in plan.trials if t.model))
+    seeds = max(
+        len({t.seed for t in plan.trials if t.name == variant}) for variant in swept["variants"]
+    )
+    forgot = " The p-values of what was forgotten aren't adjusted." if plan.forgetting else ""
+    return (
+        f"This holds for {f'{models} on ' if models else ''}{counted(around.test_rows, 'test row')} of "
+        f"'{plan.scenario.title}' in {counted(around.groups, 'group')}, with {counted(seeds, 'seed')}. "
+        f"All comparisons are exploratory, with Holm-adjusted p-values.{forgot}"
+    )

@@ -6,8 +6,10 @@ from dataclasses import replace
 import pytest
 
 import scenarios
+from bench.core.plan import MODES
 from bench.engine.models import DEFAULT_MODEL
-from bench.planning.make import MODES, make_plan, parse_settings
+from bench.planning.make import make_plan
+from bench.planning.settings import parse_settings
 from bench.record.again import command
 from scenarios.rows import Example, Split
 
@@ -30,7 +32,7 @@ def test_a_run_with_nothing_named_is_repeated_with_its_tuned_arm():
 
 
 @pytest.mark.parametrize(
-    ("asked", "told"),
+    ("asked", "options"),
     [
         ({"mode": "quick"}, "--quick --only few-shot@MODEL,lora"),
         ({"mode": "full"}, "--full --only few-shot@MODEL,lora"),
@@ -56,13 +58,13 @@ def test_a_run_with_nothing_named_is_repeated_with_its_tuned_arm():
         ),
     ],
 )  # fmt: skip
-def test_the_options_of_the_run_stay_and_are_quoted(asked, told):
+def test_the_options_of_the_run_are_kept_and_quoted(asked, options):
     found = again(**asked)
-    assert found == f"bench run sentiment {told}"
+    assert found == f"bench run sentiment {options}"
     assert shlex.join(shlex.split(found)) == found
 
 
-def test_folds_and_looks_stay():
+def test_folds_and_the_interim_analysis_are_kept():
     scenario = scenarios.load("sentiment")
     decision = scenario.decision.model_copy(update={"looks": 2})
     scenario = scenario.model_copy(update={"decision": decision})
@@ -75,7 +77,7 @@ def test_folds_and_looks_stay():
     )
 
 
-def test_a_scenario_of_the_users_is_named_by_its_file(small_scenario):
+def test_a_users_scenario_is_named_by_its_file(small_scenario):
     own = small_scenario.rename(small_scenario.with_name("my own.toml"))
     scenario = scenarios.load(str(own))
     assert again(scenario=scenario).startswith("bench run './my own.toml' --only")
@@ -86,7 +88,7 @@ def test_a_scenario_of_the_users_is_named_by_its_file(small_scenario):
     )
 
 
-def test_that_forgetting_was_asked_for_stays_and_a_full_run_asks_unasked():
+def test_forgetting_is_kept_where_it_was_asked_for_and_is_part_of_a_full_run():
     def asked(mode):
         plan = make_plan(scenarios.load("sentiment"), SPLIT, MODES[mode], 0, DEFAULT_MODEL)
         return command(replace(plan, forgetting=True), "lora")
