@@ -1,7 +1,7 @@
-"""A process of its own for each case of a benchmark, so that its peaks of memory are its own.
+"""A separate process for each case of a benchmark, so that its memory peaks are its own.
 
-Processes are forked from one that has imported the libraries and touched no GPU: a case then takes no
-seconds of imports.
+Processes are forked from one that has imported the libraries but not used a GPU, so that no case spends
+seconds on imports.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 
 IMPORTED = ("torch", "transformers.models.llama.modeling_llama", "accelerate")
-"""Nothing that asks CUDA for its device while it is imported: a fork couldn't use it any more."""
+"""None of these initialises CUDA on import, since a forked process couldn't use it afterwards."""
 
 
 def measured_apart(work: Callable[..., dict], *arguments, seconds: float) -> dict:
-    """What `work` returns in a process of its own, or why there is nothing, as `failed`."""
+    """What `work` returns in a separate process, or the reason why it failed, as `failed`."""
     os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"  # counts devices without touching them
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(IMPORTED))
@@ -27,11 +27,11 @@ def measured_apart(work: Callable[..., dict], *arguments, seconds: float) -> dic
     theirs.close()
     try:
         if not ours.poll(seconds):
-            return {"failed": f"not done after {seconds:g} s"}
+            return {"failed": f"not finished after {seconds:g} s"}
         return ours.recv()
     except EOFError:
         process.join()
-        return {"failed": f"ended with {process.exitcode}"}
+        return {"failed": f"ended with exit code {process.exitcode}"}
     finally:
         process.kill()
         process.join()

@@ -1,9 +1,9 @@
-"""How long `advisor cost` takes, Python's start and 100,000 draws included.
+"""How long `advisor cost` takes, including Python's start and 100,000 draws.
 
     python benchmarks/cost_wall_time.py --out docs/measurements/cost-wall-time.json
 
-Times of this machine as it is; run it on a quiet one. Wall time is what a reader waits for; processor
-time beside it tells how far other work has stretched it.
+Times on this machine; run it on a quiet one. Wall time is what a user waits for; the processor time
+next to it shows how much other work has stretched it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ COMMANDS = (
 QUICK = """
 import time
 import scenarios
-from advisor.money.lines import quick
+from advisor.money.quick import quick
 profile = scenarios.load("niche-domain").profile
 quick(profile)
 start = time.perf_counter()
@@ -38,7 +38,7 @@ print(time.perf_counter() - start)
 
 
 def timed(arguments: tuple[str, ...]) -> tuple[float, float]:
-    """Seconds of wall and of processor time."""
+    """Wall time and processor time, in seconds."""
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
     wall = time.perf_counter() - start
@@ -54,7 +54,7 @@ def main() -> None:
     found = {"python": platform.python_version(), "cores": os.cpu_count(),
              "load_before": os.getloadavg(), "commands": {}}  # fmt: skip
     for command in COMMANDS:
-        timed(command)  # once, so that the files are read
+        timed(command)  # once, so that the files are in the disk cache
         times = [timed(command) for _ in range(arguments.times)]
         entry = {}
         for name, seconds in zip(("wall_s", "processor_s"), zip(*times, strict=True), strict=True):
@@ -66,7 +66,7 @@ def main() -> None:
               f"{entry['processor_s']['median']:.2f} s")  # fmt: skip
     done = subprocess.run([sys.executable, "-c", QUICK], check=True, capture_output=True, text=True)
     found["quick_s"] = float(done.stdout)
-    print(f"quick, beyond imports: {found['quick_s'] * 1000:.0f} ms")
+    print(f"quick, excluding imports: {found['quick_s'] * 1000:.0f} ms")
     if arguments.out:
         arguments.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 

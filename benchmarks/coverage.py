@@ -1,7 +1,7 @@
-"""How often intervals hold the truth, and how often tests cry wolf: the tables of docs/statistics.md.
+"""How often intervals contain the truth, and tests raise false alarms: the tables of docs/statistics.md.
 
 `python benchmarks/coverage.py [--out FILE.json] [--runs 20000]`; a minute on one core. The tests
-run the same functions with fewer runs and fixed seeds.
+run the same functions with fewer repetitions and fixed seeds.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bench.statistics import intervals as statistics
 SIZES = (30, 100, 300, 2000)
 SHARES = (0.5, 0.8, 0.95)
 TRUTHS = ((0.0, 0.1), (0.0, 0.3), (0.03, 0.05), (0.05, 0.1), (0.1, 0.2))
-"""True differences of paired shares, and the share of rows on which the arms disagree."""
+"""True differences of paired proportions, and the share of rows on which the arms disagree."""
 
 
 def error_of(share: float, runs: int) -> float:
@@ -28,7 +28,7 @@ def error_of(share: float, runs: int) -> float:
 
 
 def covered(limits, truth: float) -> float:
-    """Share of runs whose interval holds the truth."""
+    """Share of runs whose interval contains the truth."""
     return float(((limits[0] <= truth) & (truth <= limits[1])).mean())
 
 
@@ -39,7 +39,7 @@ def of_share(n: int, share: float, runs: int, seed: int) -> float:
 
 
 def tables(n: int, share: float, truth: float, discordant: float, runs: int, seed: int):
-    """Paired tables (both, only challenger, only baseline, neither), one a run; None if impossible.
+    """Paired tables (both, only challenger, only baseline, neither), one per run; None if impossible.
 
     `share` is the challenger's.
     """
@@ -52,8 +52,8 @@ def tables(n: int, share: float, truth: float, discordant: float, runs: int, see
 
 
 def of_difference(n: int, found, truth: float) -> dict:
-    """Of Newcombe's and Tango's intervals over paired tables: coverage, the share of runs that lie
-    wholly above the truth (`_above`), and the mean width."""
+    """For Newcombe's and Tango's intervals over paired tables: coverage, the share of runs in which the
+    interval is entirely above the truth (`_above`), and the mean width."""
     result = {}
     for name, (low, high) in (
         ("newcombe", statistics.newcombe_limits(*found)),
@@ -68,22 +68,24 @@ def of_difference(n: int, found, truth: float) -> dict:
 
 
 def alarms_of_test(n: int, discordant: float, runs: int, seed: int) -> float:
-    """How often the mid-p McNemar test rejects where the arms are equally good."""
+    """How often the mid-p McNemar test rejects when the arms are equally good."""
     found = tables(n, 0.7, 0.0, discordant, runs, seed)
     return float((statistics.mcnemar_mid_p_values(found[2], found[1]) < 0.05).mean())
 
 
 def alarms_of_verdict(n: int, margin: float, discordant: float, runs: int, seed: int) -> dict:
-    """How often the verdict is wrong where the truth lies exactly on the margin, either way."""
+    """How often the verdict is wrong, in either direction, when the truth is exactly on the margin."""
     found = tables(n, 0.7, margin, discordant, runs, seed)
     low, high = statistics.newcombe_limits(*found)
     return {"fine_tune": float((low > margin).mean()), "prompt": float((high < margin).mean())}
 
 
 def alarms_of_family(n: int, members: int, runs: int, seed: int) -> float:
-    """How often any of several comparisons with one baseline is significant after Holm, none true."""
+    """How often any of several comparisons with one baseline is significant after Holm, with no true difference."""
     rng = np.random.default_rng(seed)
-    easy = rng.random((runs, n)) < 0.5  # rows that all arms answer alike, so that tests depend
+    easy = (
+        rng.random((runs, n)) < 0.5
+    )  # rows that all arms answer alike, so that the tests are dependent
     baseline = rng.random((runs, n)) < 0.6
     p_values = []
     for _ in range(members):
@@ -95,7 +97,7 @@ def alarms_of_family(n: int, members: int, runs: int, seed: int) -> float:
 
 
 def alarms_of_looks(looks: int, n: int, runs: int, seed: int) -> float:
-    """How often any look at growing rows rejects, each at its own level, where nothing is true."""
+    """How often any interim analysis on growing rows rejects, each at its own level, with no true difference."""
     rng = np.random.default_rng(seed)
     b, c = np.zeros(runs, int), np.zeros(runs, int)
     rejected = np.zeros(runs, bool)
@@ -109,13 +111,13 @@ def alarms_of_looks(looks: int, n: int, runs: int, seed: int) -> float:
 
 
 def of_macro_f1(n: int, accuracy: float, paired: bool, runs: int, seed: int) -> dict:
-    """Coverage of the BCa bootstrap for macro-F1 of three labels, and how often it is refused."""
+    """Coverage of the BCa bootstrap for macro-F1 of three labels, and how often none is given."""
     metric, labels = load_metric("macro-f1"), ("a", "b", "c")
     gold = np.array(labels, dtype=object)[np.arange(n) % 3]
     rng = np.random.default_rng(seed)
 
     def answers(share: float) -> np.ndarray:
-        """Wrong answers are mostly "a", as a model that favours one label gives them."""
+        """Wrong answers are mostly "a", like those of a model that favours one label."""
         said = np.where(rng.random(n) < 0.7, "a", "b").astype(object)
         said = np.where(said == gold, "c", said)
         return np.where(rng.random(n) < share, gold, said)
@@ -153,7 +155,7 @@ def of_macro_f1(n: int, accuracy: float, paired: bool, runs: int, seed: int) -> 
 
 
 def of_groups(groups: int, runs: int, seed: int) -> dict:
-    """Coverage of both intervals for rows in groups, and false alarms of the flips."""
+    """Coverage of both intervals for rows in groups, and false alarms of the sign-flip test."""
     rng = np.random.default_rng(seed)
     share = difference = alarms = 0
     for _ in range(runs):
@@ -170,7 +172,7 @@ def of_groups(groups: int, runs: int, seed: int) -> dict:
 
 
 def of_methods(seeds: int, runs: int, seed: int, rows: int = 200) -> dict:
-    """Coverage for what two methods do, over new seeds and rows, and over rows alone."""
+    """Coverage for the difference of two methods, over new seeds and rows, and over rows only."""
     rng = np.random.default_rng(seed)
     both = rows_alone = 0
     ids = np.arange(rows)
@@ -190,7 +192,7 @@ def of_methods(seeds: int, runs: int, seed: int, rows: int = 200) -> dict:
 
 
 def all_of(runs: int) -> dict:
-    """Every table, as plain values."""
+    """All tables, as plain values."""
     slow = max(runs // 20, 200)
     differences = []
     for n in SIZES:

@@ -1,8 +1,8 @@
-"""Draws the weights of `advisor.evidence.quality` to the published cases, and writes them to the catalog.
+"""Fits the weights of `advisor.evidence.quality` to the published cases and writes them to the catalog.
 
     python benchmarks/fit_quality.py
 
-Prints how each strength of the prior does with one source left out at a time.
+Prints how well each strength of the prior does with one source left out at a time.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ CATALOG = Path(__file__).parent.parent / "advisor" / "catalog" / "quality_weight
 
 
 def main() -> None:
-    """Prints the table, writes the weights."""
+    """Print the table and write the weights."""
     cases = shipped_cases()
     print("strength  agreement  source-balanced  Brier  source-balanced Brier")
     for strength in (1.0, 3.0, 10.0, 30.0, 100.0):

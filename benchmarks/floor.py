@@ -1,4 +1,4 @@
-"""The arithmetic floor of the default model's work: its operations, and how fast a matrix product does them."""
+"""The arithmetic floor of the default model's work: its operations at the speed of a matrix product."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TRAIN_GFLOP_A_TOKEN = 2 * FORWARD_GFLOP_A_TOKEN  # the frozen weights need no gr
 
 
 def matrix_speed(lm: torch.nn.Module) -> float:
-    """The matrix-product speed of a model's number format and device, GFLOP a second; the best of ten."""
+    """The matrix-product speed of a model's number format and device, in GFLOP/s; the best of ten."""
     a = torch.ones(2048, 2048, dtype=lm.dtype, device=lm.device)
     best = float("inf")
     for _ in range(10):

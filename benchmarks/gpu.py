@@ -4,24 +4,24 @@
     python benchmarks/gpu.py --only 'train-8B-*' --only 'trl-8B-*' --out gpu-8B.json
 
 Models have the shapes of SmolLM2-135M, Llama-3.2-1B and Llama-3.1-8B and random weights, which
-cost the same arithmetic. Each case is a process of its own, so that its peak memory is its own, and
-the results are written after each.
+cost the same arithmetic. Each case runs in a separate process, so that its peak memory is its own,
+and the results are written after each.
 
 - `peak`: a large product of bfloat16 matrices of random numbers; shares are of its median.
 - `train-SIZE-METHOD`: the product's own update (`bench.engine.training`: its adapters on all linear layers,
-  autocast, AdamW, clipping) with the loss over every token but the first, through the product's own
-  pass where it has one (`lean`) and the library's where not. Each sequence is full, so that there is
-  no padding to count. `-checkpointing` recomputes
-  activations; that second forward isn't counted as work.
-- `trl-SIZE-METHOD`: TRL's SFTTrainer on the same sequences, adapter and learning rate; the rest is
-  its own default. Skipped where TRL isn't installed.
-- `score-SIZE`: the product's scoring of labels behind a prefix that all rows share.
+  autocast, AdamW, clipping) with the loss over every token except the first, through the product's
+  own pass where there is one (`lean`) and otherwise the library's. Each sequence is full, so there is no
+  padding to count. `-checkpointing` recomputes activations; that second forward pass isn't counted as
+  work.
+- `trl-SIZE-METHOD`: TRL's SFTTrainer on the same sequences, adapter and learning rate, otherwise with
+  its own defaults. Skipped where TRL isn't installed.
+- `score-SIZE`: the product's scoring of labels after a prefix that all rows share.
 - `latency-SIZE`: one prompt at a time, greedy: the first token, then each further one.
 
 A token costs 4N FLOPs where frozen weights need no gradient of their own (LoRA, QLoRA), 6N in full
-tuning; N is every weight but the embedding (and a head that is tied to it). Attention's own products
+tuning; N counts every weight except the embedding (and a head that is tied to it). Attention's own products
 aren't counted. Every gradient must be finite and not zero, after the warm-up and at the end; a case
-where one isn't fails. Unlike `bench run`, nothing here asks the GPU for sums that repeat to the bit.
+where one isn't fails. Unlike `bench run`, nothing here asks the GPU for bitwise repeatable sums.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 SIZES = ("0.1B", "1B", "8B")
 SEQUENCES = {"0.1B": 8, "1B": 4, "8B": 1, "tiny": 2}
-"""Sequences an update: a small model needs more of them to keep a large card at work."""
+"""Sequences per update: a small model needs more of them to keep a large card busy."""
 
 TINY_CONFIG = {
     "model_type": "llama", "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2,
@@ -61,19 +61,19 @@ TINY_CONFIG = {
 VERSIONS = ("torch", "transformers", "peft", "accelerate", "bitsandbytes", "trl")
 LEARNING_RATE = 2e-4
 CASE_SECONDS = 1800
-"""Longest that a case may take before it counts as failed."""
+"""The longest a case may take before it counts as failed."""
 
 
 @dataclass(frozen=True)
 class Amount:
-    """How much each case does; lengths and prompts in tokens."""
+    """How much work each case does; lengths and prompts in tokens."""
 
     length: int  # of a sequence to train on
-    warm_ups: int  # updates, the last of which has its gradients checked
+    warm_ups: int  # updates; the gradients of the last one are checked
     updates: int  # timed together
     repeats: int
-    matrices: tuple[int, ...]  # sides of square ones
-    products: int  # timed, of each side
+    matrices: tuple[int, ...]  # sides of square matrices
+    products: int  # timed, for each side
     prefix: int
     row: tuple[int, int]  # shortest and longest
     rows: int
@@ -97,22 +97,22 @@ class Case:
 
     @property
     def name(self) -> str:
-        """What --only chooses by."""
+        """The name that --only matches."""
         parts = (self.work, self.size, self.method, "checkpointing" * self.checkpointing)
         return "-".join(filter(None, parts))
 
     @property
     def amount(self) -> Amount:
-        """How much it does."""
+        """How much work it does."""
         return TINY_AMOUNT if self.size == "tiny" else FULL_AMOUNT
 
 
 class Refused(Exception):
-    """One line that says why nothing is measured."""
+    """A request that can't be carried out; one line says why."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measure the chosen cases, print a table, and keep the figures where --out says."""
+    """Measure the chosen cases, print a table, and save the figures where --out says."""
     options = _options(arguments)
     try:
         cases = _chosen(options)
@@ -144,25 +144,25 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--only", action="append", metavar="PATTERN", help="cases by name, such as 'train-8B-*'"
     )
-    parser.add_argument("--sequences", type=int, help="sequences an update, whatever the size")
+    parser.add_argument("--sequences", type=int, help="sequences per update, for every size")
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     parser.add_argument("--tiny", action="store_true", help="a tiny model, to try the script")
     return parser.parse_args(arguments)
 
 
 def _chosen(options: argparse.Namespace) -> list[Case]:
-    """The peak, and what --only asks for. Raises `Refused` for what can't be done here."""
+    """The peak, and the cases that --only selects. Raises `Refused` for what can't be done here."""
     if options.device == "cpu" and not options.tiny:
         raise Refused("--device cpu only tries the script; add --tiny")
     if options.out and not options.out.parent.is_dir():
-        raise Refused(f"there is no folder '{options.out.parent}' for --out; make it first")
+        raise Refused(f"--out: no folder '{options.out.parent}'; create it first")
     if options.sequences is not None and options.sequences < 1:
-        raise Refused(f"--sequences {options.sequences}: an update needs at least one")
+        raise Refused(f"--sequences {options.sequences}: must be at least 1")
     cases = _cases(("tiny",) if options.tiny else SIZES, options.sequences)
     for pattern in options.only or ():
         if not fnmatch.filter([case.name for case in cases], pattern):
             names = ", ".join(case.name for case in cases)
-            raise Refused(f"no case is named '{pattern}'; there are {names}")
+            raise Refused(f"--only '{pattern}' matches no case; the cases are {names}")
     if options.device == "cuda":
         _check_cuda()
     return [case for case in cases if case.work == "peak" or not options.only
@@ -173,11 +173,13 @@ def _check_cuda() -> None:
     import torch
 
     if not torch.cuda.is_available():
-        raise Refused("this benchmark needs a CUDA device, and torch sees none")
+        raise Refused(
+            "this benchmark needs a CUDA device, but torch finds none; --device cpu --tiny tries the script"
+        )
 
 
 def _cases(sizes: tuple[str, ...], sequences: int | None) -> list[Case]:
-    """Adapters with and without checkpointing where both matter; full tuning where a card holds it."""
+    """Adapters with and without checkpointing where both matter; full tuning where it fits on a card."""
     tiny = sizes == ("tiny",)
     cases = [Case("peak", size="tiny" if tiny else "")]
     for size in sizes:
@@ -197,17 +199,17 @@ def _version(name: str) -> str | None:
 
 
 def _run(case: Case, device: str) -> dict:
-    """The case in a process of its own; a failure is a result with its reason."""
+    """Run the case in a separate process; a failure is a result with its reason."""
     from benchmarks.apart import measured_apart
 
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")  # a trainer would take all there are
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")  # a trainer would use all GPUs
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     found = measured_apart(_measured, case, device, seconds=CASE_SECONDS)
     return {"case": case.name, **found} if "failed" in found else found
 
 
 def _measured(case: Case, device: str) -> dict:
-    """The case here and now; too little memory on the card is a result and no failure."""
+    """Run the case in this process; too little memory on the card is a result, not an error."""
     measure = {"peak": _peak, "train": _train, "trl": _trl, "score": _score, "latency": _latency}
     try:
         return {"case": case.name, **measure[case.work](case, device)}
@@ -218,14 +220,14 @@ def _measured(case: Case, device: str) -> dict:
 
 
 def _peak(case: Case, device: str) -> dict:
-    """FLOPs a second of square bfloat16 products; the peak is that of the side with the best median."""
+    """FLOP/s of square bfloat16 products; the peak is that of the side with the best median."""
     import torch
 
     amount, sides = case.amount, {}
     for side in amount.matrices:
         a, b = (
             torch.randn(side, side, device=device, dtype=torch.bfloat16) for _ in range(2)
-        )  # zeros or ones would draw less power, and clocks would be higher than at work
+        )  # zeros or ones would draw less power, so clocks would be higher than in real work
         out = torch.empty_like(a)
         seconds = _timed(lambda a=a, b=b, out=out: torch.mm(a, b, out=out), 5, amount.products)
         sides[side] = _spread([2 * side**3 / s for s in seconds])
@@ -237,10 +239,10 @@ def _machine(device: str) -> dict:
     import psutil
     import torch
 
-    from bench.record.make import _processor
+    from bench.record.environment import processor
 
     found = {
-        "processor": _processor(),
+        "processor": processor(),
         "cores": os.cpu_count(),
         "memory_bytes": psutil.virtual_memory().total,
         "gpu": None,
@@ -255,7 +257,7 @@ def _machine(device: str) -> dict:
 
 
 def _driver() -> dict:
-    """What NVML adds; nothing where it isn't there."""
+    """What NVML adds; nothing where it isn't available."""
     import torch
 
     try:
@@ -268,12 +270,12 @@ def _driver() -> dict:
             "driver": pynvml.nvmlSystemGetDriverVersion(),
             "power_limit_watts": pynvml.nvmlDeviceGetEnforcedPowerLimit(card) / 1000,
         }
-    except Exception:  # no NVML on this system, or a card that tells nothing
+    except Exception:  # no NVML on this system, or a card that reports nothing
         return {"driver": None}
 
 
 def _train(case: Case, device: str) -> dict:
-    """The product's update, around the loss over all tokens."""
+    """The product's update, with the loss over all tokens."""
     import torch
 
     from bench.core.meter import Meter
@@ -308,11 +310,13 @@ def _train(case: Case, device: str) -> dict:
 
             def update(count: int = 1) -> None:
                 for _ in range(count):
-                    first = len(losses) % 2 * case.sequences  # each sequence as often as TRL's
+                    first = len(losses) % 2 * case.sequences  # each sequence as often as with TRL
                     taken = rows[first : first + case.sequences]
                     losses.append(step(taken, bar("", 0, "row")))
 
-            update(amount.warm_ups - 1)  # LoRA's first gradients are zero in part, by its start
+            update(
+                amount.warm_ups - 1
+            )  # at the start, LoRA's initial values make some gradients zero
             gradients.checked(update)
             seconds = _timed(lambda: update(amount.updates), 0, amount.repeats)
             gradients.checked(update)
@@ -322,7 +326,7 @@ def _train(case: Case, device: str) -> dict:
 
 
 def _settings(case: Case, updates: int):
-    """Of the product: the contenders' rank and targets, at a learning rate that the tokens can bear."""
+    """The product's: the contenders' rank and targets, at a learning rate suited to random tokens."""
     from bench.engine.training import FullSettings, LoraSettings
 
     usual = {
@@ -340,7 +344,7 @@ def _settings(case: Case, updates: int):
 
 @contextmanager
 def _in_one_piece(case: Case):
-    """Meanwhile the product takes an update's rows through the model together."""
+    """Makes the product take all rows of an update through the model together."""
     from bench.engine import training
 
     together = dict.fromkeys(training.MOST_TOKENS, case.sequences * case.amount.length)
@@ -349,7 +353,7 @@ def _in_one_piece(case: Case):
 
 
 def _trl(case: Case, device: str) -> dict:
-    """TRL's trainer at its own defaults, but for what is the same for both."""
+    """TRL's trainer with its own defaults, except for what both must share."""
     reason = _reason_to_skip(case)
     if reason:
         return {"skipped": reason}
@@ -410,12 +414,12 @@ class _Clock:
         self._amount, self._start = amount, 0.0
 
     def on_pre_optimizer_step(self, args, state, control, **_):
-        """The gradients are there."""
+        """Check the gradients, which exist at this point."""
         if state.global_step + 1 in (self._amount.warm_ups, state.max_steps):
             self.gradients.check()
 
     def on_step_end(self, args, state, control, **_):
-        """Close a block of updates where one is full."""
+        """Close a block of updates once it is full."""
         from bench.core.meter import synchronise
 
         timed = state.global_step - self._amount.warm_ups
@@ -429,7 +433,7 @@ class _Clock:
 
 
 def _any_tokenizer():
-    """The trainer wants one, though the sequences are tokens already."""
+    """The trainer requires one, though the sequences are already tokens."""
     from tokenizers import Tokenizer
     from tokenizers.models import WordLevel
     from transformers import PreTrainedTokenizerFast
@@ -459,18 +463,18 @@ class _Gradients:
         self.found: dict = {}
 
     def checked(self, update: Callable) -> None:
-        """An update whose gradients are looked at."""
+        """An update whose gradients are checked."""
         self._asked = True
         update()
 
     def check_if_asked(self) -> None:
-        """Called ahead of each of the optimizer's steps."""
+        """Called before each of the optimizer's steps."""
         if self._asked:
             self.check()
             self._asked = False
 
     def check(self) -> None:
-        """Raises `ValueError` where training would go wrong unseen."""
+        """Raises `ValueError` where training would go wrong unnoticed."""
         gradients = [p.grad for p in self._trainable]
         norms = [0.0 if g is None else g.float().norm().item() for g in gradients]
         wrong = [norm for norm in norms if norm == 0 or not math.isfinite(norm)]
@@ -485,7 +489,7 @@ class _Gradients:
 
 
 def _model(case: Case, device: str):
-    """The model with random weights, as the product holds one, and its weights but the embedding."""
+    """The model with random weights, loaded as by the product, and its weights except the embedding."""
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
@@ -519,14 +523,14 @@ def _with_usual_norms_and_angles(lm, config, device: str) -> None:
 
 
 def _sequences(case: Case, lm) -> list[list[int]]:
-    """Twice an update's, of random tokens; the next token can't be learnt, the arithmetic is the same."""
+    """Twice an update's sequences, of random tokens: nothing can be learnt, but the arithmetic is the same."""
     rng, highest = random.Random(0), lm.config.vocab_size - 1
     return [[rng.randint(3, highest) for _ in range(case.amount.length)]
             for _ in range(2 * case.sequences)]  # fmt: skip
 
 
 def _score(case: Case, device: str) -> dict:
-    """Rows a second of the product's scorer, which computes the prefix anew each time, as a run does."""
+    """Rows per second of the product's scorer, which recomputes the prefix each time, as a run does."""
     from bench.core.meter import Meter
     from bench.engine.scoring import LabelScorer
 
@@ -556,7 +560,7 @@ def _score(case: Case, device: str) -> dict:
 
 
 def _latency(case: Case, device: str) -> dict:
-    """Seconds until the first token of an answer, and of each token after it, at batch 1."""
+    """Seconds to the first token of an answer (TTFT), and for each token after it, at batch 1."""
     import torch
 
     from bench.core.meter import Meter
@@ -574,7 +578,9 @@ def _latency(case: Case, device: str) -> dict:
             watch = _FirstToken()
             written = lm.generate(input_ids=ids, attention_mask=torch.ones_like(ids), do_sample=False,
                                   max_new_tokens=amount.answer, streamer=watch)  # fmt: skip
-            seconds = time.perf_counter() - watch.start  # each token was handed over, so it is done
+            seconds = (
+                time.perf_counter() - watch.start
+            )  # every token has arrived on the CPU, so the work is finished
             if written.shape[1] != amount.prompt + amount.answer:
                 raise ValueError("an answer ended early")
             first.append(watch.seconds)
@@ -589,7 +595,7 @@ def _latency(case: Case, device: str) -> dict:
 
 
 def _timed(work: Callable, warm_ups: int, repeats: int) -> list[float]:
-    """Seconds of each repeat, until the GPU has done it."""
+    """Seconds of each repeat, until the GPU has finished it."""
     from bench.core.meter import synchronise
 
     for _ in range(warm_ups):
@@ -609,7 +615,7 @@ def _spread(values: list[float]) -> dict:
 
 
 def _throughput(case: Case, counted: int, trainable: list, seconds: list[float]) -> dict:
-    """Tokens a second of blocks of updates; every token is one of a full sequence."""
+    """Tokens per second over blocks of updates; every token belongs to a full sequence."""
     tokens = case.sequences * case.amount.length * case.amount.updates
     return {
         "sequences_an_update": case.sequences,
@@ -623,7 +629,7 @@ def _throughput(case: Case, counted: int, trainable: list, seconds: list[float])
 
 
 def _memory(meter) -> dict:
-    """Peaks of torch's allocator, and of this process as NVML saw it; the card's state meanwhile."""
+    """Peaks of torch's allocator and of this process as NVML saw it, and the card's state."""
     usage = meter.usage
     return {
         "peak_allocated_bytes": usage.peak_gpu_bytes,
@@ -635,7 +641,7 @@ def _memory(meter) -> dict:
 
 
 def _with_shares(result: dict, before: list[dict]) -> dict:
-    """The result, with the share of the measured peak that its arithmetic took."""
+    """The result, with the share of the measured peak that its arithmetic reached."""
     peak = next((r["flops_per_s"] for r in before if "flops_per_s" in r), None)
     if peak is None or "tokens_per_s" not in result:
         return result
@@ -648,9 +654,9 @@ def _with_shares(result: dict, before: list[dict]) -> dict:
 
 
 def _table(found: dict) -> str:
-    """A line a case: what it reached, the lowest and highest, its share of the peak and its memory."""
+    """One line per case: its median, lowest and highest, share of the peak, and memory."""
     machine = found["machine"] or {}
-    lines = [f"{machine.get('gpu') or 'no GPU: figures of a CPU say nothing'}, {found['date']}"]
+    lines = [f"{machine.get('gpu') or 'no GPU: CPU figures are meaningless'}, {found['date']}"]
     lines.append(
         f"{'case':<32} {'median (lowest to highest)':<52} {'of peak':>8} {'peak memory':>12}"
     )

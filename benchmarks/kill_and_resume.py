@@ -1,9 +1,9 @@
-"""A real run is killed at seeded random moments and resumed; its record must be the undisturbed one's.
+"""A real run is killed at seeded random moments and resumed; its record must equal an undisturbed one.
 
-Two runs of the real model on the real reviews, each from an empty cache: one is left alone, the
+Two runs of the real model on the real reviews, each from an empty cache: one is undisturbed, the
 other's whole process group gets SIGKILL at random moments of download, conversion, prompting,
 training and recording, and is started again with the same command. Both records must be equal
-but for times and memory.
+except for times and memory.
 
     python benchmarks/kill_and_resume.py --kills 20 --out docs/measurements/2026-11-24-kill-and-resume.json
 """
@@ -29,11 +29,14 @@ PASSING = re.compile(r"seconds|gflops|_ms$|_bytes|joules|throughput|created|usd|
 
 
 def main() -> int:
-    """Do both runs, print and keep the table of kills; 0 if the records are equal."""
+    """Do both runs, print and save the table of kills; 0 if the records are equal."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument(
-        "--longest", type=float, default=12.0, help="seconds a start may live, at first"
+        "--longest",
+        type=float,
+        default=12.0,
+        help="seconds until a start is killed, at most, at first",
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path)
@@ -55,7 +58,7 @@ def main() -> int:
     print(f"{'kill':>4}  {'after':>7}  in flight")
     for number, kill in enumerate(kills, start=1):
         print(f"{number:>4}  {kill['after_seconds']:>5.1f} s  {kill['in_flight']}")
-    print(f"differences but for times and memory: {differ or 'none'}")
+    print(f"differences except for times and memory: {differ or 'none'}")
     if options.out:
         options.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     return 1 if differ else 0
@@ -94,7 +97,7 @@ def _undisturbed(folder: Path, scenario: Path) -> tuple[dict, float]:
 
 
 def _killed(folder: Path, scenario: Path, options) -> tuple[list[dict], dict]:
-    """Start, kill, start again ...; then a last start that is left alone."""
+    """Start, kill, start again ...; then a last, undisturbed start."""
     folder.mkdir()
     rng = random.Random(options.seed)
     kills: list[dict] = []
@@ -116,7 +119,7 @@ def _killed(folder: Path, scenario: Path, options) -> tuple[list[dict], dict]:
                 continue
         if code != 0:
             raise SystemExit(f"start {len(kills)} ended with {code}:\n{log_file.read_text()}")
-        if len(kills) < options.kills:  # done early: the rest of the kills take a new run
+        if len(kills) < options.kills:  # finished early: a new run takes the remaining kills
             record = _record(folder)
             shutil.rmtree(folder / "run")
             kills.append({"after_seconds": after, "in_flight": "nothing: the run was done"})
@@ -127,7 +130,7 @@ def _killed(folder: Path, scenario: Path, options) -> tuple[list[dict], dict]:
 
 
 def _in_flight(folder: Path, log: Path) -> str:
-    """What the killed start said last: its step, or the bar that was moving."""
+    """What the killed start printed last: its step, or the progress bar that was moving."""
     said = [part.strip() for part in re.split(r"[\r\n]", log.read_text(errors="replace"))]
     said = [part for part in said if part]
     if not said:
@@ -142,7 +145,7 @@ def _record(folder: Path) -> dict:
 
 
 def _differences(one, other, path: str = ""):
-    """The places where two records differ, but for what may pass with time."""
+    """The places where two records differ, except for values that vary with time."""
     if PASSING.search(path.rsplit(".", 1)[-1]):
         return
     if isinstance(one, dict) and isinstance(other, dict):

@@ -1,10 +1,10 @@
-"""Scoring and training on a laptop: ours beside the usual tools and the arithmetic floor.
+"""Scoring and training on a laptop: ours compared with the usual tools and the arithmetic floor.
 
-Ours, lm-evaluation-harness and TRL take turns over the same tokens of `sentiment` and the default
-model, after loading and tokenising, each in a process that stays. Ratios are of pairs in one run;
-the floor is the tokens that must be computed at the matrix-product speed that is measured between
-the turns. Answers are held against one unbatched, uncached pass a row in float32. Run it on a
-quiet machine; without --peers, ours is printed beside the floor alone:
+Ours, lm-evaluation-harness and TRL take turns over the same tokens of `sentiment` with the default
+model, after loading and tokenising, each in a persistent process. Ratios are of pairs in one run; the
+arithmetic floor is the time for the tokens that must be computed, at the matrix-product speed measured
+between the turns. Answers are compared with an unbatched, uncached float32 pass per row. Run it on a
+quiet machine; without --peers, ours is compared only with the floor:
 
     make benchmark
     python benchmarks/laptop.py --peers .venv-peers/bin/python --out docs/measurements/laptop-cpu.json
@@ -37,8 +37,8 @@ import scenarios
 from bench.engine import models, training
 from bench.engine.prompts import Renderer
 from bench.engine.scoring import LabelScorer
-from bench.record.make import _processor
-from bench.trial.main import import_ahead, quiet_libraries
+from bench.record.environment import processor
+from bench.trial.process import import_ahead, quiet_libraries
 from benchmarks.floor import FORWARD_GFLOP_A_TOKEN, TRAIN_GFLOP_A_TOKEN, matrix_speed
 from scenarios.rows import balanced_sample, load_split
 
@@ -48,14 +48,21 @@ LORA = training.LoraSettings(1e-3, 1, 16, 1, 0.1, 0, 8, 16, 0.0, "all-linear")
 
 
 def main() -> None:
-    """Measure, print the table, and keep the figures where --out says."""
+    """Measure, print the table, and save the figures where --out says."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--peers", type=Path, help="a Python that has benchmarks/peers.txt")
+    parser.add_argument("--peers", type=Path, help="a Python with benchmarks/peers.txt installed")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--rows", type=int, default=300, help="test rows to score")
     parser.add_argument("--train-rows", type=int, default=512)
-    parser.add_argument("--peer-train-rows", type=int, default=128, help="rates are compared")
-    parser.add_argument("--reference-rows", type=int, default=100, help="in float32")
+    parser.add_argument(
+        "--peer-train-rows",
+        type=int,
+        default=128,
+        help="training rows of the peers; rates are compared",
+    )
+    parser.add_argument(
+        "--reference-rows", type=int, default=100, help="rows of the float32 reference"
+    )
     parser.add_argument("--scale", type=int, nargs="*", default=[300, 3000], help="rows, repeated")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
@@ -67,7 +74,7 @@ def main() -> None:
     found["starting"] = [_help(command) for command in ("advisor", "bench")]
     found["scale"] = [bench.scale(count) for count in options.scale]
     works = bench.works()
-    for number in range(options.repeats + 1):  # the first turn of each warms up
+    for number in range(options.repeats + 1):  # the first turn is the warm-up
         for work in works:
             print(f"turn {number} of {options.repeats}: {work.name}", file=sys.stderr)
             bench.turn(work, warm_up=number == 0)
@@ -85,7 +92,7 @@ def main() -> None:
 
 @dataclass
 class Work:
-    """Something to do: ours as a function, the peers' as jobs by the tool's name."""
+    """A piece of work: ours as a function, the peers' as jobs by the tool's name."""
 
     name: str
     ours: Callable[[], object]
@@ -103,7 +110,7 @@ class Work:
         self.losses: dict[str, float] = {}
 
     def summary(self, peak: float) -> dict:
-        """Seconds, the peers' ratios (of equally many tokens), and the floor's share."""
+        """Seconds, the peers' ratios (for the same number of tokens), and the share of the floor."""
         floor = self.gflop / peak
         ours = statistics.median(self.seconds)
         found = {
@@ -145,7 +152,7 @@ class Bench:
         """Where this runs."""
         return {
             "date": time.strftime("%Y-%m-%d"),
-            "processor": _processor(),
+            "processor": processor(),
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,
             "python": platform.python_version(),
@@ -157,7 +164,7 @@ class Bench:
         }
 
     def loading(self) -> dict:
-        """Seconds of reading a model that is in the cache, in processes whose imports are done."""
+        """Seconds to load a cached model, in processes that have finished their imports."""
         code = (
             "import time; from bench import models, trial; trial.quiet_libraries(); "
             "trial.import_ahead(); d = models.best_device(); f = models.folder_of(models.DEFAULT_MODEL); "
@@ -243,7 +250,7 @@ class Bench:
         )  # fmt: skip
 
     def turn(self, work: Work, warm_up: bool) -> None:
-        """Ours, then each peer; nothing of a warm-up is kept, and peers' training needs none."""
+        """Ours, then each peer; warm-ups aren't recorded, and the peers' training needs none."""
         self.peaks.append(matrix_speed(self.model.lm))
         start = time.perf_counter()
         values = work.ours()
@@ -274,11 +281,11 @@ class Bench:
         self._peer.stdin.flush()
         line = self._peer.stdout.readline()
         if not line:
-            sys.exit("the peers' process ended; see its messages above")
+            sys.exit("the peers' process ended (see its messages above)")
         return json.loads(line)
 
     def scale(self, count: int) -> dict:
-        """Seconds a row, and how much the memory's peak grew, of so many rows without examples."""
+        """Milliseconds per row and growth of peak memory, for a number of rows without demonstrations."""
         prefix = self.renderer.prefix()
         rows = [self.rows[i % len(self.rows)] for i in range(count)]
         self.score(prefix, self.rows[:32])
@@ -292,7 +299,7 @@ class Bench:
         return {"rows": count, "ms_per_row": 1000 * seconds / count, "grown_mib": grown // 1024}
 
     def agreement(self, work: Work) -> dict:
-        """Our answers beside those of one plain float32 pass for each row."""
+        """Our answers compared with those of one plain float32 pass per row."""
         exact = models.load(
             models.DEFAULT_MODEL, self.folder, models.Device("cpu", "float32", "the reference")
         )
@@ -320,7 +327,7 @@ class Bench:
 
 
 def _help(command: str) -> dict:
-    """Seconds of a command's help, Python's start included."""
+    """Seconds of a command's help, including Python's start."""
     seconds = []
     for _ in range(8):
         start = time.perf_counter()

@@ -1,8 +1,8 @@
-"""Peak memory of tuning by size of model, from `advisor.sizes.sizing`, for advice within a fraction of a second.
+"""Peak memory of tuning by model size, from `advisor.sizes.sizing`, for advice in a fraction of a second.
 
     python benchmarks/memory_by_size.py
 
-Writes `advisor/catalog/memory_by_size.json`; a test holds it against the forecasts.
+Writes `advisor/catalog/memory_by_size.json`; a test compares it with the forecasts.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SETTINGS = Settings(rank=16, targets="all-linear", batch=1, seq_len=1024)
 
 
 def table() -> dict:
-    """Billions of parameters, and for each method the process's least and most bytes."""
+    """Billions of parameters, and for each method the process's lowest and highest bytes."""
     rows = []
     for name in MODELS:
         shape = shape_of(name)

@@ -1,9 +1,9 @@
-"""Forecasts of training memory against published measurements, with accelerate's estimator beside.
+"""Forecasts of training memory compared with published measurements and with accelerate's estimator.
 
-The measurements are those of tests/data/measured_memory.csv that ran on one GPU with their settings
-stated. Errors are signed: above 0 where the forecast is too high, below where it runs out of memory.
-`accelerate estimate-memory` knows full tuning with Adam and the loading of a model, no adapters, no
-batch and no length; it is run through its own functions on the meta device, from the configs.
+The measurements are those in tests/data/measured_memory.csv that ran on one GPU with known settings.
+Errors are signed: positive where the forecast is too high, negative where memory would run out.
+`accelerate estimate-memory` covers full tuning with Adam and loading a model, but no adapters, batch
+size or length; its own functions are called on the meta device, from the configs.
 
     python benchmarks/memory_forecast.py [--rows]
 """
@@ -17,7 +17,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # the rows are read as the tests read them
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the rows are read as in the tests
 
 from advisor.sizes.models import catalog, gpu_named
 from advisor.sizes.sizing import Forecast, training_memory
@@ -27,12 +27,12 @@ from tests.advisor import measured
 SOURCES = ("fms-acceleration", "peft-metamath", "qwen-readme", "llamafactory-wiki",
            "axolotl-examples", "litgpt-config-hub")  # fmt: skip
 CARDS = ("T4", "L4", "A100-40GB", "L40S", "A100-80GB")
-CONTEXT_BYTES = 500 * 10**6  # added to an allocated peak before it is asked whether a card holds it
+CONTEXT_BYTES = 500 * 10**6  # added to an allocated peak before checking whether it fits on a card
 
 
 @dataclass(frozen=True)
 class Case:
-    """A measurement beside our forecast and accelerate's, in bytes."""
+    """A measurement with our forecast and accelerate's, in bytes."""
 
     row: dict
     forecast: Forecast
@@ -40,7 +40,7 @@ class Case:
 
     @property
     def allocated(self) -> bool:
-        """Whether PyTorch's allocator was measured, and not the process."""
+        """Whether PyTorch's allocator was measured, rather than the process."""
         return bool(self.row["measured_peak_allocated_GB"])
 
     @property
@@ -63,7 +63,7 @@ class Case:
 
     @property
     def in_range(self) -> bool:
-        """Whether the measured process lies in our range."""
+        """Whether the measured process is within our range."""
         low, high = self.forecast.process_low_bytes, self.forecast.process_high_bytes
         return low <= self.measured_bytes <= high
 
@@ -71,7 +71,7 @@ class Case:
 def main() -> None:
     """Print the table by source, and how often `fits` would have been wrong."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", action="store_true", help="every row as well")
+    parser.add_argument("--rows", action="store_true", help="also print every row")
     options = parser.parse_args()
     cases, left_out, seconds = _cases()
     if options.rows:
@@ -106,7 +106,7 @@ def _cases() -> tuple[list[Case], dict[str, int], float]:
 
 
 class _Peer:
-    """accelerate's estimator. For adapters, of which it knows nothing, the size of loading."""
+    """accelerate's estimate; for adapters, which it doesn't cover, the size of the loaded model."""
 
     def __init__(self):
         self.sizes: dict[str, int] = {}
@@ -126,7 +126,7 @@ class _Peer:
 
 
 def _meta_bytes(config: dict, model: str) -> int:
-    """The model's bytes by accelerate's own count; by ours where Transformers has no such class."""
+    """The model's bytes as counted by accelerate, or by us where Transformers has no such class."""
     import torch
     from accelerate.utils import calculate_maximum_sizes
     from transformers import AutoConfig, AutoModelForCausalLM
@@ -165,7 +165,7 @@ def _groups(cases: list[Case]) -> list[tuple[str, list[Case]]]:
 
 
 def _print_fits(cases: list[Case]) -> None:
-    """Whether each run would have fitted each card, against what was measured."""
+    """Whether each run would have fitted on each card, compared with what was measured."""
     exact = [case for case in cases if measured.is_exact(case.row)]
     surely = wrong_yes = wrong_no = peer_yes = peer_no = 0
     for case in exact:

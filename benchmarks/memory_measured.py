@@ -1,10 +1,10 @@
-"""Training memory measured on this machine beside its forecast, by stage.
+"""Training memory measured on this machine compared with its forecast, by stage.
 
 On a GPU: models with random weights of 0.1B, 1B and 8B parameters, tuned in full, with LoRA and with
-QLoRA at lengths of 512 to 8192, and a 70B with QLoRA where it fits. Each case is a process of its
-own, so that its peaks are its own: PyTorch's allocated and reserved bytes, and what NVML sees of the
-process, after loading, after attaching adapters, and at the height of two training steps.
-Without a GPU the smallest case runs on the CPU, where the tensors alive are counted.
+QLoRA at lengths of 512 to 8192, and a 70B model with QLoRA where it fits. Each case runs in a separate
+process, so that its peaks are its own: PyTorch's allocated and reserved bytes, and what NVML sees of
+the process, after loading, after attaching adapters, and at the peak of two training steps.
+Without a GPU the smallest case runs on the CPU, where the live tensors are counted.
 
     python benchmarks/memory_measured.py --out docs/measurements/2026-11-24-memory-h100.json
 """
@@ -35,13 +35,13 @@ MODELS = {
 }
 LENGTHS = (512, 2048, 8192)
 CASE_SECONDS = 1800
-"""Longest that a case may take before it counts as failed."""
+"""The longest a case may take before it counts as failed."""
 VERSIONS = ("torch", "transformers", "peft", "bitsandbytes", "accelerate")
 
 
 @dataclass(frozen=True)
 class Case:
-    """One run: a model, how it is tuned, and on what rows."""
+    """One run: a model, how it is tuned, and the rows' batch and length."""
 
     size: str
     method: str
@@ -51,13 +51,13 @@ class Case:
 
     @property
     def settings(self) -> Settings:
-        """As the forecast takes them: no autocast for LoRA and full tuning, as peft's own runs."""
+        """The settings for the forecast: no autocast for LoRA and full tuning, as in PEFT's own runs."""
         return Settings(batch=self.batch, seq_len=self.seq_len, checkpointing=self.checkpointing,
                         autocast=self.method == "qlora", optimizer="adamw_torch_fused")  # fmt: skip
 
 
 def main() -> int:
-    """Run the cases that fit, print them beside their forecasts, and keep them where --out says."""
+    """Run the cases that fit, print them with their forecasts, and save them where --out says."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path)
     parser.add_argument("--only", help="a size, such as 1B")
@@ -93,7 +93,7 @@ def _machine() -> dict:
 
 
 def _cases(machine: dict, only: str | None) -> list[Case]:
-    """Every case that isn't sure to be too large; the smallest alone without a GPU."""
+    """Every case that isn't certainly too large; without a GPU only the smallest."""
     if machine["gpu"] is None:
         return [Case("0.1B", "lora", 128)]
     cases = [Case(size, method, length) for size in ("0.1B", "1B", "8B")
@@ -113,7 +113,7 @@ def _forecast(case: Case, device: str):
 
 
 def _device() -> str:
-    """What is at hand, by the names of `advisor.sizes.sizing.DEVICES`."""
+    """The available device, by its name in `advisor.sizes.sizing.DEVICES`."""
     import torch
 
     if not torch.cuda.is_available():
@@ -122,7 +122,7 @@ def _device() -> str:
 
 
 def _run(case: Case) -> dict:
-    """The case in a process of its own; a failure is a result with its reason."""
+    """Run the case in a separate process; a failure is a result with its reason."""
     found = measured_apart(_measure, case, seconds=CASE_SECONDS)
     return {"case": asdict(case), **found} if "failed" in found else found
 
@@ -169,7 +169,7 @@ def _model(case: Case, device: str):
 
 
 def _quantise(model, device: str) -> None:
-    """Put an NF4 layer of random weights in the place of every linear layer but the output's."""
+    """Replace every linear layer except the output layer by an NF4 layer of random weights."""
     import torch
     from bitsandbytes.nn import Linear4bit, Params4bit
 
@@ -219,7 +219,7 @@ def _with_adapters(model, case: Case):
 
 
 def _train(model, case: Case, device: str) -> None:
-    """Two steps, since the optimizer's states are there from the second on."""
+    """Two steps, since the optimizer's states exist from the second on."""
     import torch
 
     if case.checkpointing:
@@ -246,7 +246,7 @@ class _CudaMeter:
         self.stages: dict[str, dict] = {}
 
     def counting(self, model):
-        """Start the training's peaks afresh."""
+        """Reset the peaks for training."""
         import contextlib
 
         import torch
@@ -256,7 +256,7 @@ class _CudaMeter:
         return contextlib.nullcontext()
 
     def mark(self, stage: str) -> None:
-        """Keep the peaks up to now under the stage's name."""
+        """Record the peaks up to now under the stage's name."""
         import pynvml
         import torch
 
@@ -272,13 +272,13 @@ class _CudaMeter:
         self.stages[stage] = {
             "peak_allocated_bytes": torch.cuda.max_memory_allocated(),
             "peak_reserved_bytes": torch.cuda.max_memory_reserved(),
-            # The allocator gives nothing back by itself, so what is used now is the peak.
+            # The allocator returns nothing on its own, so current usage is the peak.
             "nvml_process_bytes": own[0] if own else None,
         }
 
 
 class _CpuMeter:
-    """The tensors alive, by stage; NVML and reserved bytes aren't there to be measured."""
+    """The live tensors, by stage; NVML and reserved bytes aren't available."""
 
     device = "cpu"
 
@@ -288,7 +288,7 @@ class _CpuMeter:
         self.at_rest = 0
 
     def counting(self, model):
-        """Count the storages from here on, on top of the parameters."""
+        """Count storages from here on, in addition to the parameters."""
         from tests.advisor.oracle import LiveBytes
 
         tensors = [*model.parameters(), *model.buffers()]
@@ -298,7 +298,7 @@ class _CpuMeter:
         return self.live
 
     def mark(self, stage: str) -> None:
-        """Keep the peaks up to now under the stage's name."""
+        """Record the peaks up to now under the stage's name."""
         import psutil
 
         peak = self.at_rest + self.live.peak if self.live else None

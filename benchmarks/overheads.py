@@ -1,9 +1,9 @@
-"""What the product itself costs: a large file's rows, going on with a run, meters, commands' starts.
+"""What the product itself costs: reading a large file, resuming a run, meters, commands' starts.
 
     python benchmarks/overheads.py --out docs/measurements/overheads-cpu.json
 
-Times of this machine as it is; run it on a quiet one. The run that is killed and gone on with is
-one of `sentiment`, whose model and rows are fetched first if they aren't there.
+Times on this machine; run it on a quiet one. The run that is killed and resumed is one of `sentiment`,
+whose model and rows are downloaded first if necessary.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from bench.core.meter import Meter
-from bench.record.make import _processor
+from bench.record.environment import processor
 
 STARTS = (
     ("-c", "pass"),
@@ -35,10 +35,10 @@ STARTS = (
 
 ANY_TRIAL = """
 from bench import models
-from bench.trial.main import import_ahead
+from bench.trial.process import import_ahead
 import_ahead()
 models.load("m", models.folder_of(models.DEFAULT_MODEL), models.best_device())
-"""  # the imports and the loading that every trial with a model pays, interrupted or not
+"""  # the imports and loading that every trial with a model pays for, interrupted or not
 
 LARGE_FILE = """
 import json, resource, sys, time
@@ -62,7 +62,7 @@ print(json.dumps({
 
 
 def main() -> None:
-    """Measure, print, and keep the figures where --out says."""
+    """Measure, print, and save the figures where --out says."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--repeats", type=int, default=3)
@@ -72,7 +72,7 @@ def main() -> None:
         found = {
             "date": time.strftime("%Y-%m-%d"),
             "command": f"python benchmarks/overheads.py --rows {options.rows} --repeats {options.repeats}",
-            "processor": _processor(),
+            "processor": processor(),
             "cores": os.cpu_count(),
             "python": platform.python_version(),
             "versions": {p: version(p) for p in ("tune-or-prompt", "torch", "datasets", "pyarrow")},
@@ -89,13 +89,13 @@ def main() -> None:
 
 
 def _start_seconds(command: tuple[str, ...], repeats: int) -> dict:
-    """Of a whole command, Python's start included."""
+    """Seconds of a whole command, including Python's start."""
     times = []
     for _ in range(repeats + 1):
         start = time.perf_counter()
         subprocess.run([sys.executable, *command], check=True, capture_output=True)
         times.append(time.perf_counter() - start)
-    return _spread(times[1:])  # the first one warms the disk's cache
+    return _spread(times[1:])  # the first one warms the disk cache
 
 
 def _spread(values: list[float]) -> dict:
@@ -103,7 +103,7 @@ def _spread(values: list[float]) -> dict:
 
 
 def _large_file(folder: Path, options) -> dict:
-    """Rows of 5 to 40 words under three labels; a tenth of them copies, or copies but for a word."""
+    """Rows of 5 to 40 words with three labels; a tenth are copies, or copies except for a word."""
     rng = random.Random(0)
     words = [
         "".join(rng.choices("abcdefghijklmnopqrstuvwxyz", k=rng.randint(2, 9)))
@@ -134,7 +134,7 @@ def _large_file(folder: Path, options) -> dict:
 
 
 def _resume(folder: Path, repeats: int) -> dict:
-    """From a start to where a training that was killed after its first epoch goes on with the second."""
+    """Seconds from a start until a training killed after its first epoch resumes with the second."""
     command = [sys.executable, "-m", "bench", "run", "sentiment", "--quick", "--only", "lora",
                "--train-rows", "64", "--out", str(folder / "run")]  # fmt: skip
     epochs = folder / "run" / "fitted" / "03-lora-s0" / "epochs.json"
@@ -158,7 +158,7 @@ def _resume(folder: Path, repeats: int) -> dict:
 
 
 def _meter_seconds() -> float:
-    """Of one meter, entered and left."""
+    """Seconds of entering and leaving one meter."""
     count = 200
     start = time.perf_counter()
     for _ in range(count):

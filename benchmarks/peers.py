@@ -1,8 +1,8 @@
 """The same work by other tools: lm-evaluation-harness scores labels, TRL trains LoRA.
 
-Run by `benchmarks/laptop.py` in an environment that has them (`benchmarks/peers.txt`): a job a line
-on standard input, {"score": ...} or {"train": ...}, and its result a line on standard output.
-Loading and tokenising are done beforehand, so that only the work is timed.
+Run by `benchmarks/laptop.py` in an environment that has them (`benchmarks/peers.txt`): one job per
+line on standard input, {"score": ...} or {"train": ...}, one result per line on standard output.
+Loading and tokenising come first, so that only the work is timed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 
 
 def score(model: str, dtype: str, prompts: list[list[int]], labels: list[list[int]]) -> dict:
-    """Log-likelihoods of every label behind every prompt, batches of 16, by lm-eval's hf backend."""
+    """Log-likelihoods of every label after every prompt, in batches of 16, by lm-eval's hf backend."""
     global _harness
     if _harness is None:
         from lm_eval.models.huggingface import HFLM
@@ -39,7 +39,7 @@ def score(model: str, dtype: str, prompts: list[list[int]], labels: list[list[in
 
 
 def train(model: str, dtype: str, rows: list[tuple[list[int], list[int]]], settings: dict) -> dict:
-    """An epoch of LoRA on prompts and answers as tokens, the loss on the answers, by TRL."""
+    """One epoch of LoRA by TRL on prompts and answers as tokens, with the loss on the answers."""
     from datasets import Dataset
     from peft import LoraConfig
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -99,7 +99,7 @@ _harness = None
 
 
 def main() -> None:
-    """Do the jobs that come in; what the tools print goes to standard error."""
+    """Run incoming jobs; what the tools print goes to standard error."""
     results, sys.stdout = sys.stdout, sys.stderr
     for line in sys.stdin:
         job = json.loads(line)

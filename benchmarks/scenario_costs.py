@@ -2,8 +2,8 @@
 
     python benchmarks/scenario_costs.py --out docs/measurements/2026-11-24-scenario-costs.json
 
-Nothing is measured here: it is `advisor cost` on each scenario, kept so that a reader sees which prices
-the documents speak of, and a test sees where they no longer hold. Prints the document's tables.
+Nothing is measured here: it is `advisor cost` on each scenario, kept so that a reader can see which
+prices the documents use, and a test can see where they no longer apply. Prints the document's tables.
 """
 
 from __future__ import annotations

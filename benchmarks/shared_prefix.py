@@ -1,8 +1,8 @@
-"""What computing the shared prefix once is worth: scoring and training, ours beside the plain way.
+"""What computing the shared prefix once gains: scoring and training, ours next to the plain way.
 
-Both ways run in one process, in turns, over the same rows of `sentiment` and the default model;
-the floor is the arithmetic of the tokens that aren't shared, at the matrix-product speed that the
-same machine reaches. Ratios of medians, with the spread. Run it on a quiet machine:
+Both ways run in one process, in turns, over the same rows of `sentiment` with the default model; the
+arithmetic floor is that of the tokens that aren't shared, at the matrix-product speed that the same
+machine reaches. Ratios of medians, with the spread. Run it on a quiet machine:
 
     python benchmarks/shared_prefix.py --out docs/measurements/shared-prefix-cpu.json
 """
@@ -32,13 +32,13 @@ from bench.core.kept import Kept
 from bench.engine import models, training
 from bench.engine.prompts import Renderer
 from bench.engine.scoring import LabelScorer
-from bench.record.make import _processor
+from bench.record.environment import processor
 from benchmarks.floor import FORWARD_GFLOP_A_TOKEN, TRAIN_GFLOP_A_TOKEN, matrix_speed
 from scenarios.rows import balanced_sample, load_split
 
 
 def main() -> None:
-    """Measure, print, and keep the figures where --out says."""
+    """Measure, print, and save the figures where --out says."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--rows", type=int, default=100)
@@ -52,7 +52,7 @@ def main() -> None:
     rows = split.test[: options.rows]
     found = {
         "date": time.strftime("%Y-%m-%d"),
-        "processor": _processor(),
+        "processor": processor(),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "python": platform.python_version(),
@@ -76,7 +76,7 @@ def main() -> None:
 
 
 def _scoring(model, renderer, rows, demonstrations):
-    """How to score the rows in either way, and the arithmetic that can't be shared, in GFLOP."""
+    """A function that scores the rows in either way, and the arithmetic that can't be shared, in GFLOP."""
     prefix, answers = renderer.prefix(demonstrations), renderer.scored_answers()
     tokens = [renderer.row(row.text) for row in rows]
 

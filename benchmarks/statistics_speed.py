@@ -1,7 +1,7 @@
 """How long the statistics of a large race take: 10 contenders, 3,000 rows, two metrics.
 
-`python benchmarks/statistics_speed.py [--rows 3000] [--contenders 10]` makes answers up and times
-`bench.record.make`'s estimates and comparisons: with rows alone, in groups, and with five seeds.
+`python benchmarks/statistics_speed.py [--rows 3000] [--contenders 10]` simulates answers and times
+`bench.record.estimates` of metrics and comparisons: for independent rows, in groups, and with five seeds.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ import time
 
 import numpy as np
 
-from bench.metrics import texts
-from bench.planning.make import MODES, make_plan
-from bench.record.make import Results, comparisons_of, estimates_of
+from bench.core.plan import MODES
+from bench.planning.make import make_plan
+from bench.record.estimates import comparisons_of, estimates_of
+from bench.record.results import HeldOut, Results
 from bench.statistics import intervals as statistics
 from scenarios.rows import Example, Split
 from scenarios.schema import parse
@@ -31,7 +32,7 @@ label = "label"
 
 
 def measured(rows: int, contenders: int, groups: int, seeds: int) -> float:
-    """Seconds of all estimates and comparisons, resampling included."""
+    """Seconds for all estimates and comparisons, including resampling."""
     statistics._weights.cache_clear()
     statistics._swaps.cache_clear()
     rng = np.random.default_rng(0)
@@ -40,20 +41,19 @@ def measured(rows: int, contenders: int, groups: int, seeds: int) -> float:
     examples = tuple(
         Example(str(i), str(i), str(labels[i % 3]), str(i % groups)) for i in range(rows)
     )
-    gold = texts([example.gold for example in examples])
     names = [f"few-shot@{i}" if i % 2 else f"lora@{i}" for i in range(contenders)]
     split = Split(examples, examples, examples, "d", {"test": rows})
+    test = HeldOut.of([split])
     plan = make_plan(scenario, split, MODES["default"], 0, "M", names, seeds=tuple(range(seeds)))
     results = {}
     for name in names:
         right = rng.random((seeds, rows)) < 0.8
-        said = np.where(right, gold, labels[rng.integers(0, 3, (seeds, rows))])
+        said = np.where(right, test.gold, labels[rng.integers(0, 3, (seeds, rows))])
         family = "prompt" if name.startswith("few-shot") else "fine_tune"
         results[name] = Results(name, family, name, said, 0.8)
-    of_groups = np.array([example.group for example in examples])
     start = time.perf_counter()
-    estimates_of(plan, results, gold, of_groups, scenario.task)
-    found = comparisons_of(plan, results, gold, of_groups, scenario)
+    estimates_of(plan, results, test)
+    found = comparisons_of(plan, results, test)
     seconds = time.perf_counter() - start
     assert len(found) == len(plan.family)
     return seconds

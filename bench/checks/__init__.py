@@ -1,1 +1,1 @@
-"""Whether a run would mislead, and what tuning forgot."""
+"""Whether a run would mislead, and what tuning has forgotten."""

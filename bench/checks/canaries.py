@@ -1,6 +1,6 @@
-"""Checks that sing where a run would mislead: one that fails withholds the verdict.
+"""Canaries: checks that fail where a run would mislead; a failed one withholds the verdict.
 
-Each is a dict of `name`, `passed` and `sentence`, which stands in the record and the report.
+Each is a dict of `name`, `passed` and `sentence`, which appears in the record and the report.
 """
 
 from __future__ import annotations
@@ -22,37 +22,37 @@ def _canary(name: str, passed: bool, sentence: str) -> dict:
 
 
 def of_split(split: Split) -> list[dict]:
-    """No group and no near-copy of a row stands in two parts."""
+    """No group and no near-duplicate of a row appears in two parts."""
     parts = {"test": split.test, "validation": split.validation, "training": split.train}
     names = list(parts)
-    apart = [(one, other, parts[one], parts[other])
+    pairs = [(one, other, parts[one], parts[other])
              for i, one in enumerate(names) for other in names[i + 1 :]]  # fmt: skip
-    apart += [
+    pairs += [
         (f"fold {i}", "the others", *sides)
         for i, sides in enumerate(_sides_of_folds(split), start=1)
     ]
     shared, copies = [], 0
-    for one, other, its, others in apart:
+    for one, other, its, others in pairs:
         groups = {e.group for e in its} & {e.group for e in others}
         shared += [f"{group} in {one} and {other}" for group in sorted(groups)]
         copies += len(near_copies_of([e.text for e in its], [e.text for e in others]))
     groups = _canary(
         "groups apart",
         not shared,
-        f"{len(shared)} groups stand in two parts: {', '.join(shared[:3])}" if shared
-        else "no group of rows stands in two parts",
+        f"{len(shared)} groups appear in two parts: {', '.join(shared[:3])}" if shared
+        else "no group appears in more than one part",
     )  # fmt: skip
     near = _canary(
         "copies apart",
         copies == 0,
-        f"{copies} rows are near-copies of rows of another part" if copies
-        else "no row is a near-copy of one in another part",
+        f"{copies} rows are near-duplicates of rows in another part" if copies
+        else "no near-duplicates across parts",
     )  # fmt: skip
     return [groups, near]
 
 
 def _sides_of_folds(split: Split) -> Iterator[tuple[list[Example], list[Example]]]:
-    """Each fold's held-out rows, and those that train meanwhile."""
+    """Each fold's held-out rows, and the rows that train while they are held out."""
     for fold in split.folds:
         held_out, left_out = set(fold.held_out), {*fold.held_out, *fold.copies}
         yield (
@@ -62,7 +62,7 @@ def _sides_of_folds(split: Split) -> Iterator[tuple[list[Example], list[Example]
 
 
 def of_prompts(ground: Ground) -> dict:
-    """The tokens that training reads are those that evaluation reads, for a few rows that judge."""
+    """Training and evaluation read the same tokens, for a few of the rows that judge."""
     from bench.engine.answering import answerer
     from bench.engine.prompts import Renderer
 
@@ -75,38 +75,37 @@ def of_prompts(ground: Ground) -> dict:
     return _canary(
         "prompts alike",
         same,
-        f"{len(examples)} prompts {'are' if same else 'are not'} the same tokens in training and "
+        f"{len(examples)} prompts have {'the same' if same else 'different'} tokens in training and "
         "evaluation",
     )
 
 
 def adapter_off(before: Sequence[float], after: Sequence[float], four_bit: bool = False) -> dict:
-    """With the adapter off the model says what it said before training, to the last bit.
+    """With the adapter off, the model answers as before training, to the last bit.
 
-    Over 4-bit weights within 0.1: other kernels may run after training, and round otherwise.
+    Over 4-bit weights within 0.1: other kernels, which round differently, may run after training.
     """
     gap = max((abs(a - b) for a, b in zip(before, after, strict=True)), default=0.0)
     allowed = 0.1 if four_bit else 0.0
-    told = f"{len(before)} log-likelihoods of validation rows"
     return _canary(
         "adapter off",
         gap <= allowed,
-        f"with the adapter off, {told} are at most {gap:.2g} away from the base's, and "
-        f"{allowed:g} is allowed",
+        f"with the adapter off, {len(before)} log-likelihoods of validation rows differ from the "
+        f"base's by at most {gap:.2g}; {allowed:g} is allowed",
     )
 
 
 def with_shuffled_labels(rows: Sequence[Example], seed: int) -> list[Example]:
-    """The rows with each other's labels."""
+    """The rows, with their labels shuffled among them."""
     labels = [row.gold for row in rows]
     random.Random(seed).shuffle(labels)
     return [replace(row, gold=label) for row, label in zip(rows, labels, strict=True)]
 
 
 def shuffled(answers: Sequence[Answer], ground: Ground) -> dict:
-    """What was trained on shuffled labels is right no oftener than chance, on the rows that judge.
+    """A model trained on shuffled labels is right no more often than chance, on the rows that judge.
 
-    Chance is the commonest label's share, and the range holds 99.9 % of its binomial draws.
+    Chance is the most frequent label's share; the range contains 99.9% of its binomial draws.
     """
     from scipy.stats import binom
 
@@ -115,15 +114,15 @@ def shuffled(answers: Sequence[Answer], ground: Ground) -> dict:
     n = len(gold)
     chance = max(Counter(gold.values()).values()) / n
     most = int(binom.ppf((1 + LEVEL) / 2, n, chance))
-    rows = "rows held out" if ground.folds else "validation rows"
+    rows = "held-out rows" if ground.folds else "validation rows"
     return _canary(
         "shuffled labels",
         right <= most,
-        f"trained on shuffled labels it has {right} of {n} {rows} right; chance goes up to "
-        f"{most} ({LEVEL:.1%} of draws)",
+        f"trained on shuffled labels, it answers {right} of {n} {rows} correctly; chance reaches up to "
+        f"{most} (in {LEVEL:.1%} of draws)",
     )
 
 
 def failed(canaries: Sequence[dict]) -> list[dict]:
-    """Those that sang."""
+    """The checks that failed."""
     return [canary for canary in canaries if not canary["passed"]]

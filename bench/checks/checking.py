@@ -1,7 +1,7 @@
-"""Whether an answer follows a simple instruction, told by a program; checks are named in data.
+"""Whether an answer follows a simple instruction, as checked by a program; data name the checks.
 
 A check is a mapping with its `kind` and the parameters of the function of that name here. An
-empty answer follows nothing.
+empty answer follows no instruction.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _FENCE = re.compile(r"^```\w*\s*\n(.*?)\n?```$", re.S)
 
 
 def followed(answer: str, checks: Sequence[Mapping]) -> bool:
-    """Whether an answer passes all checks. Raises `KeyError` for a kind that isn't known."""
+    """Whether an answer passes all checks. Raises `KeyError` for an unknown kind."""
     answer = answer.strip()
     return bool(answer) and all(
         KINDS[check["kind"]](answer, **{k: v for k, v in check.items() if k != "kind"})
@@ -23,7 +23,7 @@ def followed(answer: str, checks: Sequence[Mapping]) -> bool:
 
 
 def words(answer: str, at_least: int = 1, at_most: int | None = None) -> bool:
-    """A number of words; a word holds a letter or digit and ends at a space."""
+    """A number of words; a word contains a letter or digit and ends at white space."""
     return _between(len(_words(answer)), at_least, at_most)
 
 
@@ -45,7 +45,7 @@ def lines(
     begins: str = "",
     numbered: bool = False,
 ) -> bool:
-    """A number of lines that aren't empty, each of which begins with a text, or with 1. 2. 3. in turn."""
+    """A number of non-empty lines, each of which begins with a text, or with 1. 2. 3. in turn."""
     found = [line.strip() for line in answer.splitlines() if line.strip()]
     marked = all(line.startswith(begins) and line != begins for line in found)
     if numbered:
@@ -54,13 +54,13 @@ def lines(
 
 
 def items(answer: str, count: int, separator: str = ",") -> bool:
-    """So many parts between separators on one line, none of them empty."""
+    """`count` parts between separators on one line, none of them empty."""
     parts = [part.strip() for part in answer.split(separator)]
     return len(parts) == count and all(map(_words, parts)) and "\n" not in answer
 
 
 def case(answer: str, form: str) -> bool:
-    """Letters in one form: `upper`, `lower`, or `title` (each word begins with a capital)."""
+    """All letters `upper` or `lower` case, or `title` (each word begins with a capital)."""
     letters = [letter for letter in answer if letter.isalpha()]
     if form == "title":
         begun = [next((c for c in word if c.isalpha()), "A") for word in _words(answer)]
@@ -69,50 +69,50 @@ def case(answer: str, form: str) -> bool:
 
 
 def starts(answer: str, text: str) -> bool:
-    """Begins with a text, to the letter."""
+    """Begins with exactly this text."""
     return answer.startswith(text)
 
 
 def ends(answer: str, text: str) -> bool:
-    """Ends with a text, to the letter."""
+    """Ends with exactly this text."""
     return answer.endswith(text)
 
 
 def wrapped(answer: str, opens: str, closes: str) -> bool:
-    """Stands between two marks, with something in between."""
+    """Is enclosed by two marks, with something between them."""
     inner = answer[len(opens) : len(answer) - len(closes)]
     return answer.startswith(opens) and answer.endswith(closes) and bool(_words(inner))
 
 
 def contains(answer: str, texts: Sequence[str], times: int | None = None) -> bool:
-    """Holds each of some words, whatever their case; exactly so often, where that is said."""
+    """Contains each of the texts as whole words, in any case; exactly `times` times, if given."""
     counts = [len(_whole(text).findall(answer)) for text in texts]
     return all(count == times if times is not None else count > 0 for count in counts)
 
 
 def without(answer: str, texts: Sequence[str]) -> bool:
-    """Holds none of some words, whatever their case."""
+    """Contains none of the texts as whole words, in any case."""
     return not any(_whole(text).search(answer) for text in texts)
 
 
 def without_characters(answer: str, letters: str) -> bool:
-    """Holds none of some letters or marks, whatever their case."""
+    """Contains none of these letters or marks, in any case."""
     return not set(answer.casefold()) & set(letters.casefold())
 
 
 def one_of(answer: str, values: Sequence[str]) -> bool:
-    """Is one of some texts and nothing else, but for case and a mark at the end."""
+    """Is one of these texts and nothing else, except for case and a mark at the end."""
     return answer.rstrip(".!").strip().casefold() in {value.casefold() for value in values}
 
 
 def number(answer: str, value: int | None = None) -> bool:
-    """Is a whole number in digits and nothing else; a given one, where that is said."""
+    """Is a whole number in digits and nothing else; exactly `value`, if given."""
     found = re.fullmatch(r"-?\d+", answer.rstrip("."))
     return bool(found) and (value is None or int(found[0]) == value)
 
 
 def json_object(answer: str, keys: Sequence[str]) -> bool:
-    """Is a JSON object with these keys and no others; a code fence around it is let pass."""
+    """Is a JSON object with these keys and no others; a code fence around it is allowed."""
     fenced = _FENCE.match(answer)
     try:
         found = json.loads(fenced[1] if fenced else answer)
@@ -128,7 +128,7 @@ KINDS: dict[str, Callable[..., bool]] = {
         without_characters, one_of, number, json_object,
     )
 }  # fmt: skip
-"""The checks by the names that data give them."""
+"""The checks by the names used in data."""
 
 
 def _words(text: str) -> list[str]:

@@ -1,9 +1,9 @@
-"""What a tuned model forgot: how far it diverges from its base, and which instructions it lost.
+"""What a tuned model has forgotten: its divergence from its base, and the instructions it lost.
 
-Divergence is KL(base || tuned) a token, in nats, at each token of the base's own greedy answers to
-general prompts: the expectation is the base's, so it grows where the tuned model no longer gives
-weight to what the base would say, which is what forgetting means; what it says newly on top counts
-less. It is exact over the vocabulary. The instructions are simple ones that a program checks.
+Divergence is KL(base || tuned) per token, in nats, at each token of the base's own greedy answers to
+general prompts. The expectation is under the base, so it grows where the tuned model no longer gives
+weight to what the base would say, which is what forgetting means; new things that it says count less.
+It is exact over the vocabulary. The instructions are simple ones that a program checks.
 """
 
 from __future__ import annotations
@@ -22,30 +22,29 @@ from bench.statistics import intervals as statistics
 from bench.statistics.intervals import Estimate
 from scenarios.cache import write_atomically
 
-FOLDER = "general"  # in a run's folder: the base's answers, and each tuned model's
 MOST_EXAMPLES = 8
 MOST_CHARACTERS = 300
-"""Of an answer that is shown as an example; the whole ones are in the run's folder."""
+"""Of an answer shown as an example; the run's folder has the whole answers."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A base and what was tuned from it. `as_base` makes one model that is both the base meanwhile."""
+    """A base and the model tuned from it. Where one model is both, `as_base` turns it into the base."""
 
     base: object
     tuned: object
     as_base: object = nullcontext
 
     def off(self) -> AbstractContextManager:
-        """Meanwhile `base` is the base."""
+        """A context in which `base` is the base."""
         return self.as_base()
 
 
 def measure(base, adapter: Path, shared: Path, slug: str) -> dict:
-    """Ask a tuned model and its base, and leave all answers in `shared`; the trial's figures.
+    """Prompt a tuned model and its base, save all answers in `shared`, and return the trial's figures.
 
-    `base` is the untuned model as it was loaded, `adapter` the folder of what was trained: an
-    adapter, which is attached here, or a whole model.
+    `base` is the untuned model as loaded, `adapter` the folder of what was trained: an adapter, which
+    is attached here, or a whole model.
     """
     from bench.checks.general import instructions, measured_prompts, written_by_base
 
@@ -75,7 +74,7 @@ def measure(base, adapter: Path, shared: Path, slug: str) -> dict:
 
 
 def _pair(base, folder: Path) -> Pair:
-    """Both models; where an adapter was trained, one copy of the weights serves both."""
+    """Both models; if an adapter was trained, one copy of the weights serves both."""
     if not (folder / "adapter_config.json").exists():
         from bench.engine import models
 
@@ -90,7 +89,7 @@ def _pair(base, folder: Path) -> Pair:
 
 
 def divergences(pair: Pair, prompts: Sequence[str], answers: Sequence[Sequence[int]]) -> list[dict]:
-    """Of each prompt the sum over the base's answer's tokens of KL(base || tuned), and their number."""
+    """For each prompt, the sum of KL(base || tuned) over the tokens of the base's answer, and their number."""
     from bench.checks.general import Asked
 
     asked = Asked(pair.base)
@@ -106,7 +105,7 @@ def divergences(pair: Pair, prompts: Sequence[str], answers: Sequence[Sequence[i
 
 
 def _logits(lm, before: Sequence[int], answer: Sequence[int]):
-    """At each of an answer's tokens, shape (tokens, vocabulary)."""
+    """Logits at each of an answer's tokens, shape (tokens, vocabulary)."""
     import torch
 
     ids = torch.tensor([[*before, *answer[:-1]]], device=lm.device)
@@ -123,8 +122,8 @@ def divergence(base, tuned):
 
     log_p, log_q = (torch.log_softmax(logits.float(), dim=-1) for logits in (base, tuned))
     p = log_p.exp()
-    apart = torch.where(p > 0, p * (log_p - log_q), torch.zeros_like(p))
-    return apart.sum(dim=-1).clamp(min=0)
+    terms = torch.where(p > 0, p * (log_p - log_q), torch.zeros_like(p))
+    return terms.sum(dim=-1).clamp(min=0)
 
 
 def _instructions(pair: Pair, answers: Sequence[Sequence[int]]) -> Iterator[dict]:
@@ -152,8 +151,8 @@ def _short(text: str) -> str:
 def summary(found: Sequence[dict], seed: int) -> dict | None:
     """A contender's forgetting over its trials: each prompt and each instruction counts once.
 
-    None where no trial was asked. Divergence is the ratio of sums with a bootstrap interval over
-    prompts; what was lost is paired by instruction.
+    None where no trial was measured. Divergence is the ratio of sums with a bootstrap interval over
+    prompts; losses are paired by instruction.
     """
     done = [one for one in found if one.get("status") == "done"]
     if not done:
@@ -187,19 +186,19 @@ def summary(found: Sequence[dict], seed: int) -> dict | None:
 
 
 def _per_token(done: Sequence[dict], seed: int) -> Estimate:
-    """Mean over tokens, prompts being what is drawn."""
+    """Mean over tokens, resampling prompts."""
     sums = _sums(done)
     return statistics.resampled(sums, lambda s: s[..., 0] / s[..., 1], np.arange(len(sums)), seed)
 
 
 def _sums(done: Sequence[dict]) -> np.ndarray:
-    """Nats and tokens of each prompt over all trials, shape (prompts, 2)."""
+    """Nats and tokens of each prompt summed over all trials, shape (prompts, 2)."""
     each = [[[row["nats"], row["tokens"]] for row in one["divergence"]] for one in done]
     return np.array(each).sum(axis=0)
 
 
 def _lost_share(base: np.ndarray, tuned: np.ndarray) -> dict | None:
-    """Of the instructions that the base follows, the share that the tuned model doesn't."""
+    """The share of the instructions that the base follows and the tuned model doesn't."""
     if not len(base):
         return None
     lost = np.clip(1 - tuned / base, 0, 1)
@@ -207,11 +206,11 @@ def _lost_share(base: np.ndarray, tuned: np.ndarray) -> dict | None:
 
 
 def compared(one: Sequence[dict], other: Sequence[dict], seed: int) -> dict | None:
-    """What another contender forgot less or more than one did, from the trials of both.
+    """How much more or less another contender forgot than one did, from the trials of both.
 
-    Negative divergence and positive instructions are what the other kept better. Paired: the same
-    prompts by bootstrap, the same instructions as shares that are followed. None where one of the
-    two wasn't asked.
+    A negative divergence and a positive share of instructions mean that the other kept more. Paired:
+    the same prompts by bootstrap, the same instructions as shares followed. None where one of the two
+    wasn't measured.
     """
     both = [[t for t in trials if t.get("status") == "done"] for trials in (one, other)]
     if not all(both):
@@ -219,7 +218,7 @@ def compared(one: Sequence[dict], other: Sequence[dict], seed: int) -> dict | No
     sums = np.stack([_sums(done) for done in both], axis=1)
     each = np.arange(len(sums))
 
-    def apart(s: np.ndarray) -> np.ndarray:
+    def difference(s: np.ndarray) -> np.ndarray:
         rates = s[..., 0] / s[..., 1]
         return rates[..., 1] - rates[..., 0]
 
@@ -227,7 +226,7 @@ def compared(one: Sequence[dict], other: Sequence[dict], seed: int) -> dict | No
     rows = np.arange(len(kept[0]))
     p_value, test = statistics.paired_p_value(*kept, rows, seed)
     return {
-        "kl_per_token": asdict(statistics.resampled(sums, apart, each, seed)),
+        "kl_per_token": asdict(statistics.resampled(sums, difference, each, seed)),
         "followed": asdict(statistics.paired_difference(*kept, rows)),
         "p_value": p_value,
         "test": test,
@@ -235,25 +234,26 @@ def compared(one: Sequence[dict], other: Sequence[dict], seed: int) -> dict | No
 
 
 def sentence(name: str, found: dict | None) -> str | None:
-    """What a verdict says where more was lost than chance would; None elsewhere."""
+    """What a verdict says where more was lost than chance explains; otherwise None."""
     if not found or found["status"] != "done" or not found["beyond_noise"]:
         return None
+    p = "< 0.001" if found["p_value"] < 0.001 else f"= {found['p_value']:.3f}"
     return (
-        f"But {name} forgot: of {found['base_followed']:g} simple instructions that the base follows it "
-        f"no longer follows {found['lost']:g}, and it follows {found['gained']:g} that the base doesn't "
-        f"(p {'below 0.001' if found['p_value'] < 0.001 else format(found['p_value'], '.3f')})."
+        f"But {name} has forgotten: of {found['base_followed']:g} simple instructions that the base "
+        f"follows, it no longer follows {found['lost']:g}; it newly follows {found['gained']:g} "
+        f"(p {p})."
     )
 
 
 @contextmanager
 def told_as_skipped(found: dict) -> Iterator[None]:
-    """A reason in place of figures, where a model can't be asked: the trial itself has ended well."""
-    from bench.core.contender import Failed, Skipped
+    """Puts a reason in place of figures where measuring fails, since the trial itself has succeeded."""
+    from bench.core.errors import TrialFailed, TrialSkipped
     from scenarios.errors import UserError
 
     try:
         yield
-    except (Failed, Skipped, UserError, ImportError, MemoryError) as error:
+    except (TrialFailed, TrialSkipped, UserError, ImportError, MemoryError) as error:
         found |= {"status": "skipped", "reason": str(error) or "out of memory"}
     except RuntimeError as error:
         if "out of memory" not in str(error) and "can't allocate memory" not in str(error):

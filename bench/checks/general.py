@@ -1,8 +1,8 @@
-"""General prompts and simple instructions, and what a base model writes after them.
+"""General prompts and simple instructions, and what a base model answers to them.
 
-They have nothing to do with any task: a tuned model is asked them to see what it forgot
-(`bench.checks.forgetting`), and a model's own answers may be mixed into its training (`bench.contenders._replay`).
-The two sets of prompts share none.
+They have nothing to do with any task. They show what a tuned model has forgotten
+(`bench.checks.forgetting`), and a model's own answers may be mixed into its training
+(`bench.contenders._replay`). The two sets of prompts are disjoint.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from scenarios.cache import write_atomically
 from scenarios.schema import Task
 
 MOST_ANSWER_TOKENS = 40
-"""Of an answer to a general prompt or an instruction: each of them can be followed in fewer."""
+"""In an answer to a general prompt or an instruction: each of them can be followed in fewer."""
 
 
 @dataclass(frozen=True)
 class Instruction:
-    """What is asked, and the checks of `bench.checks.checking` by which an answer follows it."""
+    """What is asked, and the checks of `bench.checks.checking` that an answer must pass."""
 
     ask: str
     checks: tuple[Mapping, ...]
@@ -44,12 +44,12 @@ def instructions() -> tuple[Instruction, ...]:
 
 @cache
 def measured_prompts() -> tuple[str, ...]:
-    """The prompts on whose answers divergence is measured."""
+    """The prompts whose answers are used to measure divergence."""
     return tuple(_read("general_prompts.toml")["measured"])
 
 
 def replay_prompts(count: int, seed: int) -> list[str]:
-    """So many prompts for replay in an order of chance; they come round again where they run out."""
+    """`count` prompts for replay in random order; they repeat where more are needed."""
     found = _read("general_prompts.toml")["replay"]
     prompts = [f.format(topic=t) for f, t in product(found["forms"], found["topics"])]
     random.Random(seed).shuffle(prompts)
@@ -68,11 +68,11 @@ TASK = Task.model_construct(
     most_text_tokens=128,
     most_answer_tokens=MOST_ANSWER_TOKENS,
 )
-"""A prompt as it stands, with no instruction above it."""
+"""A prompt as is, with no instruction above it."""
 
 
 class Asked:
-    """A model that general prompts are put to, as it is at the moment."""
+    """A model in its current state, to be given general prompts."""
 
     def __init__(self, model: LoadedModel):
         self._model = model
@@ -84,28 +84,25 @@ class Asked:
         return self._renderer.prefix()
 
     def row(self, prompt: str) -> list[int]:
-        """A prompt's own tokens, and those that stand before the answer."""
+        """A prompt's own tokens, and the template's up to the answer."""
         return self._renderer.row(prompt)
 
     def written(self, prompts: Sequence[str]) -> list[list[int]]:
-        """The tokens of the answers that it writes, greedily, each with the one that ended it."""
+        """The tokens of its greedy answers, each including the one that ended it."""
         from bench.engine.generating import TextAnswerer
 
         answerer = TextAnswerer(self._model, TASK, Prompts(self._renderer))
         return answerer.tokens([self.row(prompt) for prompt in prompts])
 
     def text(self, tokens: Sequence[int]) -> str:
-        """An answer's tokens as people read them."""
+        """An answer's tokens as text."""
         return self._renderer.written(tokens)
 
 
 def written_by_base(
     model: LoadedModel, prompts: Sequence[str], folder: Path | None
 ) -> list[list[int]]:
-    """What an untuned model writes; kept in `folder`, where a run's other trials find it.
-
-    Nothing is kept where there is no folder.
-    """
+    """What an untuned model answers; kept in `folder`, if given, for the run's other trials."""
     file = folder / f"base-{_key(model)}.json" if folder else None
     known = _kept(file)
     missing = [prompt for prompt in dict.fromkeys(prompts) if prompt not in known]
@@ -118,14 +115,14 @@ def written_by_base(
 
 
 def _key(model: LoadedModel) -> str:
-    """What tells one base from another within a run: the model, and its weights' format."""
+    """What distinguishes one base from another within a run: the model, and its weights' format."""
     four_bit = bool(getattr(model.lm, "is_loaded_in_4bit", False))
-    told = f"{model.name}|{model.device.kind}|{model.device.dtype}|{four_bit}|{MOST_ANSWER_TOKENS}"
-    return hashlib.sha256(told.encode()).hexdigest()[:16]
+    parts = model.name, model.device.kind, model.device.dtype, four_bit, MOST_ANSWER_TOKENS
+    return hashlib.sha256("|".join(map(str, parts)).encode()).hexdigest()[:16]
 
 
 def _kept(file: Path | None) -> dict[str, list[int]]:
-    """The answers in a file; none where it isn't there or is damaged."""
+    """The answers in a file; none if it is missing or damaged."""
     try:
         return json.loads(file.read_text(encoding="utf-8")) if file else {}
     except (OSError, ValueError):

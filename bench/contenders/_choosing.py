@@ -1,11 +1,11 @@
-"""Choosing a prompt by rows that it doesn't show: each candidate once, its calibrations for little.
+"""Choosing a prompt on rows that it doesn't show: each candidate runs once, its calibrations cost little.
 
-A small model answers one label nearly always, whatever the text. Calibration takes off what it says
-to no text at all (contextual: Zhao et al. 2021, arXiv:2102.09690), or on average over the validation
-rows' texts (batch: Zhou et al. 2023, arXiv:2309.17249). No test row is ever read for it.
+A small model gives nearly always the same label, whatever the text. Calibration subtracts what it says
+to inputs without content (contextual: Zhao et al. 2021, arXiv:2102.09690), or on average over the
+validation rows' texts (batch: Zhou et al. 2023, arXiv:2309.17249). It never reads a test row.
 
 Where there are too few validation rows, a candidate is judged by cross-validation (Stone 1974; Kohavi
-1995): made from all folds but one, it answers that one.
+1995): made from all folds except one, it answers that one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
-from bench.core.contender import Answer, Answerer, Failed, Ground, TooLong, answers_of, quality
+from bench.core.contender import Answer, Answerer, Ground, answers_of, quality
+from bench.core.errors import PromptTooLong, TrialFailed
 from scenarios.rows import Example
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 Calibration = Literal["none", "contextual", "batch"]
 CONTENT_FREE = ("N/A", "", "[MASK]")
-"""The inputs without content of Zhao et al. 2021, whose mean is taken."""
+"""The content-free inputs of Zhao et al. 2021; their mean is taken."""
 
 
 def tried(
@@ -36,40 +37,40 @@ def tried(
     """A candidate's score on the rows that judge, under each calibration; kept under its name.
 
     `make` makes its answerer from a part's training rows, `what` describes it. `validation_score` is
-    the best calibration's (of equals the first); None where a prompt is too long for the model.
+    that of the best calibration (the first of equals); None where a prompt is too long for the model.
     """
 
     def score() -> dict:
         try:
             if ground.folds:
-                make(ground)  # the prompt that would be taken, which may be the longest
+                make(ground)  # the prompt that would be used, which may be the longest
             return _scored(ground, make, calibrations, progress)
-        except TooLong:
+        except PromptTooLong:
             return {"validation_score": None, "scores": {}, "calibration": "none", "bias": []}
 
     return what | ground.kept.once(name, score)
 
 
 def best_of(candidates: Sequence[dict]) -> dict:
-    """The candidate with the highest score; of equals the first. Raises `Failed` where none fits."""
+    """The candidate with the highest score, the first of equals. Raises `TrialFailed` where none fits."""
     fitting = [candidate for candidate in candidates if candidate["validation_score"] is not None]
     if not fitting:
-        raise Failed(
-            "not even the shortest prompt fits the model's context; set fewer demonstrations "
+        raise TrialFailed(
+            "not even the shortest prompt fits the model's context; use fewer demonstrations "
             "(shots), or a lower most_text_tokens in [task]"
         )
     return max(fitting, key=lambda candidate: candidate["validation_score"])
 
 
 def without_bias(candidates: Sequence[dict]) -> list[dict]:
-    """Candidates as a record tells them."""
+    """Candidates as they appear in a record."""
     return [{k: v for k, v in candidate.items() if k != "bias"} for candidate in candidates]
 
 
 def chosen(ground: Ground, best: dict, make: Callable[..., Answerer], notes: dict) -> Answerer:
     """The best candidate made from all training rows; `make` takes its notes and the labels' bias.
 
-    With folds the bias is that of the prompt that is taken, and not of the folds' own.
+    With folds the bias is that of the prompt that is used, not those of the folds.
     """
     if not ground.folds or best["calibration"] == "none":
         return make(notes, best["bias"])
@@ -84,7 +85,7 @@ def chosen(ground: Ground, best: dict, make: Callable[..., Answerer], notes: dic
 
 
 def _scored(ground: Ground, make, calibrations: Sequence[Calibration], progress: str) -> dict:
-    """Each part's rows answered by what was made without them, and judged together."""
+    """Each part's rows are answered by a candidate made without them, and all are judged together."""
     by_part, free = [], []
     for part in ground.parts():
         found = make(part)
@@ -113,7 +114,7 @@ def _scored(ground: Ground, make, calibrations: Sequence[Calibration], progress:
 
 
 def _bias(calibration: Calibration, found, answers: Sequence[Answer]) -> np.ndarray:
-    """The logarithm of each label's mean probability: over rows, or over inputs without content."""
+    """The logarithm of each label's mean probability, over rows or over content-free inputs."""
     import numpy as np
 
     if calibration == "none":
@@ -128,6 +129,6 @@ def _bias(calibration: Calibration, found, answers: Sequence[Answer]) -> np.ndar
 
 
 def _less(answer: Answer, bias: np.ndarray, labels: Sequence[str]) -> Answer:
-    """The answer with the bias taken off its scores."""
+    """The answer with the bias subtracted from its scores."""
     moved = [score - off for score, off in zip(answer.scores, bias, strict=True)]
     return replace(answer, text=labels[max(range(len(moved)), key=moved.__getitem__)])

@@ -1,9 +1,10 @@
 """What tuning contenders share: rows as tokens, validation, a search's trials, ways of serving.
 
-With folds in place of validation rows, each setting is trained on all folds but one and answers that
-one, for each fold, and the answers are judged together. The learning rate and the number of epochs are
-chosen so; then all rows are trained on for as many epochs of the same schedule, with nothing left to stop
-by (Goodfellow, Bengio & Courville 2016, Deep Learning, 7.8: early stopping, then retraining on all data).
+With folds in place of validation rows, each setting is trained, for each fold, on all other folds and
+answers the one held out; the answers are judged together. The learning rate and the number of epochs
+are chosen this way. Then all rows are trained on for that number of epochs of the same schedule, with
+no rows held out for early stopping (Goodfellow, Bengio & Courville 2016, Deep Learning, 7.8: early
+stopping, then retraining on all data).
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from pathlib import Path
 
 from bench.checks.canaries import with_shuffled_labels
 from bench.contenders._replay import Replay
-from bench.core.contender import Answer, Ground, Skipped, answers_of, quality, quality_of
+from bench.core.contender import Answer, Ground, answers_of, quality, quality_of
+from bench.core.errors import TrialSkipped
 from bench.engine import models
 from bench.engine.answering import answerer
 from bench.engine.four_bit import check_four_bit
@@ -28,7 +30,7 @@ _CANARY_ROWS = 8
 
 
 class Tuning:
-    """A ground's rows for its model, and how a model does on the validation rows."""
+    """A ground's rows as tokens of its model, and how well a model does on the validation rows."""
 
     def __init__(self, ground: Ground, seed: int, replay: float = 0.0):
         self.ground = ground
@@ -37,14 +39,14 @@ class Tuning:
         self._model = ground.model()
         self._renderer = Renderer(self._model.tokenizer, ground.task)
         self._prefix = self._renderer.prefix()
-        self.answerer()  # a prompt that is too long is told before the training
+        self.answerer()  # a prompt that is too long is reported before training
         self.replayed_rows = round(replay * len(ground.train))
         self._replay = self.replayed_rows and Replay(
             self._model, self.replayed_rows, seed, ground.shared
         )
 
     def answerer(self, notes: dict | None = None):
-        """What answers with the model as it is now."""
+        """An answerer with the model in its current state."""
         return answerer(self._model, self.ground.task, notes=notes)
 
     def train(self, settings, examples: Sequence[Example], kept, progress: str = "training"):
@@ -54,7 +56,7 @@ class Tuning:
         return train(self._model, prefix, rows, settings, self.seed, validate, kept, progress)
 
     def _with_replay(self, rows: list[Row]) -> tuple[list[int], list[Row]]:
-        """Prefix and rows to train on, with what the base says to general prompts among them."""
+        """Prefix and rows to train on, including the base's answers to general prompts."""
         if not self._replay:
             return self._prefix, rows
         return self._replay.mixed(self._prefix, rows, self._share)
@@ -69,7 +71,7 @@ class Tuning:
                 notes["validation_score"] = score
             return tuned, notes
         epochs, written = self._over_parts("epochs", replace(settings, patience=0), writes=True)
-        best = max(epochs, key=rank)  # of equals the first
+        best = max(epochs, key=rank)  # the first of equals
         count = epochs.index(best) + 1
         prefix, rows = self._with_replay(self._rows(self.ground.train))
         tuned, notes = train(
@@ -80,18 +82,18 @@ class Tuning:
         return tuned, notes | {"validation_score": score, "epochs_over_folds": epochs}
 
     def tried(self, settings, count: int) -> dict:
-        """What an epoch of the first so many rows reaches on the rows that judge."""
+        """What one epoch on the first `count` rows reaches on the rows that judge."""
         [epoch], _ = self._over_parts(f"{settings.learning_rate:g}-{count}", settings, count)
         return epoch
 
     def _over_parts(
         self, name: str, settings, count: int | None = None, writes: bool = False
     ) -> tuple[list[dict], float | None]:
-        """Of each epoch, how well the rows that judge were answered by then, and its loss.
+        """For each epoch, how well the rows that judge were answered after it, and its loss.
 
         Each part trains on its first `count` rows (all, if None) and answers those it holds out; a
-        part that is finished is kept. Free texts are judged by their likelihood; where it `writes`,
-        they are also written by each part's likeliest epoch, and their score is the second value.
+        finished part is kept. Free texts are judged by their likelihood; with `writes` they are also
+        generated by each part's likeliest epoch, and their score is the second value.
         """
         found = [
             self.ground.kept.once(
@@ -104,11 +106,11 @@ class Tuning:
         return [self._joined(epochs) for epochs in by_epoch], self._quality(texts)
 
     def _of_part(self, part: Ground, settings, count: int | None, writes: bool) -> dict:
-        told: list[dict] = []
+        validated: list[dict] = []
 
         def validate() -> tuple[None, float]:
-            told.append(self._told(part))
-            return None, told[-1]["log_likelihood"]
+            validated.append(self._validated(part))
+            return None, validated[-1]["log_likelihood"]
 
         prefix, rows = self._with_replay(self._rows(part.train[:count]))
         progress = f"trying learning rate {settings.learning_rate:g}"
@@ -119,12 +121,12 @@ class Tuning:
         if writes and self._generates:
             written = _texts(self._answers(part, "validation, the best epoch"))
         tuned.remove()
-        for one, epoch in zip(told, notes["epochs"], strict=True):
+        for one, epoch in zip(validated, notes["epochs"], strict=True):
             one["loss"] = epoch["loss"]
-        return {"epochs": told, "written": written}
+        return {"epochs": validated, "written": written}
 
     def _joined(self, epochs: Sequence[dict]) -> dict:
-        """One epoch of all parts."""
+        """One epoch, over all parts."""
         weight = sum(epoch["weight"] for epoch in epochs)
         total = sum(epoch["log_likelihood"] * epoch["weight"] for epoch in epochs)
         texts = {id_: text for epoch in epochs for id_, text in epoch["texts"].items()}
@@ -138,7 +140,7 @@ class Tuning:
         return quality_of(texts, self.ground.judging, self.ground.task) if texts else None
 
     def of_shuffled(self, settings) -> list[Answer]:
-        """What training on shuffled labels makes of the rows that judge."""
+        """The answers to the rows that judge after training on shuffled labels."""
         found = []
         for part in self.ground.parts():
             rows = self._rows(with_shuffled_labels(part.train, self.seed))
@@ -158,12 +160,12 @@ class Tuning:
         return answers_of(self.answerer(), part.validation, progress=progress)
 
     def validate(self) -> tuple[float | None, float]:
-        """Score and mean log-likelihood of the gold answers; free texts take too long to write."""
-        told = self._told(self.ground)
-        return self._quality(told["texts"]), told["log_likelihood"]
+        """Score (None for free texts, slow to generate) and mean log-likelihood of the gold answers."""
+        found = self._validated(self.ground)
+        return self._quality(found["texts"]), found["log_likelihood"]
 
-    def _told(self, part: Ground) -> dict:
-        """The mean log-likelihood of a part's gold answers, its weight, and what labels were said."""
+    def _validated(self, part: Ground) -> dict:
+        """The mean log-likelihood of a part's gold answers, its weight, and the labels answered."""
         if self._generates:
             rows = self._rows(part.validation)
             likelihood = mean_log_likelihood(self._model.lm, self._prefix, rows)
@@ -174,7 +176,7 @@ class Tuning:
         return {"log_likelihood": likelihood, "weight": len(answers), "texts": _texts(answers)}
 
     def of_some_rows(self) -> list[float]:
-        """What the model, as it is now, makes of a few of the rows that judge, to its last bit."""
+        """Exact log-likelihoods of the current model on a few of the rows that judge."""
         examples = self.ground.judging[:_CANARY_ROWS]
         if self.ground.task.type == "generation":
             rows = self._rows(examples)
@@ -203,10 +205,10 @@ def _gold_log_likelihood(answers: list[Answer], ground: Ground) -> float:
 
 
 def served_in_three_ways(ground: Ground, base: Path) -> Iterator[tuple[str, object, int | str]]:
-    """The tuned model with its adapter attached, merged, and merged in 4 bit; one after the other.
+    """The tuned model with its adapter attached, merged, and merged in 4 bit, one after the other.
 
-    `base` is the folder of the untuned model. Gives the way, what answers, and the bytes of the
-    weights; or the way, None, and why it can't be had here.
+    `base` is the folder of the untuned model. Yields the way, an answerer and the bytes of the
+    weights; or the way, None, and the reason why it isn't available here.
     """
     import peft
 
@@ -232,7 +234,7 @@ def served_in_three_ways(ground: Ground, base: Path) -> Iterator[tuple[str, obje
             model.lm.save_pretrained(folder)
             model.tokenizer.save_pretrained(folder)
             model = loaded(Path(folder), four_bit=True)
-    except (Skipped, ImportError) as reason:
+    except (TrialSkipped, ImportError) as reason:
         yield "4-bit", None, str(reason)
         return
     yield "4-bit", answerer(model, ground.task), _bytes(model)

@@ -1,4 +1,4 @@
-"""Fine-tuning by weight-decomposed adapters (Liu et al. 2024, arXiv:2402.09353, DoRA)."""
+"""Fine-tuning with weight-decomposed adapters (Liu et al. 2024, arXiv:2402.09353, DoRA)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bench.contenders import lora
 
 @dataclass(frozen=True)
 class Contender(lora.Contender):
-    """LoRA's settings; the weights' lengths are learnt apart from their directions."""
+    """LoRA's settings; the weights' magnitudes are learnt separately from their directions."""
 
     usual: ClassVar = ()
     variant: ClassVar = "dora"

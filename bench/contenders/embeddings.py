@@ -1,4 +1,4 @@
-"""Between: logistic regression on the vectors that a language model, left as it is, makes of texts."""
+"""Between: logistic regression on the vectors that an untuned language model computes from texts."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Contender:
-    """Vectors are mean hidden states (`bench.engine.embedding`), the best of `depths` (1 is the last layer)
-    and of `inverse_penalties` (C of scikit-learn) by validation rows. A model made for sentences
-    would do better; `embeddings@MODEL` takes any that is a causal model."""
+    """Vectors are mean hidden states (`bench.engine.embedding`). The best of `depths` (1 is the last layer)
+    and of `inverse_penalties` (scikit-learn's C) is chosen on validation rows. A sentence encoder would do
+    better; `embeddings@MODEL` takes any causal model."""
 
     depths: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (0.5, 0.75, 1.0)
     inverse_penalties: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] = (
@@ -37,9 +37,9 @@ class Contender:
     quick: ClassVar = {"depths": (0.5,)}
 
     def fit(self, ground: Ground, seed: int) -> VectorAnswerer:
-        """The best layer and penalty; of equals the first.
+        """The best layer and penalty, the first of equals.
 
-        Without rows to choose by it is the first layer and the middle penalty.
+        Without rows to choose on, the first layer and the middle penalty.
         """
         if not ground.judging:
             middle = self.inverse_penalties[len(self.inverse_penalties) // 2]
@@ -47,18 +47,18 @@ class Contender:
         return fitted(ground, self.depths, self.inverse_penalties)
 
     def settled(self, notes: dict) -> Contender:
-        """With the layer and the penalty that were chosen."""
+        """With the chosen layer and penalty."""
         return replace(
             self, depths=(notes["depth"],), inverse_penalties=(notes["inverse_penalty"],)
         )
 
     def forecast(self, work) -> float:
-        """Seconds of a trial; the regression's own are few."""
+        """Seconds of a trial; the regression itself takes few."""
         return work.reads("train") + work.reads("validation") + work.reads("test")
 
 
 def fitted(ground: Ground, depths: Sequence[float], inverse_penalties) -> VectorAnswerer:
-    """The regression on the training rows' vectors that does best on rows it wasn't fitted to."""
+    """The regression on the training rows' vectors that does best on rows it wasn't fitted on."""
     embedder = Embedded(ground, depths)
     said = []
     if ground.judging:
@@ -76,12 +76,12 @@ class Embedded:
         self._embedder = Remembering(Embedder(ground.model(), ground.task, depths), memory)
 
     def of(self, examples: Sequence[Example]) -> np.ndarray:
-        """Shape (depths, rows, width)."""
+        """Shape (depths, rows, hidden)."""
         return self._embedder.embed([example.text for example in examples])
 
 
 def predictions(embedded: Embedded, part: Ground, depths, inverse_penalties) -> list[dict]:
-    """Of each depth and penalty, what its regression says to the rows that a part holds out."""
+    """For each depth and penalty, its regression's predictions for the rows that a part holds out."""
     train, held_out = embedded.of(part.train), embedded.of(part.validation)
     ids = [example.id for example in part.validation]
     return [
@@ -100,7 +100,7 @@ def predictions(embedded: Embedded, part: Ground, depths, inverse_penalties) -> 
 def best_of_predictions(
     ground: Ground, embedded: Embedded, said: Sequence[list[dict]], depths, inverse_penalties
 ) -> VectorAnswerer:
-    """The depth and penalty whose predictions, of all parts, are best; fitted to all training rows."""
+    """The depth and penalty with the best predictions over all parts, fitted on all training rows."""
     from bench.engine.embedding import Embedder
 
     tried = [
@@ -132,14 +132,14 @@ def _regression(vectors: np.ndarray, rows: Sequence[Example], inverse_penalty: f
 
 
 class Remembering:
-    """An embedder that reads each text once, where there is a memory to keep its vectors in."""
+    """An embedder that reads each text only once, if there is a memory to keep its vectors in."""
 
     def __init__(self, embedder, memory: dict | None):
         self.tokens = embedder.tokens
         self._embedder, self._memory = embedder, memory
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
-        """Shape (depths, texts, width), float32."""
+        """Shape (depths, texts, hidden), float32."""
         if self._memory is None:
             return self._embedder.embed(texts)
         import numpy as np
@@ -153,7 +153,7 @@ class Remembering:
 
 
 class VectorAnswerer:
-    """Answers by a classifier on texts' vectors."""
+    """Answers with a classifier on the texts' vectors."""
 
     def __init__(self, embedder, pipeline, labels: Sequence[str], notes: dict):
         self.notes = notes

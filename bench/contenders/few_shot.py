@@ -1,5 +1,5 @@
-"""Prompting with demonstrations: how many, which, in which order and wording is chosen on validation
-rows, and so is the labels' calibration."""
+"""Prompting with demonstrations: how many, which, their order, the wording and the labels' calibration
+are chosen on validation rows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from bench.contenders._choosing import Calibration, best_of, chosen, tried, without_bias
-from bench.core.contender import Ground, TooLong
+from bench.core.contender import Ground
+from bench.core.errors import PromptTooLong
 from scenarios.rows import Example, balanced_sample
 
 Whole = Annotated[int, Field(gt=0)]
@@ -20,7 +21,7 @@ Whole = Annotated[int, Field(gt=0)]
 @dataclass(frozen=True)
 class Contender:
     """`shots` are the numbers of demonstrations that compete, each in `draws` random draws and each
-    draw in `orders` orders. The best `finalists` then compete in the task's other instructions."""
+    draw in `orders` orders. The best `finalists` then compete with the task's other instructions."""
 
     shots: tuple[Whole, ...] = (3, 9, 18)
     draws: Whole = 4
@@ -40,9 +41,9 @@ class Contender:
     }
 
     def fit(self, ground: Ground, seed: int):
-        """The prompt with the highest score on the validation rows; of equals the shortest.
+        """The prompt with the highest score on the validation rows, the shortest of equals.
 
-        Without rows to choose by it is the first draw, with the most demonstrations that fit.
+        Without rows to choose on, the first draw with the most demonstrations that fit.
         """
         from bench.engine.answering import answerer
 
@@ -54,7 +55,7 @@ class Contender:
             for draw in range(self.draws)
             for order in range(self.orders)
         ]
-        best_of(candidates)  # a model that none of them fits is told
+        best_of(candidates)  # fails if none of them fits the model
         fitting = [c for c in candidates if c["validation_score"] is not None]
         leading = sorted(fitting, key=lambda c: -c["validation_score"])[: self.finalists]
         wordings = min(self.instructions, len(ground.task.wordings))
@@ -91,7 +92,7 @@ class Contender:
                      "instruction": ground.task.instruction, "calibration": "none"}  # fmt: skip
             try:
                 return answerer(ground.model(), ground.task, demonstrations, notes)
-            except TooLong:
+            except PromptTooLong:
                 continue
         return best_of([])
 
@@ -125,10 +126,10 @@ class Contender:
 def _draw(
     ground: Ground, part: Ground, shots: int, seed: int, draw: int, order: int
 ) -> Sequence[Example]:
-    """Demonstrations, balanced over the labels where there are some, in one of their orders.
+    """Demonstrations, balanced over the labels if the task has any, in one of their orders.
 
-    A draw is an order of all training rows, and a part shows the first of its own: so a draw that is
-    chosen over folds is, but for the rows held out, the one that is then taken.
+    A draw is an order of all training rows, and a part shows the first of its own rows. So a draw
+    chosen over folds is, except for the rows held out, the one that is then used.
     """
     rng = random.Random(f"{seed}-{draw}")
     own = {example.id for example in part.train}

@@ -1,4 +1,4 @@
-"""Fine-tuning of all weights, in float32 and served in the model's own number format."""
+"""Fine-tuning of all weights, in float32, served in the model's own number format."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from bench.core.contender import Ground
 
 @dataclass(frozen=True)
 class Contender:
-    """See `bench.engine.training.TrainSettings`. The rates are about a tenth of LoRA's. The whole model is
-    saved, and each epoch keeps about twelve bytes a parameter on disk while the trial goes on."""
+    """See `bench.engine.training.TrainSettings`. The learning rates are about a tenth of LoRA's. The whole
+    model is saved, and each epoch keeps about twelve bytes per parameter on disk during the trial."""
 
     learning_rates: tuple[Rate, ...] = (1e-5, 3e-5, 1e-4)
     search_rows: Whole = 128
@@ -42,7 +42,7 @@ class Contender:
     _shuffled = Lora._shuffled
 
     def restore(self, ground: Ground, notes: dict):
-        """The tuned model from its folder, in a fresh process."""
+        """The tuned model, loaded from its folder in a fresh process."""
         from bench.engine import models
         from bench.engine.answering import answerer
 

@@ -1,7 +1,7 @@
-"""Fine-tuning by low-rank adapters (Hu et al. 2022, LoRA), the weights in 16 bit or more.
+"""Fine-tuning with low-rank adapters (Hu et al. 2022, LoRA), over weights of 16 bits or more.
 
 The learning rate is found by successive halving (Jamieson & Talwalkar 2016): all rates train on a few
-rows, the better half on twice as many, until one is left, which trains on all of them.
+rows, the better half on twice as many, until one is left, which trains on all rows.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from bench.core.contender import Ground
 from scenarios.cache import disk_errors_told
 
 LEAST_UPDATES = 24
-"""Of a training in a curve: as many as an epoch of the quick run's 384 rows has. With the epochs alone
-few rows would hardly move the weights (Mosbach et al. 2021, Zhang et al. 2021: train longer on few)."""
+"""In a training of a curve: as many as one epoch of the quick run's 384 rows. With a fixed number of
+epochs, few rows would hardly move the weights (Mosbach et al. 2021, Zhang et al. 2021: train longer)."""
 KEPT_FROM_ROWS = 256
-"""Of a size of a curve: epochs of fewer rows take less time than keeping them."""
+"""For a size of a curve: an epoch on fewer rows takes less time than keeping it on disk."""
 Whole = Annotated[int, Field(gt=0)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -29,8 +29,8 @@ Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 class Contender:
     """See `bench.engine.training.LoraSettings`. `serve` is `merged` into the base, or `attached`.
 
-    `learning_rates` compete, first on `search_rows`; one alone is taken without a search. `replay`
-    adds that share of training rows, which hold the base's own answers to general prompts.
+    `learning_rates` compete, first on `search_rows`; a single one is used without a search. `replay`
+    adds that share of training rows, with the base's own answers to general prompts.
     """
 
     rank: Whole = 16
@@ -63,7 +63,7 @@ class Contender:
     }
 
     def fit(self, ground: Ground, seed: int):
-        """Search the rate, train, keep the epoch that does best on validation rows, save the adapter.
+        """Find the learning rate, train, keep the best epoch on validation rows, save the adapter.
 
         Without validation rows both are chosen over folds (`bench.contenders._tuning`)."""
         from bench.checks import canaries
@@ -89,10 +89,10 @@ class Contender:
         return tuning.answerer(notes)
 
     def restore(self, ground: Ground, notes: dict):
-        """The tuned model from its adapter on disk, merged or attached, in a fresh process.
+        """The tuned model with its adapter from disk, merged or attached, in a fresh process.
 
-        A process that has trained answers more slowly than a fresh one, and holds several times
-        the memory.
+        A process that has trained answers more slowly than a fresh one and uses several times the
+        memory.
         """
         import peft
 
@@ -107,9 +107,9 @@ class Contender:
         return answerer(model, ground.task, notes=notes)
 
     def fit_once(self, ground: Ground, seed: int) -> tuple[object, Callable[[], None]]:
-        """Train as declared, nothing chosen, for one size of a curve; the last epoch counts.
+        """Train with the declared settings for one size of a curve; the last epoch counts.
 
-        Gives what answers, and what makes the model the base again.
+        Returns an answerer, and a function that turns the model back into the base.
         """
         from bench.contenders._tuning import Tuning
 
@@ -129,7 +129,7 @@ class Contender:
         return replace(settings, epochs=max(settings.epochs, enough))
 
     def forecast(self, work) -> float:
-        """Seconds of a trial: searching and training here, serving in a fresh process."""
+        """Seconds of a trial: search and training here, serving in a fresh process."""
         last = work.answers("validation") if work.free_texts else 0.0
         rungs = [(len(rates), rows) for rates, rows in self._rungs(work.train_rows)]
         settings = self._settings(self.learning_rates[0])
@@ -137,7 +137,7 @@ class Contender:
         return work.trains(settings, rungs) + replayed + last + work.restarts() + work.serves()
 
     def _rungs(self, most: int) -> list[tuple[tuple[float, ...], int]]:
-        """How many rates train on how many rows, were the first always the better."""
+        """How many rates train on how many rows in each round, if the first half always won."""
         rates, rows, rungs = self.learning_rates, self.search_rows, []
         while len(rates) > 1:
             rungs.append((rates, min(rows, most)))
@@ -145,7 +145,7 @@ class Contender:
         return rungs
 
     def _searched(self, tuning) -> tuple[float, list[dict]]:
-        """The learning rate that is left, and what was tried."""
+        """The learning rate that won, and what was tried."""
         from bench.contenders._tuning import rank
 
         rates, tried = list(self.learning_rates), []
@@ -165,7 +165,7 @@ class Contender:
         return rates[0], tried
 
     def _shuffled(self, tuning, rate: float) -> dict:
-        """What one epoch on shuffled labels reaches, which must be no more than chance."""
+        """What one epoch on shuffled labels reaches, which must not exceed chance."""
         from bench.checks import canaries
 
         def train() -> dict:
@@ -182,7 +182,7 @@ class Contender:
         return LoraSettings(**given, learning_rate=rate, variant=self.variant)
 
     def ways(self, ground: Ground, folder):
-        """The tuned model as it can be served, as (way, what answers, bytes of its weights)."""
+        """The ways of serving the tuned model, as (way, answerer, bytes of its weights)."""
         from bench.contenders._tuning import served_in_three_ways
 
         return served_in_three_ways(ground, folder)

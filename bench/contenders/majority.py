@@ -1,4 +1,4 @@
-"""Floor: always the commonest answer of the training rows."""
+"""Baseline: always the most frequent answer among the training rows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scenarios.rows import Example
 
 @dataclass(frozen=True)
 class Contender:
-    """Ties go to the label that the task names first, or to the answer that comes first."""
+    """Ties go to the label that the task names first, or to the answer that occurs first."""
 
     family: ClassVar = "floor"
     uses_model: ClassVar = False
@@ -23,20 +23,20 @@ class Contender:
     curve: ClassVar = None
 
     def fit(self, ground: Ground, seed: int) -> Constant:
-        """The commonest answer."""
+        """The most frequent answer."""
         counts = Counter(example.gold for example in ground.train)
         return Constant(max(ground.task.labels or counts, key=lambda answer: counts[answer]))
 
 
 class Constant:
-    """Says one thing to everything."""
+    """Gives the same answer to every row."""
 
     def __init__(self, said: str):
         self.said = said
         self.notes = {"answer": said}
 
     def answer(self, examples: Sequence[Example], done=()) -> Iterator[list[Answer]]:
-        """The same for each row."""
+        """The same answer for each row."""
         start = time.perf_counter()
         said = [(example.id, self.said) for example in examples]
         seconds = (time.perf_counter() - start) / len(said)

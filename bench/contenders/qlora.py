@@ -1,4 +1,4 @@
-"""Fine-tuning by adapters over weights in 4 bit (Dettmers et al. 2023, QLoRA)."""
+"""Fine-tuning with adapters over 4-bit weights (Dettmers et al. 2023, QLoRA)."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Contender(lora.Contender):
-    """LoRA's settings; NF4, double quantisation, bfloat16 compute. Adapters stay attached:
-    merging them into 4-bit weights would round them away."""
+    """LoRA's settings; NF4, double quantisation, bfloat16 compute. Adapters stay attached, since
+    merging them into 4-bit weights would lose them to rounding."""
 
     serve: Literal["attached"] = "attached"
     usual: ClassVar = ()
@@ -24,7 +24,7 @@ class Contender(lora.Contender):
     ways: ClassVar = None  # its weights are in 4 bit anyway
 
     def check(self, device: Device) -> None:
-        """Raises `Skipped` where 4-bit weights can't be trained on."""
+        """Raises `Skipped` where training over 4-bit weights isn't possible."""
         check_four_bit(device)
 
     def fit(self, ground: Ground, seed: int):
@@ -32,5 +32,7 @@ class Contender(lora.Contender):
         answerer = super().fit(ground, seed)
         answerer.notes["quantisation"] = "NF4, double quantisation, bfloat16 compute"
         if ground.model().device.kind == "cpu":
-            answerer.notes["on_a_cpu"] = "shows that it works; its memory and speed are a GPU's"
+            answerer.notes["on_a_cpu"] = (
+                "shows that it works; memory and speed would differ on a GPU"
+            )
         return answerer

@@ -1,8 +1,8 @@
-"""Prompting with each request's own demonstrations: the training rows that are most like it.
+"""Prompting with each request's own demonstrations: the training rows most similar to it.
 
-Liu et al. 2022, What makes good in-context examples for GPT-3? What likeness is (words by TF-IDF,
-or the model's own mean hidden states) and how many rows are shown is chosen on validation rows. Since
-each request's prompt is its own, no prefix is shared: it costs several times a fixed prompt.
+Liu et al. 2022, What makes good in-context examples for GPT-3? The measure of similarity (words by
+TF-IDF, or the model's own mean hidden states) and the number of rows shown are chosen on validation
+rows. Each request has its own prompt and no prefix is shared, so it costs several times a fixed prompt.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Contender:
-    """`shots` and `encoders` compete; `depth` is the layer of the hidden states, 1 the last."""
+    """`shots` and `encoders` compete; `depth` is the layer of the hidden states (1 is the last)."""
 
     shots: tuple[Annotated[int, Field(gt=0)], ...] = (4, 8)
     encoders: tuple[Literal["tf-idf", "hidden-states"], ...] = ("tf-idf", "hidden-states")
@@ -36,9 +36,9 @@ class Contender:
     quick: ClassVar = {"shots": (4,), "encoders": ("tf-idf",), "calibrations": ("none",)}
 
     def fit(self, ground: Ground, seed: int):
-        """The best number and encoder on the validation rows; of equals the first.
+        """The best number of rows and encoder on the validation rows, the first of equals.
 
-        Without rows to choose by it is the first of each, uncalibrated.
+        Without rows to choose on, the first of each, uncalibrated.
         """
         nearest = _Nearests(ground, self.depth)
         if not ground.judging:
@@ -74,7 +74,7 @@ class Contender:
         )
 
     def settled(self, notes: dict) -> Contender | None:
-        """With what was chosen; None where a calibration was, which rests on the rows it was chosen by."""
+        """With what was chosen; None with a calibration, which depends on the rows it was chosen on."""
         if notes["calibration"] != "none":
             return None
         return replace(self, shots=(notes["shots"],), encoders=(notes["encoder"],))
@@ -87,7 +87,7 @@ class Contender:
 
 
 class _Nearests:
-    """What finds similar rows among a part's training rows; a row's hidden states are read once."""
+    """Finds similar rows among a part's training rows; each row's hidden states are computed once."""
 
     def __init__(self, ground: Ground, depth: float):
         self._ground, self._depth = ground, depth
@@ -95,7 +95,7 @@ class _Nearests:
         self._read: dict[str, np.ndarray] = {}
 
     def of(self, part: Ground, encoder: str) -> Nearest:
-        """The part's, by one encoder."""
+        """A part's search, with one encoder."""
         key = (encoder, *(example.id for example in part.train))
         if key not in self._made:
             make = self._by_words if encoder == "tf-idf" else self._by_states
@@ -118,7 +118,7 @@ class _Nearests:
             texts = [example.text for example in self._ground.train]
             self._read = dict(zip(texts, embedder.embed(texts)[0], strict=True))
         vectors = np.stack([self._read[example.text] for example in part.train])
-        middle = vectors.mean(axis=0)  # what all texts share hides what tells them apart
+        middle = vectors.mean(axis=0)  # what all texts share hides what distinguishes them
 
         def encode(asked: Sequence[str]) -> np.ndarray:
             known = all(text in self._read for text in asked)
@@ -130,7 +130,7 @@ class _Nearests:
 
 
 class Nearest:
-    """Finds rows by the cosine of vectors of length one, the most similar last: nearest the request."""
+    """Finds rows by the cosine of unit vectors, the most similar last, which is next to the request."""
 
     def __init__(self, rows: Sequence[Example], encode):
         self.rows = list(rows)
@@ -138,7 +138,7 @@ class Nearest:
         self._vectors = encode([row.text for row in rows])
 
     def __call__(self, examples: Sequence[Example], shots: int) -> list[list[Example]]:
-        """So many rows for each example."""
+        """`shots` rows for each example."""
         import numpy as np
 
         likeness = self._encode([example.text for example in examples]) @ self._vectors.T

@@ -1,4 +1,4 @@
-"""Fine-tuning by rank-stabilised adapters (Kalajdzievski 2023, arXiv:2312.03732, rsLoRA)."""
+"""Fine-tuning with rank-stabilised adapters (Kalajdzievski 2023, arXiv:2312.03732, rsLoRA)."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Between: a model tuned so that texts of one label lie together, and logistic regression on that.
+"""Between: a model tuned to place texts of one label close together, and logistic regression on that.
 
 Tunstall et al. 2022, Efficient few-shot learning without prompts (arXiv:2209.11055, SetFit): pairs of
-texts are pulled to a cosine of 1 where they share a label, and to 0 where they don't. There it is a
-sentence encoder with all weights free; here any causal model's mean hidden states, by a LoRA adapter.
+texts are pulled to a cosine of 1 if they share a label, and to 0 if they don't. The paper trains all
+weights of a sentence encoder; here a LoRA adapter tunes any causal model's mean hidden states.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from bench.contenders.embeddings import (
     best_of_predictions,
     predictions,
 )
-from bench.core.contender import Failed, Ground
+from bench.core.contender import Ground
+from bench.core.errors import TrialFailed
 from scenarios.cache import disk_errors_told
 from scenarios.rows import Example
 
@@ -30,7 +31,7 @@ Whole = Annotated[int, Field(gt=0)]
 
 @dataclass(frozen=True)
 class Contender:
-    """`steps` updates of `pairs` pairs each, half of them of one label; `depth` is the layer (1 the
+    """`steps` updates of `pairs` pairs each, half of which share a label; `depth` is the layer (1 is the
     last) whose mean states are the vectors."""
 
     steps: Whole = 120
@@ -52,9 +53,9 @@ class Contender:
     curve: ClassVar = None
 
     def fit(self, ground: Ground, seed: int) -> VectorAnswerer:
-        """Tune on pairs, then the best penalty by rows that it wasn't tuned on; the adapter is saved."""
+        """Tune on pairs, then choose the penalty on rows that weren't tuned on; the adapter is saved."""
         said = [
-            ground.kept.once(f"part-{i}", lambda part=part: self._told(part, seed))
+            ground.kept.once(f"part-{i}", lambda part=part: self._predicted(part, seed))
             for i, part in enumerate(ground.parts() if ground.folds else ())
         ]
         network, losses = self._tuned(ground, seed)
@@ -68,28 +69,28 @@ class Contender:
         return found
 
     def forecast(self, work) -> float:
-        """Seconds of a trial, by two of its steps."""
+        """Seconds of a trial, from the time of two steps."""
         few = replace(self, steps=2)
         step = work.timed(lambda ground: few._tuned(ground, 0)[0].unload()) / 2
         fitted = work.fittings * (self.steps * step + work.reads("train"))
         return fitted + work.reads("validation") + work.reads("test")
 
-    def _told(self, part: Ground, seed: int) -> list[dict]:
-        """What each penalty's regression says to a part's held-out rows, tuned without them."""
+    def _predicted(self, part: Ground, seed: int) -> list[dict]:
+        """Each penalty's predictions for a part's held-out rows, by a model tuned without them."""
         network, _ = self._tuned(part, seed)
         said = predictions(Embedded(part, [self.depth]), part, [self.depth], self.inverse_penalties)
         network.unload()
         return said
 
     def _tuned(self, ground: Ground, seed: int):
-        """The model with an adapter that was tuned on the training rows' pairs, and its losses."""
+        """The model with an adapter tuned on the training rows' pairs, and its losses."""
         import peft
         import torch
 
         from bench.engine.embedding import Embedder
         from bench.engine.training import without_renaming_notices
 
-        torch.manual_seed(seed)  # the adapter's beginning is drawn, too
+        torch.manual_seed(seed)  # the adapter's initial weights are drawn, too
         model = ground.model()
         embedder = Embedder(model, ground.task, [self.depth])
         config = peft.LoraConfig(r=self.rank, lora_alpha=2 * self.rank, target_modules="all-linear")
@@ -98,7 +99,7 @@ class Contender:
         return network, self._tune(embedder, network, ground, seed)
 
     def _tune(self, embedder, network, ground: Ground, seed: int) -> list[float]:
-        """Mean losses of the first and the last tenth of the steps."""
+        """Mean losses over the first and the last tenth of the steps."""
         import torch
 
         from bench.core.progress import bar
@@ -127,9 +128,11 @@ class Contender:
 
 
 def _pairs(rows: Sequence[Example], count: int, rng: random.Random):
-    """Texts, their partners, and 1.0 where both have one label; about half do."""
+    """Texts, their partners, and 1.0 where the two share a label, which about half do."""
     if max(Counter(row.gold for row in rows).values()) < 2:
-        raise Failed("no two training rows share a label, so there are no pairs to learn from")
+        raise TrialFailed(
+            "no two training rows share a label, so there are no pairs to learn from; add rows"
+        )
     ones, others, alike = [], [], []
     while len(ones) < count:
         wanted = len(ones) % 2 == 0

@@ -1,4 +1,4 @@
-"""Floor: TF-IDF with logistic regression; for free texts, the answer to the most similar row."""
+"""Baseline: TF-IDF with logistic regression; for free texts, the answer of the most similar row."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from scenarios.schema import Task
 
 @dataclass(frozen=True)
 class Contender:
-    """Words and pairs of words; `inverse_penalties` are the C of scikit-learn that compete.
+    """Words and pairs of words; `inverse_penalties` are the values of scikit-learn's C that compete.
 
-    Free texts are no classes: their floor gives the answer of the nearest training row (cosine).
+    Free texts have no classes: there the baseline gives the nearest training row's answer (by cosine).
     """
 
     inverse_penalties: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] = (
@@ -34,9 +34,9 @@ class Contender:
     quick: ClassVar = {}
 
     def fit(self, ground: Ground, seed: int) -> LinearAnswerer | NearestAnswerer:
-        """The best of the penalties; of equals the strongest regularisation.
+        """The best penalty, the strongest regularisation of equals.
 
-        Without rows to choose by it is the middle one.
+        Without rows to choose on, the middle one.
         """
         if ground.task.type == "generation":
             found = NearestAnswerer(ground)
@@ -70,7 +70,7 @@ class Contender:
         return quality(answers, ground.judging, ground.task)
 
     def settled(self, notes: dict) -> Contender:
-        """With the penalty that was chosen."""
+        """With the chosen penalty."""
         chosen = notes.get("inverse_penalty")
         return replace(self, inverse_penalties=(chosen,)) if chosen else self
 
@@ -85,7 +85,7 @@ def _linear(ground: Ground, inverse_penalty: float, notes: dict) -> LinearAnswer
 
 
 def vectorizer():
-    """Words and pairs of words, as vectors of length one."""
+    """Words and pairs of words, as unit vectors."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     return TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\w+|[!?]")
@@ -114,7 +114,7 @@ class LinearAnswerer:
 
 
 class NearestAnswerer:
-    """Answers as the training row did whose text is the most similar."""
+    """Gives the answer of the training row with the most similar text."""
 
     def __init__(self, ground: Ground):
         self._answers = [example.gold for example in ground.train]
@@ -123,7 +123,7 @@ class NearestAnswerer:
         self.notes: dict = {}
 
     def answer(self, examples: Sequence[Example], done=()) -> Iterator[list[Answer]]:
-        """The nearest row's answer to each row; of equals the first."""
+        """The nearest row's answer for each row, the first of equals."""
         start = time.perf_counter()
         shares = self._vectorizer.transform([e.text for e in examples]) @ self._rows.T
         nearest = shares.toarray().argmax(axis=1).tolist()

@@ -1,4 +1,4 @@
-"""Prompting with the instruction alone: its wording and its calibration chosen on validation rows."""
+"""Prompting with the instruction only; its wording and calibration are chosen on validation rows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bench.core.contender import Ground
 
 @dataclass(frozen=True)
 class Contender:
-    """The first so many `instructions` of the task compete, each under the `calibrations`."""
+    """The task's first `instructions` wordings compete, each with the `calibrations`."""
 
     instructions: Annotated[int, Field(gt=0)] = 5
     calibrations: tuple[Calibration, ...] = ("none", "contextual", "batch")
@@ -24,9 +24,9 @@ class Contender:
     quick: ClassVar = {"instructions": 1, "calibrations": ("none",)}
 
     def fit(self, ground: Ground, seed: int):
-        """The best wording under its best calibration, and no demonstrations.
+        """The best wording with its best calibration, and no demonstrations.
 
-        Without rows to choose by it is the first wording, uncalibrated.
+        Without rows to choose on, the first wording, uncalibrated.
         """
         from bench.engine.answering import answerer
 

@@ -1,1 +1,1 @@
-"""One language model: found, prompted, scored, generated from, trained."""
+"""One language model: loading it, prompting, scoring, generating, embedding and training."""

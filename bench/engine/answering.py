@@ -1,4 +1,4 @@
-"""Answers by a language model: the label with the highest log-likelihood, or a text that it writes."""
+"""Answers by a language model: the label with the highest log-likelihood, or a text it writes."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def answerer(
     near: Near | None = None,
     longest: Sequence[Example] = (),
 ):
-    """What answers a task's rows by this model, after a prompt with these demonstrations.
+    """An answerer of a task's rows with this model, after a prompt with these demonstrations.
 
-    `bias` is taken off the labels' log-likelihoods; `near` and `longest` as `Prompts` takes them.
+    `bias` is subtracted from the labels' log-likelihoods; `near` and `longest` are those of `Prompts`.
     Raises `TooLong` where a prompt may not fit the model's context.
     """
     prompts = Prompts(Renderer(model.tokenizer, task), demonstrations, near, longest)
@@ -37,7 +37,7 @@ def answerer(
 
 
 class LabelAnswerer:
-    """Answers with the likeliest label after a prompt, the labels' `bias` taken off."""
+    """Answers with the likeliest label after a prompt, after subtracting the labels' `bias`."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class LabelAnswerer:
     def answer(
         self, examples: Sequence[Example], done: Container[str] = (), progress: str = ""
     ) -> Iterator[list[Answer]]:
-        """Answers in batches, shortest texts first; `progress` names a bar on stderr."""
+        """Answers in batches, shortest texts first; `progress` labels a progress bar on stderr."""
         rows = self.prompts.rows(examples, self.notes)
         answered = {i for i, example in enumerate(examples) if example.id in done}
         with bar(progress, len(rows), "row") as shown:

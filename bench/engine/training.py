@@ -1,5 +1,5 @@
-"""Training under Accelerate, of adapters (PEFT) or of all weights: loss on the answer alone, best
-epoch by validation."""
+"""Training with Accelerate, of adapters (PEFT) or of all weights: the loss is on the answer only, and
+the best epoch is chosen on validation rows."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from pathlib import Path
 
 import torch
 
-from bench.core.contender import Failed
+from bench.core.errors import TrialFailed
 from bench.core.kept import Kept
 from bench.core.meter import synchronise
 from bench.core.progress import bar
 from bench.engine.lean import Lean
 from bench.engine.models import LoadedModel
-from bench.engine.packing import packed_hidden, shares_prefix
+from bench.engine.shared_prefix import packed_hidden, shares_prefix
 
 MOST_TOKENS = {"cpu": 512, "mps": 2048, "cuda": 8192}
-"""Padded tokens that go through the model at once: more cost memory and gain no speed."""
+"""Padded tokens that go through the model at a time: more would cost memory and gain no speed."""
 
 ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
 
@@ -33,9 +33,9 @@ class TrainSettings:
     """How to train, whatever is trained.
 
     One update sees `batch_size` x `accumulation_steps` rows, taken through the model in pieces
-    that fit its memory. The learning rate rises over the first `warmup_share` of the updates and
-    falls linearly to nothing after that. Training ends early after `patience` epochs that were no
-    better than the best (0: never).
+    that fit in memory. The learning rate warms up over the first `warmup_share` of the updates and
+    then decays linearly to zero. Training stops early after `patience` epochs that were no better
+    than the best (0: never).
     """
 
     learning_rate: float
@@ -55,9 +55,9 @@ class TrainSettings:
 class LoraSettings(TrainSettings):
     """`targets` is `attention` (q, k, v, o), `all-linear`, or module names with commas.
 
-    `variant` is `lora` (Hu et al. 2022), `dora` (Liu et al. 2024, arXiv:2402.09353: the weights' lengths
-    are learnt apart from their directions), or `rslora` (Kalajdzievski 2023, arXiv:2312.03732: scaled
-    by alpha / sqrt(rank), so that higher ranks learn as fast).
+    `variant` is `lora` (Hu et al. 2022), `dora` (Liu et al. 2024, arXiv:2402.09353: the weights'
+    magnitudes are learnt separately from their directions), or `rslora` (Kalajdzievski 2023,
+    arXiv:2312.03732: scaled by alpha / sqrt(rank), so that higher ranks learn equally fast).
     """
 
     rank: int
@@ -73,15 +73,15 @@ class LoraSettings(TrainSettings):
 
 @dataclass(frozen=True)
 class FullSettings(TrainSettings):
-    """All weights are trained, in float32, since steps of a bfloat16 weight are too coarse to learn."""
+    """All weights are trained, in float32, since a bfloat16 weight's steps are too coarse to learn."""
 
     def tuned(self, model: LoadedModel) -> _Whole:
-        """The model with all of its weights free."""
+        """The model with all of its weights trainable."""
         return _Whole(model)
 
 
 class _Adapter:
-    """A PEFT model; `network` is what is trained, `state` what is kept of an epoch."""
+    """A PEFT model; `network` is what is trained, `state` what is kept from an epoch."""
 
     def __init__(self, peft_model):
         self.network = peft_model
@@ -100,13 +100,13 @@ class _Adapter:
         set_peft_model_state_dict(self.network, state)
 
     def save(self, folder: Path) -> Path:
-        """Write the adapter; returns its file of weights."""
+        """Save the adapter; returns its weights file."""
         self.network.save_pretrained(folder, save_embedding_layers=False)
         return folder / "adapter_model.safetensors"
 
     @contextmanager
     def off(self) -> Iterator[None]:
-        """Meanwhile the model is the base."""
+        """Switches the adapter off meanwhile, so that the model is the base."""
         with self.network.disable_adapter():
             yield
 
@@ -116,7 +116,7 @@ class _Adapter:
 
 
 class _Whole:
-    """A model whose own weights are trained; as `_Adapter`."""
+    """A model whose own weights are trained; methods as in `_Adapter`."""
 
     def __init__(self, model: LoadedModel):
         self.network = model.lm
@@ -128,20 +128,20 @@ class _Whole:
         self.network.float().requires_grad_(True)
 
     def state(self) -> dict[str, torch.Tensor]:
-        """A copy of the weights in the number format that they are served in."""
+        """A copy of the weights in the number format they are served in."""
         return {
             n: p.detach().to(self._dtype, copy=True) for n, p in self.network.named_parameters()
         }
 
     def load(self, state: dict[str, torch.Tensor]) -> None:
-        """Set the weights, which are served now and not trained any more."""
+        """Set the weights, for serving from now on; they aren't trained any more."""
         self.network.to(self._dtype)
         with torch.no_grad():
             for name, parameter in self.network.named_parameters():
                 parameter.copy_(state[name])
 
     def save(self, folder: Path) -> Path:
-        """Write the whole model; returns its file of weights."""
+        """Save the whole model; returns its weights file."""
         self._tokenizer.save_pretrained(folder)
         self.network.save_pretrained(folder, max_shard_size="100GB")
         return folder / "model.safetensors"
@@ -153,7 +153,7 @@ class _Whole:
 
 @dataclass(frozen=True)
 class Row:
-    """A training row's own tokens, behind the prefix that all rows share, and its answer's."""
+    """A training row's own tokens, which follow the prefix that all rows share, and its answer's."""
 
     tokens: list[int]
     answer: list[int]
@@ -172,11 +172,11 @@ def train(
 ) -> tuple[_Adapter | _Whole, dict]:
     """Train on rows of tokens; returns what was tuned at its best epoch, and notes.
 
-    The loss is on the answers' tokens alone.
+    The loss is on the answers' tokens only.
     `validate` gives the score (or None) and the mean log-likelihood of the gold answers on the
-    validation rows; the best epoch is that of the highest score, then of the highest likelihood.
+    validation rows; the best epoch has the highest score, and of equals the highest likelihood.
     Without `validate` it is the last, which is `stop_after` of the schedule's epochs (all, if None).
-    Each finished epoch is put into `kept`, and epochs that are there already aren't trained again.
+    Each finished epoch is put into `kept`, and epochs already there aren't trained again.
     """
     torch.manual_seed(seed)
     tuned = settings.tuned(model)
@@ -226,7 +226,7 @@ def train(
 
 
 def _has_lost_patience(epochs: list[dict], patience: int) -> bool:
-    """Whether the last epochs were all no better than the best before them."""
+    """Whether none of the last `patience` epochs was better than the best before them."""
     if not patience or len(epochs) <= patience:
         return False
     best = max(epochs, key=_rank_of_epoch)  # of equals the first
@@ -234,7 +234,7 @@ def _has_lost_patience(epochs: list[dict], patience: int) -> bool:
 
 
 class _State:
-    """What training needs to go on after an epoch: the optimizer's moments, and the best weights."""
+    """What training needs to resume after an epoch: the optimizer's moments, and the best weights."""
 
     def __init__(self, optimizer: torch.optim.AdamW):
         self.optimizer = optimizer
@@ -270,7 +270,7 @@ class _State:
         return state
 
     def finish(self, epoch: dict, tuned, trainable, kept: Kept | None) -> None:
-        """Take in an epoch, and put everything on disk."""
+        """Record an epoch, and put everything on disk."""
         self.epochs.append(epoch)
         if max(self.epochs, key=_rank_of_epoch) is epoch:
             self.best = tuned.state()
@@ -290,7 +290,7 @@ class _State:
 
 
 class _Step:
-    """One update: its rows in pieces through the model, gradients clipped to 1, AdamW."""
+    """One update: its rows go through the model in pieces; gradients clipped to norm 1; AdamW."""
 
     def __init__(self, model, network, prefix, trainable, settings, state, updates_an_epoch):
         from accelerate import Accelerator
@@ -306,14 +306,14 @@ class _Step:
         self._schedule = _schedule(self._optimizer, total, done, settings)
 
     def __call__(self, rows: list[Row], done) -> float:
-        """Train on the rows of an update; returns the mean loss of their answers' tokens."""
+        """Train on the rows of an update; returns the mean loss over their answers' tokens."""
         total = 0.0
         tokens = sum(len(row.answer) for row in rows)
         for piece in _pieces(rows, self._prefix, self._lm):
             with self._accelerator.autocast():
                 loss = answer_loss(self._lm, self._prefix, piece) / tokens
             if not torch.isfinite(loss):
-                raise Failed(f"the loss became {loss.item()}; a lower learning rate may help")
+                raise TrialFailed(f"the loss became {loss.item()}; a lower learning rate may help")
             self._accelerator.backward(loss)
             total += loss.item()
             done.update(len(piece))
@@ -325,14 +325,14 @@ class _Step:
 
 
 def _rank_of_epoch(epoch: dict) -> tuple[float, float]:
-    """Score, then likelihood; of epochs that nothing validated the later is the better."""
+    """Score, then likelihood; of epochs that weren't validated, the later ranks higher."""
     likelihood = epoch["validation_log_likelihood"]
     return epoch["validation_score"] or 0.0, epoch["epoch"] if likelihood is None else likelihood
 
 
 @contextmanager
 def without_renaming_notices() -> Iterator[None]:
-    """Silence for PEFT's use of a name that Transformers is renaming: no reader can act on it."""
+    """Hides PEFT's warning about a name that Transformers is renaming: no user can act on it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         yield
@@ -361,11 +361,13 @@ def _with_adapter(model: LoadedModel, settings: LoraSettings):
             return peft.get_peft_model(model.lm, config)
     except ValueError as error:
         reason = str(error).splitlines()[0]
-        raise Failed(f"no adapter on the targets {settings.targets}: {reason}") from error
+        raise TrialFailed(
+            f"can't put an adapter on the targets {settings.targets}: {reason}"
+        ) from error
 
 
 def _schedule(optimizer, updates: int, done: int, settings: TrainSettings):
-    """Warm-up and linear decay, as after `done` updates."""
+    """Warm-up and linear decay, positioned after `done` updates."""
     from transformers import get_linear_schedule_with_warmup
 
     for group in optimizer.param_groups:
@@ -375,7 +377,7 @@ def _schedule(optimizer, updates: int, done: int, settings: TrainSettings):
 
 
 def _updates(rows, size: int, rng: random.Random) -> list[list]:
-    """The rows in a random order, `size` of them for each update, of about equal lengths."""
+    """The rows in a random order, in updates of `size` rows of about equal lengths."""
     order = list(rows)
     rng.shuffle(order)
     updates = []
@@ -400,9 +402,9 @@ def _pieces(rows: list[Row], prefix: list[int], lm) -> list[list[Row]]:
 
 
 def answer_loss(lm, prefix: list[int], rows: Sequence[Row]) -> torch.Tensor:
-    """Sum of the cross-entropies of the answers' tokens; logits are formed for those alone.
+    """Sum of the cross-entropies of the answers' tokens; logits are computed for those only.
 
-    Rows are padded on the right, where a causal model's real tokens never look.
+    Rows are padded on the right, which a causal model's real tokens never attend to.
     """
     inputs = [row.tokens + row.answer[:-1] for row in rows]
     at_row = torch.tensor([i for i, row in enumerate(rows) for _ in row.answer])
@@ -420,7 +422,7 @@ def answer_loss(lm, prefix: list[int], rows: Sequence[Row]) -> torch.Tensor:
 
 
 def _hidden(lm, prefix: list[int], rows: list[list[int]]) -> torch.Tensor:
-    """The library's last hidden states of the rows' own tokens, shape (rows, longest row, width)."""
+    """The library's last hidden states of the rows' own tokens, shape (rows, longest row, hidden)."""
     if prefix and shares_prefix(lm.config):
         return packed_hidden(lm, prefix, rows)
     whole = torch.zeros(len(rows), len(prefix) + max(map(len, rows)), dtype=torch.long)
@@ -431,7 +433,7 @@ def _hidden(lm, prefix: list[int], rows: list[list[int]]) -> torch.Tensor:
 
 
 def mean_log_likelihood(lm, prefix: list[int], rows: Sequence[Row]) -> float:
-    """Of a token of the rows' answers, without gradients."""
+    """Mean log-likelihood of a token in the rows' answers, without gradients."""
     with torch.inference_mode():
         losses = [answer_loss(lm, prefix, piece).item() for piece in _pieces(rows, prefix, lm)]
     return -sum(losses) / sum(len(row.answer) for row in rows)

@@ -1,6 +1,6 @@
-"""chrF (Popović 2015): F2 of character n-grams up to 6, over all rows, as sacrebleu counts them.
+"""chrF (Popović 2015): F2 of character n-grams up to length 6, over all rows, counted as by sacrebleu.
 
-Here it lies in 0..1; sacrebleu prints it as 0..100.
+Here it ranges from 0 to 1; sacrebleu prints it from 0 to 100.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _BETA = 2
 
 
 def statistics(gold: np.ndarray, predicted: np.ndarray, labels: Sequence[str]) -> np.ndarray:
-    """Per row and length of n-gram: those of the answer, of the gold text, and of both."""
+    """Per row and n-gram length: the n-grams of the answer, of the gold text, and in both."""
     from sacrebleu.metrics import CHRF
 
     return np.array(
@@ -24,7 +24,7 @@ def statistics(gold: np.ndarray, predicted: np.ndarray, labels: Sequence[str]) -
 
 
 def value(sums: np.ndarray) -> np.ndarray:
-    """F2 of the mean precision and recall of the lengths that both sides have."""
+    """F2 of the mean precision and recall over the lengths that both sides have."""
     counts = sums.reshape(*sums.shape[:-1], -1, 3)
     said, gold, both = counts[..., 0], counts[..., 1], counts[..., 2]
     known = (said > 0) & (gold > 0)

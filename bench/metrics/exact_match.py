@@ -1,4 +1,4 @@
-"""Share of answers equal to the gold text, whatever the spaces between words."""
+"""Share of answers equal to the gold text, ignoring differences in white space."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ SHARE = True
 
 
 def statistics(gold: np.ndarray, predicted: np.ndarray, labels: Sequence[str]) -> np.ndarray:
-    """Per row: whether it is right, and one."""
+    """Per row: 1 if it is right, and 1 for the row itself; shape (rows, 2)."""
     pairs = zip(gold, predicted, strict=True)
     return np.array([[one.split() == other.split(), 1] for one, other in pairs], dtype=float)
 
 
 def value(sums: np.ndarray) -> np.ndarray:
-    """Right answers over rows."""
+    """Right answers divided by rows."""
     return sums[..., 0] / sums[..., 1]

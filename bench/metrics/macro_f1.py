@@ -1,4 +1,4 @@
-"""Mean over the labels of F1, 2 TP / (2 TP + FP + FN); a label never seen nor said counts as 0."""
+"""Mean over the labels of F1 = 2 TP / (2 TP + FP + FN); a label in neither gold nor answers counts as 0."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SHARE = False
 
 
 def statistics(gold: np.ndarray, predicted: np.ndarray, labels: Sequence[str]) -> np.ndarray:
-    """Per row and label: gold and said, gold, said; shape (rows, 3 x labels)."""
+    """Per row and label: in both, in gold, in the answer; shape (rows, 3 x labels)."""
     names = np.array(labels, dtype=object)
     said = predicted[:, None] == names
     true = gold[:, None] == names
@@ -19,7 +19,7 @@ def statistics(gold: np.ndarray, predicted: np.ndarray, labels: Sequence[str]) -
 
 
 def value(sums: np.ndarray) -> np.ndarray:
-    """F1 of each label is 2 TP / (gold + said); their mean."""
+    """The mean of each label's F1, 2 TP / (gold + answered)."""
     both, gold, said = np.split(sums, 3, axis=-1)
     total = gold + said
     f1 = np.divide(2 * both, total, out=np.zeros_like(both), where=total > 0)

@@ -1,1 +1,1 @@
-"""Arrays in, values out."""
+"""Confidence intervals, tests and learning curves: arrays in, values out."""

@@ -1,9 +1,9 @@
-"""Quality against the number of labelled rows: bands, a fitted curve, and where tuning overtakes.
+"""Quality against the number of labelled rows: bands, a fitted curve, and the crossover.
 
-Arrays in, values out. An arm's `statistics` have shape (seeds, sizes, rows, k): of each seed's draw of
-labelled rows, at each size, each test row's sufficient statistics of a metric, whose `value` takes
-(..., k) to (...). The test rows are the same for all arms, seeds and sizes, and the seeds are shared
-by the arms, so everything is resampled together.
+Arrays in, values out. An arm's `statistics` have shape (seeds, sizes, rows, k): for each seed's draw
+of labelled rows and each size, every test row's sufficient statistics of a metric, whose `value` maps
+(..., k) to (...). The test rows are the same for all arms, seeds and sizes, and all arms share the
+seeds, so everything is resampled together.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ import numpy as np
 from bench.statistics.intervals import FEWEST_GROUPS, FEWEST_SEEDS, LEVEL, difference_of_methods
 from scenarios.estimates import Estimate
 
+Value = Callable[[np.ndarray], np.ndarray]
+"""A metric's formula, from sums of shape (..., k) to (...)."""
 RESAMPLES = 2000
 FEWEST_SIZES = 4
-"""A curve of three parameters through three points would fit anything."""
+"""A curve with three parameters fits any three points."""
 SURE = (1 + LEVEL) / 2
-"""The share of resamples that an answer needs: what a two-sided interval leaves on one side."""
+"""The share of resamples that an answer needs: all except one tail of a two-sided interval."""
 _EXPONENTS = (
     0.05,
     3.0,
@@ -29,20 +31,20 @@ _EXPONENTS = (
 
 @dataclass(frozen=True)
 class Drawn:
-    """How often each group of test rows, shape (resamples, groups), and each seed is drawn.
+    """How often each group of test rows and each seed is drawn, (resamples, groups) and (resamples, seeds).
 
     Both are drawn independently of each other (Owen 2007, The pigeonhole bootstrap, Annals of Applied
-    Statistics 1:386), and one fewer than there are of each, with which the variance of a mean comes
-    out right for few seeds too (Rao & Wu 1988, JASA 83:231).
+    Statistics 1:386), one fewer of each than there are, which makes the variance of a mean right even
+    for few seeds (Rao & Wu 1988, JASA 83:231).
     """
 
     rows: np.ndarray
     seeds: np.ndarray
-    codes: np.ndarray  # of each test row, its group
+    codes: np.ndarray  # each test row's group, (rows,)
 
 
 def drawn(groups: np.ndarray, seeds: int, seed: int, resamples: int = RESAMPLES) -> Drawn:
-    """Draws for test rows of these groups and so many seeds; the same for all arms of a curve."""
+    """Draws for test rows in these groups and for `seeds` seeds; the same for all arms of a curve."""
     rng = np.random.default_rng(seed)
     _, codes = np.unique(np.asarray(groups), return_inverse=True)
     return Drawn(_counts(codes.max() + 1, resamples, rng), _counts(seeds, resamples, rng), codes)
@@ -54,13 +56,13 @@ def _counts(of: int, resamples: int, rng: np.random.Generator) -> np.ndarray:
     return rng.multinomial(of - 1, np.full(of, 1 / of), size=resamples).astype(float)
 
 
-def points(statistics: np.ndarray, value: Callable) -> np.ndarray:
+def points(statistics: np.ndarray, value: Value) -> np.ndarray:
     """The metric at each seed and size, shape (seeds, sizes)."""
     return value(np.asarray(statistics, dtype=float).sum(axis=2))
 
 
-def resampled(statistics: np.ndarray, value: Callable, draws: Drawn) -> np.ndarray:
-    """The metric at each size, the mean over seeds, in each resample: shape (resamples, sizes)."""
+def resampled(statistics: np.ndarray, value: Value, draws: Drawn) -> np.ndarray:
+    """The metric at each size, averaged over seeds, in each resample: shape (resamples, sizes)."""
     statistics = np.asarray(statistics, dtype=float)
     seeds, sizes, _, k = statistics.shape
     sums = np.zeros((draws.rows.shape[1], seeds, sizes, k))
@@ -68,31 +70,33 @@ def resampled(statistics: np.ndarray, value: Callable, draws: Drawn) -> np.ndarr
     found = draws.rows @ sums.reshape(len(sums), -1)
     values = value(found.reshape(-1, seeds, sizes, k))
     shares = draws.seeds / draws.seeds.sum(axis=1, keepdims=True)
-    if shares.shape[1] != seeds:  # an arm that no draw changes has one
+    if shares.shape[1] != seeds:  # an arm that takes no labelled rows has only one
         return values.mean(axis=1)
     return np.einsum("rs,rsn->rn", shares, values)
 
 
 def bands(
-    statistics: np.ndarray, value: Callable, groups: np.ndarray, resamples: np.ndarray, share: bool
+    statistics: np.ndarray, value: Value, groups: np.ndarray, resamples: np.ndarray, share: bool
 ) -> list[Estimate]:
-    """The mean over seeds at each size, with an interval for new draws and new test rows.
+    """The mean over seeds at each size, with a confidence interval for new draws and new test rows.
 
-    With fewer than five seeds there is none. Of a share of right rows (`share`): Student's t with the
-    variance of rows and of seeds apart (`bench.statistics.intervals.split_variance`); of other metrics the
-    quantiles of the resamples. The band holds at each size by itself, not at all at once.
+    With fewer than five seeds there is none. For a share of right rows (`share`): Student's t with the
+    variances of rows and of seeds (`bench.statistics.intervals.split_variance`); for other metrics, the
+    quantiles of the resamples. The band is pointwise: it holds at each size, not at all sizes jointly.
     """
     means = points(statistics, value).mean(axis=0)
     seeds, sizes, n = statistics.shape[:3]
     if seeds < FEWEST_SEEDS:
-        reason = f"{seeds} seed{'s are' if seeds > 1 else ' is'} too few for a band; {FEWEST_SEEDS} are the fewest"
+        are = "s are" if seeds > 1 else " is"
+        reason = f"{seeds} seed{are} too few for a band; at least {FEWEST_SEEDS} are needed"
         return [Estimate(float(m), None, None, LEVEL, n, "none", reason) for m in means]
     if share:
         right = value(np.moveaxis(statistics, 1, 0))  # (sizes, seeds, rows)
         found = [difference_of_methods(np.zeros((1, n)), own, groups) for own in right]
         return [_clipped(one) for one in found]
     if len(np.unique(groups)) < FEWEST_GROUPS:
-        reason = f"{len(np.unique(groups))} groups are too few to resample"
+        count = len(np.unique(groups))
+        reason = f"{count} groups are too few to resample; at least {FEWEST_GROUPS} are needed"
         return [Estimate(float(m), None, None, LEVEL, n, "none", reason) for m in means]
     low, high = _limits(resamples)
     method = "bootstrap over groups of rows and seeds"
@@ -103,7 +107,7 @@ def bands(
 
 
 def _clipped(found: Estimate) -> Estimate:
-    """A share lies between 0 and 1."""
+    """The same with limits between 0 and 1, as a share has."""
     if found.low is None:
         return found
     low, high = max(0.0, found.low), min(1.0, found.high)
@@ -116,10 +120,10 @@ def _limits(values: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Fit:
-    """`a - b n^(-c)`: `a` is where it leads, `b` and `c` how far and how fast it rises.
+    """`a - b n^(-c)`: `a` is the asymptote, `b` and `c` say how far and how fast it rises.
 
-    `curve` holds `rows`, `value`, `low`, `high` and `extrapolated` of each place that is shown. The
-    intervals are of the resamples.
+    `curve` has `rows`, `value`, `low`, `high` and `extrapolated` for each place to show. The intervals
+    come from the resamples.
     """
 
     a: Estimate
@@ -127,27 +131,27 @@ class Fit:
     c: Estimate
     curve: tuple[dict, ...]
     largest_miss: float
-    """How far the farthest point lies from the curve."""
+    """The largest distance of a point from the curve."""
 
 
 def fit_curve(
     sizes: Sequence[int], values: np.ndarray, resamples: np.ndarray, show: Sequence[int]
 ) -> Fit | str:
-    """The saturating curve through an arm's means; or, as a text, why there is none.
+    """The saturating curve fitted to an arm's means; or the reason why there is none, as a text.
 
     An inverse power law with an asymptote, by weighted least squares (Figueroa et al. 2012, BMC
-    Medical Informatics and Decision Making 12:8), each size by the inverse of its variance over the
-    resamples. Each resample is fitted too, with the same weights. `show` are the places to show.
+    Medical Informatics and Decision Making 12:8), each size weighted by the inverse of its variance over
+    the resamples. Each resample is fitted too, with the same weights. `show` are the places to show.
     """
     if len(sizes) < FEWEST_SIZES:
-        return f"{len(sizes)} sizes are too few for a curve; {FEWEST_SIZES} are the fewest"
+        return f"{len(sizes)} sizes are too few for a curve; at least {FEWEST_SIZES} are needed"
     spread = resamples.var(axis=0)
     weights = 1 / np.maximum(spread, max(float(spread.max()) / 100, 1e-8))
     a, drop, c = power_laws(sizes, np.asarray(values)[None], weights)
     all_a, all_drop, all_c = power_laws(sizes, resamples, weights)
     least = min(sizes)
 
-    def at(places, a, drop, c) -> np.ndarray:
+    def at(places: Sequence[int], a: np.ndarray, drop: np.ndarray, c: np.ndarray) -> np.ndarray:
         ratio = np.asarray(places, dtype=float)[None] / least
         return a[:, None] - drop[:, None] * ratio ** -c[:, None]
 
@@ -176,10 +180,10 @@ def _with_limits(value: np.ndarray, resamples: np.ndarray) -> Estimate:
 def power_laws(
     sizes: Sequence[int], values: np.ndarray, weights: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The best `a - d (n / smallest size)^(-c)` to each row of `values`, shape (curves, sizes).
+    """The best fit of `a - d (n / smallest size)^(-c)` to each row of `values`, shape (curves, sizes).
 
     0 <= a <= 1, 0 <= d <= 1, 0.05 <= c <= 3. For a given c the least squares are linear, so c is
-    searched on a grid that is then refined; returns a, d, c of shape (curves,).
+    searched on a grid that is then refined. Returns a, d and c, each of shape (curves,).
     """
     values = np.asarray(values, dtype=float)
     low, high = np.log(_EXPONENTS)
@@ -192,13 +196,16 @@ def power_laws(
         found = [np.take_along_axis(part, best, axis=1)[:, 0] for part in (a, d, np.exp(grid))]
         grid = np.clip(centre + np.linspace(-step, step, 11), low, high)
         step /= 5
-    return tuple(found)
+    a, d, c = found
+    return a, d, c
 
 
-def _linear(sizes, values: np.ndarray, weights: np.ndarray, exponents: np.ndarray):
+def _linear(
+    sizes: Sequence[int], values: np.ndarray, weights: np.ndarray, exponents: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Weighted least squares of a - d x within the bounds, for each curve and exponent.
 
-    The sum of squares is convex, so where the free optimum lies outside, the best is on an edge.
+    The sum of squares is convex, so if the unconstrained optimum is outside, the best is on an edge.
     """
     x = (np.asarray(sizes, dtype=float) / min(sizes)) ** -exponents[..., None]
     y, w = values[:, None, :], np.asarray(weights) / np.sum(weights)
@@ -221,7 +228,8 @@ def _linear(sizes, values: np.ndarray, weights: np.ndarray, exponents: np.ndarra
     error = (w * (y[None] - a[..., None] + d[..., None] * x[None]) ** 2).sum(-1)
     error = np.where(np.isnan(error), np.inf, error)
     best = error.argmin(axis=0)[None]
-    return tuple(np.take_along_axis(part, best, axis=0)[0] for part in (a, d, error))
+    a, d, error = (np.take_along_axis(part, best, axis=0)[0] for part in (a, d, error))
+    return a, d, error
 
 
 @dataclass(frozen=True)
@@ -229,9 +237,9 @@ class Crossover:
     """From how many rows on tuning is ahead of every prompting arm by more than the margin.
 
     `answer`: `bracket` (it overtakes in `after` < n <= `at_most`), `from_the_smallest`,
-    `not_reached`, or `cant_tell`. `shares` are those of the resamples for each place: each a dict of
+    `not_reached`, or `cant_tell`. `shares` gives the share of the resamples at each place: a dict of
     `after` (None: the smallest size), `at_most` (None: not reached) and `share`. `low` and `high` are
-    the places that hold 95 % of the resamples.
+    the places that contain 95% of the resamples.
     """
 
     answer: str
@@ -246,16 +254,16 @@ class Crossover:
 def crossover(
     sizes: Sequence[int], tuned: np.ndarray, prompted: Sequence[np.ndarray], margin: float
 ) -> Crossover:
-    """Where tuning overtakes: the first size from which on it stays ahead, through the largest.
+    """Where tuning overtakes: the first size from which it stays ahead through the largest.
 
     `tuned` and each arm of `prompted` have shape (resamples, sizes), from the same draws; an arm that
-    needs no labelled rows has the same value at each size. Being ahead of the best prompt means to be
-    ahead of each one, so no prompt is chosen by the test rows. An answer is given where 97.5 % of the
-    resamples agree on it; `bracket` where as many have tuning overtake somewhere, and it names the
-    place that most have.
+    needs no labelled rows has the same value at each size. Being ahead of the best prompt means being
+    ahead of every prompt, so no prompt is chosen on the test rows. An answer needs the agreement of
+    97.5% of the resamples; it is `bracket` if in that many tuning overtakes somewhere, and names the
+    most frequent place.
     """
     best = np.max(np.stack(prompted), axis=0)
-    ahead = tuned - best > margin + 1e-9  # a lead of just the margin isn't more than it
+    ahead = tuned - best > margin + 1e-9  # a lead equal to the margin isn't more than it
     stays = np.logical_and.accumulate(ahead[:, ::-1], axis=1)[:, ::-1]
     first = len(sizes) - stays.sum(axis=1)  # len(sizes): not reached
     counted = np.bincount(first, minlength=len(sizes) + 1) / len(first)
@@ -277,7 +285,7 @@ def crossover(
 
 
 def _answer(shares: np.ndarray) -> tuple[str, int]:
-    """What the resamples say, and the place that it speaks of."""
+    """What the resamples say, and the place it refers to."""
     last = len(shares) - 1
     if shares[0] >= SURE:
         return "from_the_smallest", 0
@@ -289,7 +297,7 @@ def _answer(shares: np.ndarray) -> tuple[str, int]:
 
 
 def places_to_show(sizes: Sequence[int], count: int = 25, beyond: float = 4.0) -> list[int]:
-    """Places from the smallest size to `beyond` times the largest, evenly on a logarithmic axis."""
+    """Sizes from the smallest to `beyond` times the largest, evenly spaced on a logarithmic axis."""
     ends = np.log([min(sizes), beyond * max(sizes)])
     spaced = np.exp(np.linspace(*ends, count)).round().astype(int).tolist()
     return sorted({*spaced, *sizes})

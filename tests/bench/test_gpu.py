@@ -1,4 +1,4 @@
-"""What a card tells, by a driver that is made up here where no card can be had."""
+"""What a card reports, with a simulated driver where there is no card."""
 
 import sys
 import time
@@ -26,7 +26,7 @@ class Driver:
     def __getattr__(self, name):
         return getattr(pynvml, name)
 
-    def _told(self, name, value):
+    def _reported(self, name, value):
         if name in self.lacks:
             raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)
         return value
@@ -39,7 +39,7 @@ class Driver:
         return "card"
 
     def nvmlDeviceGetTotalEnergyConsumption(self, card):
-        return self._told("energy", self.millijoules)
+        return self._reported("energy", self.millijoules)
 
     def nvmlDeviceGetClockInfo(self, card, kind):
         assert kind == pynvml.NVML_CLOCK_SM
@@ -56,7 +56,7 @@ class Driver:
 
     def nvmlDeviceGetComputeRunningProcesses(self, card):
         found = [SimpleNamespace(pid=p, usedGpuMemory=m) for p, m in self.processes.items()]
-        return self._told("processes", found)
+        return self._reported("processes", found)
 
 
 class Cuda:
@@ -147,7 +147,7 @@ def test_an_idle_card_was_slowed_by_nothing(card):
     assert found["state"]["slowed_by"] == []
 
 
-def test_what_a_card_does_not_tell_is_unknown_and_not_zero(card):
+def test_what_a_card_does_not_report_is_unknown_and_not_zero(card):
     card.lacks = {"energy", "processes"}
     found = watched(card, lambda c: None)
     assert found["joules"] is None
@@ -163,7 +163,7 @@ def test_without_the_driver_torchs_own_counters_remain(card, monkeypatch):
     }
 
 
-def test_peaks_are_reset_at_the_start_and_the_clock_is_read_after_the_card_is_done(card):
+def test_peaks_are_reset_at_the_start_and_the_clock_is_read_after_the_card_has_finished(card):
     with Meter() as meter:
         pass
     assert card.cuda.said == ["synchronize", "reset", "synchronize"]
@@ -173,7 +173,7 @@ def test_peaks_are_reset_at_the_start_and_the_clock_is_read_after_the_card_is_do
 
 
 @pytest.mark.gpu
-def test_a_real_card_tells_its_memory_and_energy():
+def test_a_real_card_reports_its_memory_and_energy():
     torch = pytest.importorskip("torch")
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")

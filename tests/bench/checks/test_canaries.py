@@ -1,4 +1,4 @@
-"""Canaries hold in a sound run, and sing where something is planted."""
+"""Canaries pass in a sound run, and fail where a fault is planted."""
 
 import dataclasses
 
@@ -23,23 +23,23 @@ def split(**parts):
     return Split(**(rows | parts), digest="d", counts={})
 
 
-def sang(found):
+def failed(found):
     return [canary["name"] for canary in found if not canary["passed"]]
 
 
-def test_parts_without_common_groups_or_copies_hold():
-    assert sang(canaries.of_split(split())) == []
+def test_parts_without_shared_groups_or_near_duplicates_pass():
+    assert failed(canaries.of_split(split())) == []
 
 
 def test_a_group_in_two_parts_is_found():
     test = (Example("t", "quite another text", "good", "train0"),)
-    assert sang(canaries.of_split(split(test=test))) == ["groups apart"]
+    assert failed(canaries.of_split(split(test=test))) == ["groups apart"]
 
 
-def test_a_near_copy_in_two_parts_is_found():
+def test_a_near_duplicate_in_two_parts_is_found():
     train = (Example("a", WORDS, "good", "a"),)
     test = (Example("b", WORDS + "!", "good", "b"),)
-    assert sang(canaries.of_split(split(train=train, test=test))) == ["copies apart"]
+    assert failed(canaries.of_split(split(train=train, test=test))) == ["copies apart"]
 
 
 def test_an_adapter_that_leaves_a_trace_is_found():
@@ -57,7 +57,7 @@ def ground(tmp_path, small_scenario, tiny_model, cache):
     return Ground(task, rows.train, rows.validation, lambda: model, tmp_path, Kept(tmp_path / "k"))
 
 
-def test_a_prompt_that_evaluation_renders_otherwise_is_found(ground, monkeypatch):
+def test_a_prompt_that_evaluation_renders_differently_is_found(ground, monkeypatch):
     assert canaries.of_prompts(ground)["passed"]
     from bench.engine import prompts
 
@@ -68,7 +68,7 @@ def test_a_prompt_that_evaluation_renders_otherwise_is_found(ground, monkeypatch
 
 @pytest.mark.parametrize(("right", "passed"), [(10, True), (17, True), (18, False), (20, False)])
 def test_shuffled_labels_reach_no_more_than_chance(ground, right, passed):
-    """20 balanced rows: chance is 1/2, and 99.95 % of binomial draws have at most 17 right."""
+    """20 balanced rows: chance is 1/2, and 99.95% of binomial draws have at most 17 right."""
     other = {"good": "bad", "bad": "good"}
     answers = [
         Answer(e.id, e.gold if i < right else other[e.gold], 1, 1, 0.0)

@@ -17,7 +17,7 @@ def test_an_empty_answer_follows_nothing():
     assert not holds("", "words", at_least=0)
 
 
-def test_words_are_counted_by_spaces_and_marks_alone_are_none():
+def test_words_are_separated_by_spaces_and_punctuation_is_not_a_word():
     assert holds("red, green - blue", "words", at_least=3, at_most=3)
     assert not holds("red green", "words", at_least=3, at_most=3)
     assert not holds("red green blue grey", "words", at_least=3, at_most=3)
@@ -50,7 +50,7 @@ def test_numbered_lines_count_from_one():
     assert not holds("a\nb", "lines", at_least=2, at_most=2, numbered=True)
 
 
-def test_items_stand_between_separators_on_one_line():
+def test_items_are_separated_on_one_line():
     assert holds("red, green, blue", "items", count=3)
     assert not holds("red, green", "items", count=3)
     assert not holds("red, , blue", "items", count=3)
@@ -58,7 +58,7 @@ def test_items_stand_between_separators_on_one_line():
     assert holds("red|green", "items", count=2, separator="|")
 
 
-def test_letters_are_of_one_form():
+def test_all_letters_have_the_given_case():
     assert holds("STOP 3 TIMES!", "case", form="upper")
     assert not holds("STOP now", "case", form="upper")
     assert not holds("123", "case", form="upper")
@@ -68,7 +68,7 @@ def test_letters_are_of_one_form():
     assert not holds("The old Sea", "case", form="title")
 
 
-def test_beginnings_and_ends_are_held_to_the_letter():
+def test_beginnings_and_ends_must_match_exactly():
     assert holds("Dear Anna, thank you", "starts", text="Dear Anna")
     assert not holds("dear Anna, thank you", "starts", text="Dear Anna")
     assert holds("It is over. END\n", "ends", text="END")
@@ -89,7 +89,7 @@ def test_words_are_found_whole_and_in_any_case():
     assert not holds("hello hello", "contains", texts=["hello"], times=3)
 
 
-def test_what_must_not_be_there_is_found():
+def test_forbidden_words_and_letters_are_found():
     assert holds("Other people", "without", texts=["the"])
     assert not holds("In THE end", "without", texts=["the"])
     assert holds("A dog ran fast", "without-characters", letters="e")
@@ -101,7 +101,7 @@ def test_one_of_some_answers_and_nothing_else():
     assert not holds("Yes, it is", "one-of", values=["yes", "no"])
 
 
-def test_a_number_stands_alone_in_digits():
+def test_a_number_is_digits_and_nothing_else():
     assert holds("12", "number", value=12)
     assert holds("-7.", "number")
     assert not holds("13", "number", value=12)
@@ -124,12 +124,12 @@ def test_all_checks_of_an_instruction_must_hold():
     assert not followed("two words", checks)
 
 
-def test_an_unknown_kind_is_a_fault_of_the_data():
+def test_an_unknown_kind_is_an_error_in_the_data():
     with pytest.raises(KeyError):
         holds("x", "wrods")
 
 
-def test_a_hundred_instructions_name_checks_that_there_are_with_parameters_that_they_take():
+def test_a_hundred_instructions_name_existing_checks_with_valid_parameters():
     asks = [instruction.ask for instruction in instructions()]
     assert len(asks) == len(set(asks)) == 100
     used = set()
@@ -146,6 +146,6 @@ def test_a_hundred_instructions_name_checks_that_there_are_with_parameters_that_
 
 @pytest.mark.parametrize("label", ["negative", "positive", "neutral"])
 def test_a_model_that_only_says_its_label_follows_few_of_them(label):
-    """What looks followed by chance is no following: a label passes under a third."""
+    """Few instructions may pass by chance: an answer of only a label passes under a third."""
     passed = sum(followed(label, instruction.checks) for instruction in instructions())
     assert passed < 33, passed

@@ -4,7 +4,8 @@ import pytest
 
 import scenarios
 from bench.contenders.few_shot import Contender
-from bench.core.contender import Failed, Ground
+from bench.core.contender import Ground
+from bench.core.errors import TrialFailed
 from bench.core.kept import Kept
 from bench.engine import models
 from bench.engine.models import Device
@@ -41,7 +42,7 @@ def test_what_was_tried_before_a_kill_is_not_tried_again(ground):
     loads = []
     again = Ground(**{**ground.__dict__, "model": lambda: loads.append(1) or ground.model()})
     assert Contender(shots=(2,), draws=2, orders=1).fit(again, 0).notes == whole
-    assert len(loads) == 1  # for the answerer alone
+    assert len(loads) == 1  # only for the answerer
 
 
 def test_prompts_too_long_for_the_model_drop_out(ground):
@@ -51,7 +52,7 @@ def test_prompts_too_long_for_the_model_drop_out(ground):
     assert notes["shots"] == 2
 
 
-def test_a_model_that_no_demonstration_fits_is_told(ground):
+def test_a_model_that_no_prompt_fits_is_an_error(ground):
     ground.model().lm.config.max_position_embeddings = 520
-    with pytest.raises(Failed, match="not even the shortest prompt fits"):
+    with pytest.raises(TrialFailed, match=r"shortest prompt.*shots.*most_text_tokens"):
         Contender(shots=(2, 4), draws=1, orders=1).fit(ground, 0)

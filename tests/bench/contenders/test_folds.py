@@ -16,11 +16,13 @@ from bench.contenders._choosing import best_of, tried
 from bench.contenders._tuning import Tuning
 from bench.core.contender import Answer, Ground, answers_of
 from bench.core.kept import Kept
+from bench.core.plan import MODES
 from bench.engine import models
 from bench.engine.models import Device
-from bench.planning.make import MODES
-from bench.running.run import FEWEST_ROWS, FEWEST_VALIDATION_ROWS, Request, prepare
-from bench.trial.calibration import Work
+from bench.planning.prepare import prepare
+from bench.planning.request import Request
+from bench.planning.rows import FEWEST_ROWS, FEWEST_VALIDATION_ROWS
+from bench.trial.work import Work
 from scenarios.errors import UserError
 from scenarios.rows import Example, Split, with_folds
 
@@ -30,12 +32,12 @@ LABELS = ("good", "bad")
 def ahead(n, one=0.175, other=0.075):
     """How often the better of two candidates is ahead on n rows, half of the ties counted.
 
-    They are apart by 10 points and disagree on a quarter of the rows.
+    They differ by 10 points and disagree on a quarter of the rows.
     """
-    apart, d = one + other, np.arange(n + 1)
-    more = 1 - binom.cdf(d // 2, d, one / apart)
-    ties = np.where(d % 2 == 0, binom.pmf(d // 2, d, one / apart), 0)
-    return float((binom.pmf(d, n, apart) * (more + ties / 2)).sum())
+    discordant, d = one + other, np.arange(n + 1)
+    more = 1 - binom.cdf(d // 2, d, one / discordant)
+    ties = np.where(d % 2 == 0, binom.pmf(d // 2, d, one / discordant), 0)
+    return float((binom.pmf(d, n, discordant) * (more + ties / 2)).sum())
 
 
 def test_enough_rows_to_choose_on_put_the_better_candidate_ahead_four_times_in_five():
@@ -73,19 +75,14 @@ def ground(tmp_path, scenario, tiny_model):
     return ground_of(tuple(train), tmp_path, scenario.task, model, count=4)
 
 
-def test_few_validation_rows_are_told_in_the_plan_and_train_with_the_others(scenario):
+def test_too_few_validation_rows_are_noted_in_the_plan_and_train_with_the_others(scenario):
     """160 rows in pairs: 40 are tested, and those of their groups beyond the balance are left out."""
     plan, [split] = prepare(Request(scenario, MODES["quick"]))
     count = len(split.train)
-    assert plan.choosing == {
-        "folds": 5, "rows": count,
-        "sentence": "too few validation rows to choose on (4): choices are made by 5-fold "
-        f"cross-validation within the {count} rows that aren't test, and what is chosen is then "
-        "fitted on all of them",
-    }  # fmt: skip
-    assert plan.primary["chosen_by"] == (
-        "accuracy by 5-fold cross-validation within the rows that aren't test; of equals the first"
-    )
+    assert (plan.choosing.folds, plan.choosing.rows) == (5, count)
+    for part in ("(4)", "5-fold cross-validation", f"{count} rows"):
+        assert part in plan.choosing.sentence
+    assert plan.primary.chosen_by.startswith("accuracy by 5-fold cross-validation")
     assert split.validation == ()
     assert {t.n_train for t in plan.trials} == {count}
     tested = {e.id for e in split.test}
@@ -97,18 +94,16 @@ def test_few_validation_rows_are_told_in_the_plan_and_train_with_the_others(scen
 def test_seventeen_validation_rows_are_too_few_and_eighteen_are_not(scenario, rows, folds):
     task = scenario.task.model_copy(update={"validation_rows": rows})
     plan, _ = prepare(Request(scenario.model_copy(update={"task": task}), MODES["quick"]))
-    assert plan.choosing["folds"] == folds
-    assert plan.choosing["rows"] == (18 if rows == 18 else plan.rows["counts"]["train"])
+    assert plan.choosing.folds == folds
+    assert plan.choosing.rows == (18 if rows == 18 else plan.rows.counts["train"])
 
 
-def test_training_rows_that_are_asked_for_are_all_that_is_chosen_on(scenario):
+def test_everything_is_chosen_on_the_number_of_training_rows_asked_for(scenario):
     mode = dataclasses.replace(MODES["quick"], train_rows=20)
     plan, [split] = prepare(Request(scenario, mode))
-    assert (plan.choosing["rows"], len(split.train)) == (20, 20)
+    assert (plan.choosing.rows, len(split.train)) == (20, 20)
     mode = dataclasses.replace(mode, train_rows=7)
-    with pytest.raises(
-        UserError, match=r"7 rows that aren't tested are too few to choose .* 8 are"
-    ):
+    with pytest.raises(UserError, match=r"7 rows .* at least 8 .*--train-rows"):
         prepare(Request(scenario, mode))
 
 
@@ -116,8 +111,8 @@ def test_each_fold_of_cross_fitting_chooses_within_its_own_rows(scenario):
     """160 rows in ten folds leave 16 to validate, which are too few: 144 train and choose."""
     request = Request(scenario, MODES["quick"], only=("few-shot", "lora"), folds=10)
     plan, splits = prepare(request)
-    assert plan.choosing["folds"] == 5
-    assert "too few validation rows to choose on:" in plan.choosing["sentence"]
+    assert plan.choosing.folds == 5
+    assert "too few validation rows to choose on:" in plan.choosing.sentence
     assert {(len(s.test), len(s.train), len(s.folds)) for s in splits} == {(16, 144, 5)}
     for split in splits:
         assert not {e.id for e in split.test} & {i for f in split.folds for i in f.held_out}
@@ -151,7 +146,7 @@ class Saying:
             yield [Answer(e.id, LABELS[not good], 1, 1, 0.0, (0.0, -1.0) if good else (-1.0, 0.0))]
 
 
-def test_what_knows_its_own_rows_by_heart_is_not_taken_for_good(tmp_path, scenario):
+def test_a_candidate_that_memorises_its_rows_does_not_win(tmp_path, scenario):
     """A memoriser is right on what it was made from and on a tenth of the rest; the rule on 7 of 10."""
     ground = ground_of(rows(40), tmp_path, scenario.task)
 
@@ -169,10 +164,10 @@ def test_what_knows_its_own_rows_by_heart_is_not_taken_for_good(tmp_path, scenar
 
 
 @pytest.mark.parametrize(("n", "least"), [(18, 0.8), (60, 0.94)])
-def test_the_better_of_two_candidates_is_chosen_as_often_as_the_binomial_says(
+def test_the_better_of_two_candidates_is_chosen_as_often_as_the_binomial_predicts(
     tmp_path, scenario, n, least
 ):
-    """Right on 65 and 55 % of the rows, at odds on 25 %: 600 draws, within three standard errors."""
+    """Right on 65% and 55% of the rows, disagreeing on 25%: 600 draws, within three standard errors."""
     rng, chosen = np.random.default_rng(0), 0.0
     ground = ground_of(rows(n), tmp_path, scenario.task)
 
@@ -190,7 +185,7 @@ def test_the_better_of_two_candidates_is_chosen_as_often_as_the_binomial_says(
     assert share == pytest.approx(ahead(n), abs=3 * (0.2 * 0.8 / 600) ** 0.5)
 
 
-def test_a_draw_over_folds_is_the_one_that_is_taken_but_for_the_rows_held_out(tmp_path, scenario):
+def test_a_draw_over_folds_is_the_one_that_is_used_except_for_the_rows_held_out(tmp_path, scenario):
     ground = ground_of(rows(40), tmp_path, scenario.task)
     taken = few_shot._draw(ground, ground, 6, 0, 1, 0)
     for part in ground.parts():
@@ -283,7 +278,7 @@ def test_folds_that_were_trained_before_a_kill_are_not_trained_again(ground, mon
 def test_training_on_shuffled_labels_is_judged_by_the_rows_of_all_folds(ground):
     lora = registry.contender("lora")(epochs=1, learning_rates=(1e-3,))
     canary = lora._shuffled(Tuning(ground, 0), 1e-3)
-    assert "of 32 rows held out right" in canary["sentence"]
+    assert "of 32 held-out rows" in canary["sentence"]
 
 
 def test_a_forecast_counts_each_fold_and_the_training_on_all_rows(ground, monkeypatch):

@@ -1,4 +1,4 @@
-"""Replay: the base's own answers among the training rows, behind prompts that measure nothing."""
+"""Replay: the base's own answers among the training rows, to prompts that measure nothing."""
 
 import pytest
 
@@ -23,7 +23,7 @@ def model(tiny_model):
     return models.load("tiny", tiny_model, CPU)
 
 
-def test_replayed_prompts_are_none_of_those_that_are_measured():
+def test_no_replayed_prompt_is_one_that_is_measured():
     replayed = general.replay_prompts(320, 0)
     assert len(set(replayed)) == 320
     measured = [*general.measured_prompts(), *(i.ask for i in general.instructions())]
@@ -32,7 +32,7 @@ def test_replayed_prompts_are_none_of_those_that_are_measured():
     assert not near_copies_of(measured, replayed)
 
 
-def test_replayed_prompts_come_in_an_order_of_chance_and_round_again():
+def test_replayed_prompts_come_in_random_order_and_repeat():
     assert general.replay_prompts(5, 0) == general.replay_prompts(5, 0)
     assert general.replay_prompts(5, 0) != general.replay_prompts(5, 1)
     around = general.replay_prompts(330, 0)

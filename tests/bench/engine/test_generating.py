@@ -1,13 +1,14 @@
-"""Free texts: what a model writes is what it would write alone, however it is batched."""
+"""Free texts: a model writes the same, whether a row is alone or in a batch."""
 
 import pytest
 import torch
 
-from bench.core.contender import TooLong, answers_of
+from bench.core.contender import answers_of
+from bench.core.errors import PromptTooLong
 from bench.engine.answering import answerer
 from bench.engine.models import Device, LoadedModel
-from bench.engine.packing import SHARED_PREFIX_MODELS
 from bench.engine.prompts import Renderer
+from bench.engine.shared_prefix import SHARED_PREFIX_MODELS
 from scenarios.rows import Example
 from scenarios.schema import Rows, Task
 from tests.conftest import CHAT_TEMPLATE, make_lm, make_tokenizer
@@ -42,7 +43,7 @@ def by_hand(model, text, shots=()):
 
 @pytest.mark.parametrize("shots", [(), SHOTS], ids=["zero-shot", "two-shot"])
 @pytest.mark.parametrize("kind", [*sorted(SHARED_PREFIX_MODELS), "gpt_neox"])
-def test_a_batch_writes_what_each_row_alone_would(kind, shots):
+def test_a_batch_writes_what_each_row_would_alone(kind, shots):
     model = loaded(kind)
     found = {a.example_id: a for a in answers_of(answerer(model, task(), shots), EXAMPLES)}
     expected = [by_hand(model, text, shots) for text in TEXTS]
@@ -50,7 +51,7 @@ def test_a_batch_writes_what_each_row_alone_would(kind, shots):
     assert len({text for text, _ in expected}) > 1  # or equal answers would prove nothing
 
 
-def test_a_row_behind_demonstrations_of_its_own_is_written_as_after_the_whole_prompt():
+def test_a_row_after_its_own_demonstrations_is_answered_as_after_the_whole_prompt():
     """Rows whose demonstrations differ in number, so that they are padded to one length."""
     model = loaded()
     own = {e.id: (SHOTS[:1], SHOTS)[i % 2] for i, e in enumerate(EXAMPLES)}
@@ -77,7 +78,7 @@ def test_an_answer_ends_with_its_turn():
     assert {(a.text, a.tokens_out) for a in found} == {("", 1)}
 
 
-def test_a_single_request_tells_when_its_first_token_was_there_and_a_batch_does_not():
+def test_the_time_to_first_token_is_known_for_a_single_request_and_not_for_a_batch():
     writer = answerer(loaded(), task())
     [alone] = answers_of(writer, EXAMPLES[:1])
     assert 0 < alone.first_token_seconds <= alone.seconds
@@ -110,7 +111,7 @@ def test_a_batch_is_bounded_by_its_tokens(monkeypatch):
     assert [len(batch) for batch in answerer(loaded(), task()).answer(EXAMPLES)] == [1] * 5
 
 
-def test_a_base_models_answer_ends_where_another_part_begins():
+def test_a_base_models_answer_ends_where_another_section_begins():
     renderer = Renderer(make_tokenizer(chat_template=None), task())
     tokens = renderer.tokenizer(
         "3 May\n\n### Instruction:\nmore", add_special_tokens=False
@@ -118,6 +119,6 @@ def test_a_base_models_answer_ends_where_another_part_begins():
     assert renderer.written(tokens) == "3 May"
 
 
-def test_a_prompt_that_leaves_no_room_for_the_answer_is_told():
-    with pytest.raises(TooLong, match="a text and its answer may take"):
+def test_a_prompt_that_leaves_no_room_for_the_answer_is_rejected():
+    with pytest.raises(PromptTooLong, match=r"may take .* tokens.*shots"):
         answerer(loaded(max_position_embeddings=64), task(), SHOTS)

@@ -7,7 +7,7 @@ from safetensors.torch import load_file
 
 from bench.engine import lean
 from bench.engine.lean import Lean, _Attention, _in_blocks, _normed
-from bench.engine.packing import SHARED_PREFIX_MODELS, packed_hidden
+from bench.engine.shared_prefix import SHARED_PREFIX_MODELS, packed_hidden
 from tests.conftest import make_lm
 
 PREFIX = [5, 9, 12, 40]
@@ -55,7 +55,7 @@ def test_hidden_states_and_the_adapters_gradients_are_the_librarys(kind, targets
         )
 
 
-def test_rows_behind_states_that_were_kept_are_rows_behind_the_prefix():
+def test_rows_after_precomputed_states_equal_rows_after_the_prefix():
     lm = make_lm("qwen3")
     ids = torch.zeros(3, WIDTH, dtype=torch.long)
     for i, row in enumerate(ROWS):
@@ -63,11 +63,11 @@ def test_rows_behind_states_that_were_kept_are_rows_behind_the_prefix():
     positions = len(PREFIX) + torch.arange(WIDTH).repeat(3, 1)
     with torch.inference_mode():
         decoder = Lean.of(lm)
-        apart = decoder.behind(decoder.prefix(PREFIX), ids, positions, READ)
-        assert torch.allclose(apart, decoder.packed(PREFIX, ROWS, READ), atol=1e-5)
+        separately = decoder.behind(decoder.prefix(PREFIX), ids, positions, READ)
+        assert torch.allclose(separately, decoder.packed(PREFIX, ROWS, READ), atol=1e-5)
 
 
-def test_without_a_prefix_rows_see_themselves_alone():
+def test_without_a_prefix_rows_attend_only_to_themselves():
     lm = make_lm()
     ids = torch.tensor([[21, 22, 23], [30, 31, 32]])
     places = torch.tensor([2, 5])
@@ -75,8 +75,8 @@ def test_without_a_prefix_rows_see_themselves_alone():
         expected = lm.get_decoder()(ids).last_hidden_state.flatten(0, 1)[places]
         decoder = Lean.of(lm)
         assert torch.allclose(decoder.packed([], ids.tolist(), places), expected, atol=1e-5)
-        apart = decoder.behind(decoder.prefix([]), ids, torch.arange(3).repeat(2, 1), places)
-        assert torch.allclose(apart, expected, atol=1e-5)
+        separately = decoder.behind(decoder.prefix([]), ids, torch.arange(3).repeat(2, 1), places)
+        assert torch.allclose(separately, expected, atol=1e-5)
 
 
 def exact_and_rough(kind="llama"):
@@ -90,7 +90,7 @@ def exact_and_rough(kind="llama"):
 
 @pytest.mark.parametrize("fuses", [True, False])
 @pytest.mark.parametrize("kind", sorted(SHARED_PREFIX_MODELS))
-def test_in_bfloat16_it_is_as_near_to_float32_as_the_library_is(kind, fuses, monkeypatch):
+def test_in_bfloat16_it_is_as_close_to_float32_as_the_library_is(kind, fuses, monkeypatch):
     if not fuses:
         monkeypatch.setattr(lean, "_fused", None)  # a processor without oneDNN
     exact, rough = exact_and_rough(kind)
@@ -103,7 +103,7 @@ def test_in_bfloat16_it_is_as_near_to_float32_as_the_library_is(kind, fuses, mon
 
 
 @pytest.mark.skipif(lean._fused is None, reason="torch has no oneDNN here")
-def test_the_gate_and_the_sums_are_done_within_their_products_where_nothing_is_trained(monkeypatch):
+def test_the_gate_and_the_sums_are_fused_into_their_products_where_nothing_is_trained(monkeypatch):
     done = []
 
     class Fused:
@@ -142,7 +142,7 @@ def test_a_norm_is_the_librarys_to_the_last_bit_or_nearly(dtype):
 
 
 @pytest.mark.parametrize("at_once", [1, 300, 10**9])
-def test_rows_are_the_same_however_many_of_them_are_scored_at_once(at_once, monkeypatch):
+def test_rows_get_the_same_scores_however_many_are_scored_together(at_once, monkeypatch):
     monkeypatch.setattr(lean, "_SCORES_AT_ONCE", at_once)
     lm = make_lm()
     prefix = list(range(3, 43))  # 40 and 5 tokens: both behind a gap
@@ -170,7 +170,7 @@ def test_an_adapter_that_is_off_or_was_never_there_gives_the_same_bits(kind_of_a
     assert not torch.allclose(attached, before)
 
 
-def test_an_adapter_that_was_trained_on_is_seen_by_the_next_pass():
+def test_a_trained_adapter_is_used_by_the_next_pass():
     lm = make_lm()
     model = with_adapter(lm).eval()
     with torch.inference_mode():
@@ -186,7 +186,7 @@ def test_an_adapter_that_was_trained_on_is_seen_by_the_next_pass():
     assert not torch.allclose(after, before)
 
 
-def test_dropout_drops_in_training_alone_and_is_seeded():
+def test_dropout_drops_only_in_training_and_is_seeded():
     lm = make_lm()
     model = with_adapter(lm, lora_dropout=0.5)
 
@@ -226,7 +226,7 @@ def test_dropouts_gradient_is_that_of_what_was_kept():
     assert slope == pytest.approx(differences, rel=1e-3)
 
 
-def test_weights_that_lie_together_are_still_the_models_own(tmp_path):
+def test_stacked_weights_are_still_the_models_own(tmp_path):
     lm = make_lm()
     expected = {name: value.clone() for name, value in lm.state_dict().items()}
     with torch.inference_mode():
@@ -250,7 +250,7 @@ def test_weights_that_lie_together_are_still_the_models_own(tmp_path):
         assert torch.equal(value, expected[name]), name
 
 
-def test_what_it_was_not_made_for_is_left_to_the_library():
+def test_unsupported_models_are_left_to_the_library():
     assert Lean.of(make_lm("gpt_neox", num_key_value_heads=4)) is None
     assert Lean.of(make_lm("mistral", sliding_window=4)) is None
     assert Lean.of(make_lm(hidden_act="gelu")) is None
@@ -263,7 +263,7 @@ def test_what_it_was_not_made_for_is_left_to_the_library():
 
 
 @pytest.mark.parametrize("prefix", [[], PREFIX])
-def test_the_kernels_for_long_sequences_give_what_the_short_ones_products_give(prefix, monkeypatch):
+def test_the_kernels_for_long_sequences_agree_with_the_products_for_short_ones(prefix, monkeypatch):
     model = with_adapter(make_lm("qwen3"))
     plainly = Lean.of(model).packed(prefix, ROWS, READ)
     expected = gradients(model, plainly)
@@ -301,7 +301,7 @@ def test_on_a_gpu_hidden_states_and_gradients_are_the_librarys(prefix, four_bit)
 
 
 @pytest.mark.gpu
-def test_a_gpu_scores_by_the_library():
+def test_a_gpu_scores_with_the_library():
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
     with torch.inference_mode():

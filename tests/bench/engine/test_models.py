@@ -19,21 +19,21 @@ from tests.conftest import make_lm, make_tokenizer
 CPU = Device("cpu", "float32", "test")
 
 
-def test_a_name_near_to_ours_is_told():
-    with pytest.raises(UserError, match="no model named 'SmolLM2-135M-Instuct'; did you mean"):
+def test_a_misspelt_default_model_is_rejected_with_the_right_name():
+    with pytest.raises(UserError, match=r"SmolLM2-135M-Instuct.*did you mean"):
         models.folder_of("SmolLM2-135M-Instuct")
 
 
 def test_a_hosted_model_is_refused_by_name():
-    with pytest.raises(UserError, match="'openai:gpt-6-luna' names a hosted model"):
+    with pytest.raises(UserError, match=r"openai:gpt-6-luna.*hosted.*Hugging Face id or a folder"):
         models.folder_of("openai:gpt-6-luna")
 
 
 def test_a_folder_without_weights_says_what_is_missing(tmp_path):
-    with pytest.raises(UserError, match=r"holds no config.json"):
+    with pytest.raises(UserError, match=r"no config\.json.*save_pretrained"):
         models.folder_of(str(tmp_path))
     (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(UserError, match="holds no safetensors weights"):
+    with pytest.raises(UserError, match=r"no safetensors weights.*save_pretrained"):
         models.folder_of(str(tmp_path))
 
 
@@ -41,7 +41,7 @@ def test_a_pickle_is_never_loaded(tmp_path, tiny_model):
     folder = tmp_path / "m"
     shutil.copytree(tiny_model, folder)
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-    with pytest.raises(UserError, match="holds no safetensors weights"):
+    with pytest.raises(UserError, match=r"no safetensors weights.*save_pretrained"):
         models.folder_of(str(folder))
 
 
@@ -63,12 +63,12 @@ def test_the_hub_out_of_reach_is_one_line(monkeypatch, tmp_path):
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(UserError, match="can't reach the Hugging Face hub for 'org/none'"):
+    with pytest.raises(UserError, match=r"can't reach .*org/none.*give a folder"):
         models._from_hub("org/none")
 
 
 def test_an_impossible_name_is_one_line():
-    with pytest.raises(UserError, match=r"no model named '\./not here'"):
+    with pytest.raises(UserError, match=r"\./not here.*Hugging Face id or a folder"):
         models.folder_of("./not here")
 
 
@@ -92,7 +92,7 @@ def test_the_device_says_why():
     assert found.reason
 
 
-def test_operations_that_cannot_repeat_exactly_are_noted_and_other_warnings_still_shown():
+def test_nondeterministic_operations_are_noted_and_other_warnings_still_shown():
     """`put_` has no deterministic form, on the CPU as little as on a GPU."""
     shown = []
     with warnings.catch_warnings():
@@ -116,7 +116,7 @@ def test_on_a_cpu_nothing_is_switched():
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_model_on_the_cpu_keeps_no_file_mapped(tmp_path):
-    """Whatever is made of mapped weights would lie in memory twice."""
+    """Weights laid out anew from a mapped file would be in memory twice."""
     make_lm().save_pretrained(tmp_path)
     make_tokenizer().save_pretrained(tmp_path)
     lm = models.load("tiny", tmp_path, CPU).lm
@@ -125,16 +125,17 @@ def test_a_model_on_the_cpu_keeps_no_file_mapped(tmp_path):
         assert torch.equal(lm.state_dict()[name], value), name
 
 
-def test_imports_ahead_leave_four_bits_out_until_a_trial_needs_them(tmp_path):
+def test_importing_ahead_leaves_bitsandbytes_out_until_a_trial_needs_it(tmp_path):
     pytest.importorskip("bitsandbytes")
     make_lm().save_pretrained(tmp_path)
     make_tokenizer().save_pretrained(tmp_path)
     code = f"""
 import sys, torch
 if torch.cuda.is_available(): sys.exit()
-from bench import models, trial
-trial.quiet_libraries()
-trial.import_ahead()
+from bench.engine import models
+from bench.trial import process
+process.quiet_libraries()
+process.import_ahead()
 assert "bitsandbytes" not in sys.modules
 import peft
 device = models.Device("cpu", "bfloat16", "test")

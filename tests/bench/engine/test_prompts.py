@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.core.contender import Failed
+from bench.core.errors import TrialFailed
 from bench.engine.prompts import Renderer
 from scenarios.rows import Example
 from scenarios.schema import Rows, Task
@@ -94,13 +94,13 @@ def test_private_use_characters_in_instruction_text_and_label_move_nothing(token
     assert shown(tokenizer, tokens) == f"{turn}\n{turn}"
 
 
-def test_a_template_that_cannot_be_rendered_is_told():
+def test_a_template_that_cannot_be_rendered_is_an_error():
     broken = make_tokenizer(chat_template="{{ messages[0].content | nosuchfilter }}")
-    with pytest.raises(Failed, match="the model's chat template can't be rendered"):
+    with pytest.raises(TrialFailed, match="chat template can't be rendered"):
         Renderer(broken, task()).prefix()
 
 
-def test_texts_that_are_cut_are_counted_in_the_notes_and_a_smaller_part_hides_none(tokenizer):
+def test_truncated_texts_are_counted_in_the_notes_and_the_largest_count_stays(tokenizer):
     renderer = Renderer(tokenizer, task().model_copy(update={"most_text_tokens": 8}))
     notes: dict = {}
     long, short = Example("1", "xyz " * 30, "good", "1"), Example("2", "good", "good", "2")

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from bench.engine import lean, scoring
-from bench.engine.packing import SHARED_PREFIX_MODELS, shares_prefix
 from bench.engine.scoring import LabelScorer
+from bench.engine.shared_prefix import SHARED_PREFIX_MODELS, shares_prefix
 from tests.conftest import make_lm
 
 PREFIX = [5, 9, 12, 40, 41, 7]
@@ -33,7 +33,7 @@ def scores(lm, answers, fast, rows=ROWS):
 
 @pytest.mark.parametrize("answers", [ONE_TOKEN, SEVERAL_TOKENS], ids=["one token", "several"])
 @pytest.mark.parametrize("kind", sorted(SHARED_PREFIX_MODELS))
-def test_all_ways_agree_with_a_plain_pass_for_every_family(kind, answers, monkeypatch):
+def test_all_paths_agree_with_a_plain_pass_for_every_family(kind, answers, monkeypatch):
     lm = make_lm(kind)
     assert shares_prefix(lm.config)
     expected = np.array([[by_hand(lm, row, answer) for answer in answers] for row in ROWS])
@@ -43,15 +43,17 @@ def test_all_ways_agree_with_a_plain_pass_for_every_family(kind, answers, monkey
     assert np.array(scores(lm, answers, fast=True)) == pytest.approx(expected, abs=1e-4)
 
 
-def test_labels_of_several_tokens_see_their_own_row_when_rows_are_scored_one_by_one(monkeypatch):
+def test_labels_of_several_tokens_attend_to_their_own_row_when_rows_are_scored_one_by_one(
+    monkeypatch,
+):
     lm = make_lm()
     together = scores(lm, SEVERAL_TOKENS, fast=True)
     monkeypatch.setattr(lean, "_SCORES_AT_ONCE", 1)
-    apart = scores(lm, SEVERAL_TOKENS, fast=True)
-    assert np.array(apart) == pytest.approx(np.array(together), abs=1e-4)
+    separately = scores(lm, SEVERAL_TOKENS, fast=True)
+    assert np.array(separately) == pytest.approx(np.array(together), abs=1e-4)
 
 
-def test_a_family_that_is_not_listed_takes_the_plain_way():
+def test_an_unlisted_family_takes_the_plain_path():
     lm = make_lm("gpt_neox", num_key_value_heads=4)
     scorer = LabelScorer(lm, PREFIX, ONE_TOKEN)
     assert not scorer.fast
@@ -59,7 +61,7 @@ def test_a_family_that_is_not_listed_takes_the_plain_way():
     assert np.array(scores(lm, ONE_TOKEN, False)) == pytest.approx(np.array(expected), abs=1e-4)
 
 
-def test_a_model_with_a_sliding_window_takes_the_plain_way():
+def test_a_model_with_a_sliding_window_takes_the_plain_path():
     lm = make_lm("mistral", sliding_window=4)
     assert not LabelScorer(lm, PREFIX, ONE_TOKEN).fast
 

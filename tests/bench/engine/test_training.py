@@ -1,4 +1,4 @@
-"""LoRA learns from the answers alone, and the shared prefix changes nothing but the time."""
+"""LoRA learns only from the answers, and the shared prefix changes nothing except the time."""
 
 import tempfile
 from pathlib import Path
@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench.core.contender import Failed
+from bench.core.errors import TrialFailed
 from bench.core.kept import Kept
 from bench.engine import training
 from bench.engine.models import Device, LoadedModel
-from bench.engine.packing import SHARED_PREFIX_MODELS
+from bench.engine.shared_prefix import SHARED_PREFIX_MODELS
 from bench.engine.training import LoraSettings, Row, answer_loss
 from tests.conftest import make_lm
 
@@ -60,7 +60,7 @@ def test_loss_and_gradients_are_those_of_whole_rows(kind, monkeypatch):
         assert torch.allclose(one, other, atol=1e-6)
 
 
-def test_the_loss_is_the_sum_over_the_answers_tokens_alone():
+def test_the_loss_is_the_sum_over_the_answers_tokens_only():
     lm = make_lm()
     total = 0.0
     for row in ROWS:
@@ -82,7 +82,7 @@ def test_training_learns_and_keeps_the_epoch_with_the_best_validation():
     assert notes["updates"] == 120  # three epochs of 160 rows, 4 an update
 
 
-def test_the_weights_that_come_back_are_those_of_the_best_epoch():
+def test_the_weights_returned_are_those_of_the_best_epoch():
     kept = []
 
     def validate():
@@ -124,23 +124,23 @@ def test_parameters_are_counted_as_rank_times_in_plus_out():
     assert notes["trainable_parameters"] == 3584
 
 
-def test_a_loss_that_is_no_number_ends_the_training_with_a_reason():
+def test_a_loss_that_is_not_a_number_ends_training_with_a_reason():
     model = loaded()
     with torch.no_grad():
         model.lm.get_input_embeddings().weight.fill_(float("nan"))
-    with pytest.raises(Failed, match="the loss became nan"):
+    with pytest.raises(TrialFailed, match=r"loss.*nan.*learning rate"):
         train_lora(model, PREFIX, learnable(4), SETTINGS, 0, lambda: (1.0, 0.0))
 
 
-def test_targets_that_the_model_does_not_have_are_told():
-    with pytest.raises(Failed, match="no adapter on the targets nothing_proj"):
+def test_targets_that_the_model_does_not_have_are_an_error():
+    with pytest.raises(TrialFailed, match="targets nothing_proj"):
         train_lora(
             loaded(), PREFIX, learnable(4), settings(targets="nothing_proj"), 0, lambda: (1.0, 0.0)
         )
 
 
 @pytest.mark.parametrize("piece_tokens", [6, 12, 1000])
-def test_an_update_taken_in_pieces_is_the_same_update(piece_tokens, monkeypatch):
+def test_an_update_in_pieces_is_the_same_update(piece_tokens, monkeypatch):
     def trained():
         model = loaded()
         train_lora(model, PREFIX, learnable(8), settings(epochs=1), 0, lambda: (1.0, 0.0))

@@ -64,12 +64,12 @@ def test_accuracy_and_macro_f1_are_those_of_scikit_learn():
     )
 
 
-def test_a_label_that_is_never_said_pulls_macro_f1_down():
+def test_a_label_that_is_never_answered_lowers_macro_f1():
     """Always one of three balanced labels: F1 is 2 x 1/3 / (1/3 + 1) = 1/2, and 0, 0."""
     assert value("macro-f1", texts(LABELS * 10), texts(LABELS[:1] * 30)) == pytest.approx(1 / 6)
 
 
-def test_spaces_between_words_make_no_other_answer_but_case_does():
+def test_extra_spaces_make_no_difference_but_case_does():
     gold, said = texts(["3 May", "3 May", "3 May"]), texts([" 3  May\n", "3 may", "3May"])
     assert load_metric("exact-match").statistics(gold, said, ())[:, 0].tolist() == [1, 0, 0]
 
@@ -109,5 +109,5 @@ class Zeros(evaluate.Metric):
 
 
 def test_an_unknown_metric_names_the_nearest():
-    with pytest.raises(UserError, match="no metric named 'acuracy'; did you mean 'accuracy'"):
+    with pytest.raises(UserError, match=r"acuracy.*did you mean 'accuracy'"):
         load_metric("acuracy")

@@ -1,7 +1,7 @@
-"""Intervals hold the truth as often as they say, and tests cry wolf no oftener, in simulation.
+"""In simulation, intervals contain the truth as often as promised, and tests raise no more false alarms.
 
-The benchmark that prints the tables of docs/statistics.md is run with fewer runs; a bound is the
-promised figure less (or plus) three of the simulation's own standard errors.
+The benchmark that prints the tables of docs/statistics.md is run with fewer repetitions; a bound is the
+promised figure minus (or plus) three of the simulation's own standard errors.
 """
 
 import importlib.util
@@ -44,13 +44,13 @@ def test_a_paired_differences_interval_holds_the_truth_in_94_of_100_runs_at_leas
         assert share + (discordant - truth) / 2 > 1  # no such table
         return
     coverage = simulated.of_difference(n, found, truth)
-    assert coverage["newcombe"] >= least(0.94, RUNS)  # up to 99 % where three pairs differ
+    assert coverage["newcombe"] >= least(0.94, RUNS)  # up to 99% where three pairs differ
     assert coverage["tango"] >= least(0.93, RUNS)
 
 
 @pytest.mark.parametrize("n", simulated.SIZES)
 @pytest.mark.parametrize("discordant", [0.1, 0.3])
-def test_the_primary_comparison_cries_wolf_in_5_of_100_runs_at_most(n, discordant):
+def test_the_primary_comparison_raises_false_alarms_in_5_of_100_runs_at_most(n, discordant):
     """By its test where nothing differs, and by its verdict where the truth is the margin itself."""
     assert simulated.alarms_of_test(n, discordant, RUNS, seed=n) <= most(0.05, RUNS)
     wrong = simulated.alarms_of_verdict(n, 0.03, discordant, RUNS, seed=n + 1)
@@ -59,30 +59,30 @@ def test_the_primary_comparison_cries_wolf_in_5_of_100_runs_at_most(n, discordan
 
 
 @pytest.mark.parametrize("members", [3, 10])
-def test_a_family_of_comparisons_cries_wolf_in_5_of_100_runs_at_most(members):
+def test_a_family_of_comparisons_raises_false_alarms_in_5_of_100_runs_at_most(members):
     assert simulated.alarms_of_family(100, members, 1000, seed=members) <= most(0.05, 1000)
 
 
 @pytest.mark.parametrize("looks", [1, 2, 3])
-def test_declared_looks_together_cry_wolf_in_5_of_100_runs_at_most(looks):
+def test_declared_interim_analyses_together_raise_false_alarms_in_5_of_100_runs_at_most(looks):
     assert simulated.alarms_of_looks(looks, 600, RUNS, seed=looks) <= most(0.05, RUNS)
 
 
-def test_rows_in_groups_are_covered_and_cry_no_wolf():
+def test_rows_in_groups_are_covered_and_raise_no_more_false_alarms():
     found = simulated.of_groups(40, 400, seed=1)
     assert found["share"] >= least(0.94, 400)
     assert found["difference"] >= least(0.94, 400)
     assert found["alarms"] <= most(0.05, 400)
 
 
-def test_a_methods_interval_holds_for_new_seeds_where_rows_alone_do_not():
+def test_a_methods_interval_holds_for_new_seeds_where_one_from_rows_does_not():
     found = simulated.of_methods(5, 300, seed=5)
     assert found["rows_and_seeds"] >= least(0.94, 300)
     assert found["rows_alone"] < 0.9
 
 
 def test_a_bootstrap_covers_where_there_are_rows_and_is_refused_where_there_are_no_errors():
-    """300 rows at 80 %: about 95 %; 30 rows at 95 % hold an error or two, and get no interval."""
+    """300 rows at 80%: about 95%; 30 rows at 95% contain an error or two, and get no interval."""
     usual = simulated.of_macro_f1(300, 0.8, False, 300, seed=0)
     assert usual["refused"] == 0
     assert usual["covered"] >= least(0.94, 300)

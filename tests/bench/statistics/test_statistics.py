@@ -64,7 +64,7 @@ def test_holm_steps_down_and_never_falls():
 
 @pytest.mark.parametrize(("margin", "rows"), [(0.05, 314), (0.03, 873), (0.02, 1963)])
 def test_rows_to_settle_are_as_published(margin, rows):
-    """Miller 2024, at 10 % discordance, 80 % power."""
+    """Miller 2024, at 10% discordance and 80% power."""
     assert statistics.rows_to_settle(0.1, margin) in (rows, rows - 1, rows + 1)
 
 
@@ -78,7 +78,7 @@ def test_one_row_or_one_group_has_no_interval():
         assert found.reason
 
 
-def test_two_arms_that_answer_alike_are_no_tie_but_no_interval():
+def test_two_arms_with_equal_answers_get_no_interval_rather_than_a_tie():
     same = np.array([1.0, 0.0, 1.0, 1.0])
     found = statistics.paired_difference(same, same, np.array(list("aabb")))
     assert found.low is None
@@ -118,7 +118,8 @@ def test_a_metric_is_resampled_by_whole_groups():
     assert alone.value == grouped.value == 0.5
     assert grouped.high - grouped.low > 1.5 * (alone.high - alone.low)
     few = statistics.resampled(rows, value, np.repeat(np.arange(4), 10), seed=0)
-    assert few.reason == "4 groups are too few to resample"
+    assert "4 groups" in few.reason
+    assert "10" in few.reason
 
 
 def test_the_mean_over_seeds_is_resampled_by_group_as_one_seed_is():
@@ -161,7 +162,7 @@ def expected_shares():
 
 
 def test_intervals_cover_the_truth_in_19_of_20_runs_when_rows_come_in_reviews():
-    """1,000 runs: the sampling error of a coverage of 95 % is 0.7 points."""
+    """1,000 runs: the sampling error of a coverage of 95% is 0.7 points."""
     truth = expected_shares()
     rng = np.random.default_rng(1)
     share_covers = difference_covers = 0
@@ -191,14 +192,14 @@ def test_tests_of_no_difference_reject_one_null_run_in_twenty():
     assert 0.02 <= independent / runs <= 0.07
 
 
-def test_the_smallest_visible_difference_is_the_margin_that_its_rows_settle():
-    """873 rows at 10 % discordance settle 3 points; at a design effect of 2 it takes twice as many."""
+def test_the_minimum_detectable_difference_is_the_margin_that_its_rows_settle():
+    """873 rows at 10% discordance settle 3 points; at a design effect of 2 it takes twice as many."""
     assert statistics.smallest_visible(0.1, 873) == pytest.approx(0.03, abs=1e-4)
     assert statistics.smallest_visible(0.1, 2 * 873, effect=2.0) == pytest.approx(0.03, abs=1e-4)
     assert statistics.rows_to_settle(0.1, 0.03, effect=2.0) in range(2 * 873 - 2, 2 * 873 + 2)
 
 
-def test_a_design_effect_is_one_for_rows_alone_and_the_size_of_groups_that_answer_alike():
+def test_the_design_effect_is_1_for_independent_rows_and_5_for_groups_of_5_equal_rows():
     """20 groups of 5 equal rows: each group is one row, so the effect is about 5."""
     rng = np.random.default_rng(0)
     alone = rng.choice([-1.0, 0.0, 1.0], 100)
@@ -222,9 +223,8 @@ def test_without_errors_there_is_no_bootstrap_interval():
     rows = np.ones((40, 2))
     value = lambda sums: sums[..., 0] / sums[..., 1]  # noqa: E731
     none = statistics.resampled(rows, value, np.arange(40), 0, telling=rows[:, 0] == 0)
-    assert none.reason == (
-        "only 0 of 40 groups hold an error or a difference, and a bootstrap needs 5"
-    )
+    assert "0 of 40 groups" in none.reason
+    assert "5" in none.reason
     rows[:5, 0] = 0
     some = statistics.resampled(rows, value, np.arange(40), 0, telling=rows[:, 0] == 0)
     assert some.low < 0.875 < some.high
@@ -241,7 +241,7 @@ def test_our_bca_is_scipys():
     assert (mine.low, mine.high) == pytest.approx(tuple(theirs), abs=0.03)
 
 
-def test_variance_is_split_into_rows_and_seeds_as_it_was_put_in():
+def test_variance_is_split_into_rows_and_seeds_as_simulated():
     """Seeds shift by 0.10, rows by 0.3, the rest is 0.2; 200 rows and 10 seeds, mean of 200 splits.
 
     Seeds add 0.10^2 / 10 = 0.0010; rows and rest 0.3^2 / 200 + 0.2^2 / 2000 = 0.00047.
@@ -259,16 +259,17 @@ def test_variance_is_split_into_rows_and_seeds_as_it_was_put_in():
     assert found[0].total == found[0].sampling + found[0].seed
 
 
-def test_four_seeds_carry_no_band_for_a_method():
+def test_four_seeds_are_too_few_to_compare_methods():
     rng = np.random.default_rng(0)
     arms = rng.integers(0, 2, (2, 5, 50)).astype(float)
     few = statistics.difference_of_methods(arms[0, :4], arms[1, :4], np.arange(50))
-    assert few.reason == "4 seeds are too few for what a method does; 5 are the fewest"
+    assert "4 seeds" in few.reason
+    assert "5" in few.reason
     assert statistics.difference_of_methods(arms[0], arms[1], np.arange(50)).low is not None
 
 
-def test_looks_spend_the_whole_error_and_little_of_it_early():
-    """Two looks: 2 - 2 Phi(1.96 / sqrt(1/2)) = 0.0056 at the first, 0.0444 at the second."""
+def test_interim_analyses_spend_the_whole_error_and_little_of_it_early():
+    """Two analyses: 2 - 2 Phi(1.96 / sqrt(1/2)) = 0.0056 at the first, 0.0444 at the second."""
     assert statistics.error_of_look(1, 2) == pytest.approx(0.00557, abs=5e-5)
     assert statistics.error_of_look(2, 2) == pytest.approx(0.04443, abs=5e-5)
     assert statistics.error_of_look(1, 1) == pytest.approx(0.05)
@@ -278,8 +279,8 @@ def test_looks_spend_the_whole_error_and_little_of_it_early():
         assert spent == sorted(spent)
 
 
-def test_a_p_value_is_at_most_5_percent_where_its_looks_part_of_the_error_rejects():
-    """Two looks have 0.00557 and 0.04443: p x 0.05 / part."""
+def test_an_adjusted_p_value_is_at_most_5_percent_where_its_part_of_the_error_rejects():
+    """Two analyses have 0.00557 and 0.04443: p x 0.05 / part."""
     assert statistics.p_at_look(0.03, 1, 1) == 0.03
     assert statistics.p_at_look(0.0055, 1, 2) == pytest.approx(0.0494, abs=2e-4)
     assert statistics.p_at_look(0.0056, 1, 2) > 0.05
@@ -288,22 +289,22 @@ def test_a_p_value_is_at_most_5_percent_where_its_looks_part_of_the_error_reject
 
 
 @pytest.mark.parametrize(("look", "looks"), [(1, 1), (1, 2), (2, 2), (2, 3)])
-def test_p_of_two_methods_and_their_interval_agree_at_every_look(look, looks):
-    """The same t on both sides: p <= 0.05 where, and only where, the looks interval leaves out 0."""
+def test_p_of_two_methods_and_their_interval_agree_at_every_interim_analysis(look, looks):
+    """The same t on both sides: p <= 0.05 exactly where that analysis's interval excludes 0."""
     rng, groups, agreed = np.random.default_rng(look + looks), np.arange(60), set()
     for gain in np.linspace(0, 0.3, 40):
         arms = [rng.random((5, 60)) < share for share in (0.5, 0.5 + gain)]
         level = 1 - statistics.error_of_look(look, looks)
         found = statistics.difference_of_methods(*arms, groups, level)
         p = statistics.p_at_look(statistics.methods_p_value(*arms, groups), look, looks)
-        apart = found.low > 0 or found.high < 0
-        assert apart == (p <= 0.05)
-        agreed.add(apart)
+        excludes_zero = found.low > 0 or found.high < 0
+        assert excludes_zero == (p <= 0.05)
+        agreed.add(excludes_zero)
     assert agreed == {True, False}
 
 
 def test_rows_that_narrow_an_interval_count_the_level_that_comes_next():
-    """Half widths go with the normal quantile: from 95 to 99 % by 2.5758 / 1.9600, squared 1.727."""
+    """Half widths go with the normal quantile: from 95 to 99% by 2.5758 / 1.9600, squared 1.727."""
     assert statistics.rows_to_narrow(100, 0.06, 0.03) == 1600
     assert statistics.rows_to_narrow(100, 0.06, 0.03, 0.95, 0.99) == pytest.approx(2764, abs=1)
     assert statistics.level_of_next_look(1, 2) == pytest.approx(1 - 0.04443, abs=5e-5)

@@ -1,8 +1,8 @@
-"""Training rows behind one copy of the prefix that they share, with gradients through both.
+"""Training rows after one copy of the prefix that they share, with gradients through both.
 
 All rows of a task begin with the same tokens, so their keys and values are the same in each row:
 they are computed once, each row attends to them and to itself, and the prefix's gradient is the
-sum over the rows, exactly as if each row had carried its own copy.
+sum over the rows, exactly as if each row had its own copy.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import torch
 from transformers import AttentionInterface
 
 SHARED_PREFIX_MODELS = frozenset({"llama", "mistral", "qwen2", "qwen3", "smollm3"})
-"""Model types whose attention and head are plain enough to share a prefix, each held against the
-whole prompt by a test; all others get the plain way, which is right for every causal model."""
+"""Model types whose attention and head are simple enough to share a prefix; a test compares each with
+a pass over the whole prompt. All others take that plain pass, which is correct for every causal model."""
 
 _NAME = "tune_or_prompt_packed"
 
@@ -30,7 +30,7 @@ def packed_hidden(
     """Last hidden states of the rows' own tokens, shape (rows, longest row, width).
 
     The sequence is the prefix and then the rows, padded on the right to equal lengths; a row's
-    positions go on from the prefix's.
+    positions continue the prefix's.
     """
     width, start = max(map(len, rows)), len(prefix)
     ids = torch.zeros(len(rows), width, dtype=torch.long)
@@ -53,20 +53,20 @@ def packed_hidden(
 
 
 def _packed_attention(module, query, key, value, attention_mask, scaling, packed_as, **_):
-    """Causal attention within the prefix, and of each row over the prefix and itself.
+    """Causal attention within the prefix, and from each row to the prefix and itself.
 
-    Shapes (1, heads, prefix + rows x width, head width); keys and values may have fewer heads.
+    Shapes (1, heads, prefix + rows x width, head_width); keys and values may have fewer heads.
     """
     start, rows, width = packed_as
     groups = query.shape[1] // key.shape[1]
     key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
 
-    def apart(states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def split(states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         own = states[0, :, start:].view(states.shape[1], rows, width, -1).transpose(0, 1)
         return states[:, :, :start], own
 
     (prefix_query, own_query), (prefix_key, own_key), (prefix_value, own_value) = map(
-        apart, (query, key, value)
+        split, (query, key, value)
     )
     attend = torch.nn.functional.scaled_dot_product_attention
     of_prefix = attend(prefix_query, prefix_key, prefix_value, is_causal=True, scale=scaling)
@@ -83,7 +83,7 @@ def _packed_attention(module, query, key, value, attention_mask, scaling, packed
 
 
 def _slides(config) -> bool:
-    """Whether some layer sees only a window of what came before."""
+    """Whether some layer attends only to a sliding window."""
     kinds = getattr(config, "layer_types", None) or []
     window = getattr(config, "sliding_window", None) and getattr(config, "use_sliding_window", True)
     return bool(window) or any(kind != "full_attention" for kind in kinds)
