@@ -1,0 +1,1 @@
+"""Whether to prompt, retrieve or fine-tune: advice, cost, size and backtest, without torch."""

@@ -1,4 +1,4 @@
-"""`advisor`: prompt, retrieve or fine-tune? Answers by rules, without torch or network."""
+"""The `advisor` command: whether to prompt, retrieve or fine-tune, by rules, without torch or network."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Examples:
 @click.group(cls=terminal.Group, epilog=EXAMPLES)
 @click.version_option(package_name="tune-or-prompt")
 def cli():
-    """Say whether to prompt, retrieve or fine-tune, why, and what would flip it."""
+    """Advise whether to prompt, retrieve or fine-tune, why, and what would change the advice."""
 
 
 def main() -> None:
@@ -33,13 +33,15 @@ def main() -> None:
     terminal.main(cli, "advisor")
 
 
-json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object on stdout."
+)
 
 
 @cli.command("scenarios")
 @json_option
 def scenarios_(as_json):
-    """The scenarios that come with the product."""
+    """List the built-in scenarios."""
     found = {name: scenarios.load(name) for name in scenarios.names()}
     if as_json:
         terminal.print_json(
@@ -52,22 +54,22 @@ def scenarios_(as_json):
         )
         return
     for name, scenario in found.items():
-        runs = "  (`bench run` takes it)" if scenario.task else ""
+        runs = "  (for `bench run`)" if scenario.task else ""
         click.echo(f"{name:<18} {scenario.title}{runs}")
 
 
 profile_options = [
     click.option("--scenario", "name", metavar="NAME|FILE.toml",
-                 help="A scenario of ours, or a file with a [profile]."),
+                 help="A built-in scenario, or a file with a [profile]."),
     click.option("--profile", "file", metavar="FILE.toml", type=click.Path(path_type=Path),
-                 help="A file of facts, in place of a scenario; `advisor interview` writes one."),
+                 help="A file of facts instead of a scenario; `advisor interview` writes one."),
     click.option("--set", "settings", multiple=True, metavar="FACTOR=VALUE",
                  help="Replace a fact of the profile; `unknown` removes it. Repeatable."),
 ]  # fmt: skip
 
 
 def takes_profile(command):
-    """The options that name a profile."""
+    """Add the options that name a profile."""
     for option in reversed(profile_options):
         command = option(command)
     return command
@@ -75,7 +77,7 @@ def takes_profile(command):
 
 evidence_option = click.option(
     "--evidence", metavar="record.json", type=click.Path(path_type=Path),
-    help="The record of a `bench run` or `bench curve`, which outranks rules of thumb.",
+    help="Record of a `bench run` or `bench curve`; it outranks the rules of thumb.",
 )  # fmt: skip
 
 
@@ -83,21 +85,21 @@ evidence_option = click.option(
 @takes_profile
 @evidence_option
 @click.option("--format", "form", type=click.Choice(("text", "markdown", "adr")), default="text",
-              show_default=True, help="adr is a decision record to file.")  # fmt: skip
+              show_default=True, help="adr: a decision record (MADR).")  # fmt: skip
 @json_option
 def recommend(name, file, settings, evidence, form, as_json):
-    """Advise on a scenario: the choice, the votes behind it, and what would flip it."""
+    """Advise on a scenario: the choice, the votes behind it, and what would change it."""
     import gc
 
-    gc.disable()  # all that is made here is kept to the end, and looking for waste takes a tenth
+    gc.disable()  # everything made here lives to the end; collecting garbage would take a tenth of the time
     from advisor import profiles
-    from advisor.decision.recommend import recommend as decide
+    from advisor.decision.recommend import recommend as advise
     from advisor.evidence.records import read_evidence, weigh
     from advisor.text import recommend as recommend_text
 
     scenario = profiles.load(name, file, settings)
     weighed = weigh(read_evidence(evidence), scenario) if evidence else None
-    found = decide(scenario, weighed)
+    found = advise(scenario, weighed)
     if as_json:
         terminal.print_json(found.to_json())
     elif form == "adr":
@@ -121,40 +123,45 @@ Examples:
 
 @cli.command(epilog=INTERVIEW_EXAMPLES)
 @click.option("--profile", "file", metavar="FILE.toml", type=click.Path(path_type=Path),
-              help="Facts that are known already.")  # fmt: skip
+              help="Facts that are already known.")  # fmt: skip
 @click.option("--out", metavar="FILE.toml", type=click.Path(path_type=Path), default="profile.toml",
-              show_default=True, help="Where the profile goes; kept after every answer.")  # fmt: skip
+              show_default=True, help="Where the profile is written, after every answer.")  # fmt: skip
 @json_option
 def interview(file, out, as_json):
-    """Ask for the facts that could still change the advice, most telling first, and advise."""
+    """Ask for the facts that could still change the advice, most informative first; then advise."""
     from advisor import profiles
     from advisor.decision import interview as talk
-    from advisor.decision.recommend import recommend as decide
+    from advisor.decision.recommend import recommend as advise
     from advisor.text import recommend as recommend_text
     from scenarios.cache import write_atomically
     from scenarios.schema import Scenario
 
     known = profiles.load(None, file) if file else Scenario(name=out.stem, title=out.stem)
     if out.exists() and (file is None or not out.samefile(file)):
-        raise UserError(f"'{out}' exists; give it as --profile to go on with it, or another --out")
+        raise UserError(
+            f"'{out}' exists; pass it as --profile to continue it, or choose another --out"
+        )
     if out.exists() and profiles.holds_more_than_facts(out):
-        raise UserError(f"'{out}' holds more than facts, which would be lost; give another --out")
+        raise UserError(f"'{out}' holds more than facts, which would be lost; choose another --out")
     kept = []
 
     def keep(profile):
         write_atomically(out, talk.to_toml(known.title, profile))
         kept.append(out)
 
-    click.echo("Enter leaves a fact unknown, and 'stop' ends; each answer is kept.", err=True)
+    click.echo(
+        "Press Enter to leave a fact unknown, or type 'stop' to end; each answer is saved.",
+        err=True,
+    )
     try:
         found, finished = talk.interview(known.profile, _ask, keep)
     except KeyboardInterrupt:
-        where = f"the answers are in {out}: --profile {out} --out {out} goes on" if kept else (
+        where = f"the answers are in {out}; continue with --profile {out} --out {out}" if kept else (
             "nothing was answered")  # fmt: skip
         raise Stopped(f"interrupted; {where}") from None
-    advice = decide(known.model_copy(update={"profile": found}))
+    advice = advise(known.model_copy(update={"profile": found}))
     if finished:
-        click.echo("No other fact, alone, would change the advice.", err=True)
+        click.echo("No other single fact would change the advice.", err=True)
     click.echo(f"The profile is in {out}." if kept else "Nothing was answered.", err=True)
     if as_json:
         terminal.print_json(advice.to_json())
@@ -163,7 +170,7 @@ def interview(file, out, as_json):
 
 
 def _ask(found, wrong: str | None) -> str | None:
-    """One question on stderr, one answer from stdin; None at its end."""
+    """One question on stderr, one answer from stdin; None at the end of the input."""
     if wrong:
         click.echo(f"  {wrong}", err=True)
     click.echo(f"{found.asks} [{found.answers}] ", nl=False, err=True)
@@ -177,8 +184,8 @@ def _ask(found, wrong: str | None) -> str | None:
 @cli.command()
 @json_option
 def rules(as_json):
-    """The rules, each with its source: `recommend` shows what they say of a profile."""
-    from advisor.decision.recommend import EVIDENCE_RULE
+    """List the rules with their sources; `recommend` shows how they vote on a profile."""
+    from advisor.decision.decide import EVIDENCE_RULE
     from advisor.decision.rules import RULES
     from advisor.evidence.quality import NEEDS_CAPABILITY, shipped_weights
     from advisor.evidence.quality import PRIOR as prior
@@ -197,7 +204,7 @@ def rules(as_json):
     for rule in RULES:
         click.echo(f"{rule.name:<42} {rule.source}")
     click.echo(f"{EVIDENCE_RULE:<42} a record of `bench run` (--evidence)")
-    click.echo("\nThe probability that tuning answers better, as log-odds: trait, weight, why")
+    click.echo("\nLog-odds that tuning gives better answers: trait, weight, reason")
     for name, (_, why) in prior.items():
         click.echo(f"{name:<20} {weights[name]:+.2f}  {why}")
 
@@ -206,7 +213,7 @@ def rules(as_json):
 @click.argument("cases", required=False, metavar="[CASES.csv]", type=click.Path(path_type=Path))
 @json_option
 def backtest(cases, as_json):
-    """Hold the advice on quality against published experiments: ours, or a file of yours."""
+    """Test the advice on quality against published experiments: the built-in ones, or your own file."""
     from advisor.evidence import backtest as tests
     from advisor.evidence.cases import read_cases, shipped_cases
     from advisor.text import backtest as backtest_text
@@ -234,54 +241,63 @@ Examples:
 @click.argument("model", required=False)
 @click.option("--method", default="all", show_default=True, metavar="full|lora|qlora|all",
               help="How the model is tuned.")  # fmt: skip
-@click.option("--rank", type=int, default=16, show_default=True, help="LoRA's rank.")
+@click.option("--rank", type=int, default=16, show_default=True, help="Rank of LoRA.")
 @click.option("--targets", default="attention", show_default=True, metavar="NAMES",
-              help="attention, all-linear, or names of linear layers with commas between.")  # fmt: skip
-@click.option("--batch", type=int, default=4, show_default=True, help="Rows of a micro-batch.")
-@click.option("--seq-len", type=int, default=512, show_default=True, help="Tokens of a row.")
+              help="attention, all-linear, or names of linear layers, separated by commas.")  # fmt: skip
+@click.option("--batch", type=int, default=4, show_default=True, help="Rows in a micro-batch.")
+@click.option("--seq-len", type=int, default=512, show_default=True, help="Tokens in a row.")
 @click.option("--accumulation", type=int, default=1, show_default=True,
-              help="Micro-batches whose gradients are added.")  # fmt: skip
+              help="Micro-batches per optimizer step.")  # fmt: skip
 @click.option("--optimizer", default="adamw_torch", show_default=True,
-              help="By Transformers' `optim` name.")  # fmt: skip
+              help="Optimizer, by its `optim` name in Transformers.")  # fmt: skip
 @click.option("--gradient-checkpointing/--no-gradient-checkpointing", "checkpointing",
-              default=True, show_default=True, help="Keep each block's input only.")  # fmt: skip
-@click.option("--dtype", default="bfloat16", show_default=True, help="Of the weights.")
+              default=True, show_default=True, help="Keep only each block's input, and recompute the rest.")  # fmt: skip
+@click.option("--dtype", default="bfloat16", show_default=True, help="Type of the weights.")
 @click.option("--adapter-dtype", default="float32", show_default=True,
-              help="Of the adapters; PEFT keeps them in float32.")  # fmt: skip
+              help="Type of the adapters; PEFT keeps them in float32.")  # fmt: skip
 @click.option("--autocast/--no-autocast", default=True, show_default=True,
               help="Mixed precision, as the Trainer's --bf16.")  # fmt: skip
 @click.option("--attention", default="sdpa", show_default=True, metavar="sdpa|eager|flash",
-              help="The attention's kernel.")  # fmt: skip
+              help="Attention kernel.")  # fmt: skip
 @click.option("--padded/--no-padded", default=False, show_default=True,
               help="Rows are padded, so attention takes a mask.")  # fmt: skip
 @click.option("--loss", default="full", show_default=True, metavar="full|fused-ce|fused-linear",
-              help="How logits and loss are formed.")  # fmt: skip
+              help="How logits and loss are computed.")  # fmt: skip
 @click.option("--fused-kernels/--no-fused-kernels", default=None,
-              help="Norms and rotations fused, as with Liger; by default where the loss is.")  # fmt: skip
-@click.option("--dropout", type=float, default=0.05, show_default=True, help="The adapters'.")
+              help="Fuse norms and rotations, as Liger does; the default follows --loss.")  # fmt: skip
+@click.option(
+    "--dropout", type=float, default=0.05, show_default=True, help="Dropout of the adapters."
+)
 @click.option("--train-embeddings/--no-train-embeddings", default=False, show_default=True,
-              help="Embedding and output layer are trained too (PEFT's modules_to_save).")  # fmt: skip
+              help="Also train the embedding and the output layer (PEFT's modules_to_save).")  # fmt: skip
 @click.option("--kbit-upcast/--no-kbit-upcast", default=True, show_default=True,
-              help="QLoRA: whether prepare_model_for_kbit_training is called.")  # fmt: skip
+              help="QLoRA: call prepare_model_for_kbit_training.")  # fmt: skip
 @click.option("--master-weights/--no-master-weights", default=False, show_default=True,
               help="Full tuning: the optimizer keeps float32 weights, as DeepSpeed does.")  # fmt: skip
-@click.option("--gpu", "gpu_name", metavar="NAME", help="Whether it fits there, and how fast.")
 @click.option(
-    "--table", is_flag=True, help="A widely quoted table of memory for 7B and 70B, beside ours."
+    "--gpu",
+    "gpu_name",
+    metavar="NAME",
+    help="Also say whether it fits this GPU, and how fast it trains.",
 )
-@click.option("--list", "as_list", is_flag=True, help="The models and GPUs of the catalog.")  # fmt: skip
+@click.option(
+    "--table",
+    is_flag=True,
+    help="A widely quoted table of memory for 7B and 70B, compared with our forecast.",
+)
+@click.option("--list", "as_list", is_flag=True, help="List the models and GPUs in the catalog.")  # fmt: skip
 @json_option
 def size(model, method, gpu_name, table, as_list, as_json, **settings):
-    """Forecast parameters, memory and time of tuning MODEL, and the memory of serving it.
+    """Forecast parameters, memory and time for tuning MODEL, and memory for serving it.
 
-    MODEL is a name of the catalog, a config.json or its folder, or an id on the hub.
+    MODEL is a name in the catalog, a config.json or its folder, or an id on the hub.
     """
     if as_list:
         _list_catalog(as_json)
     elif table:
         _article_table(as_json)
     elif model is None:
-        raise UserError("give a MODEL, or --table or --list; see `advisor size --help`")
+        raise UserError("name a MODEL, or give --table or --list; see `advisor size --help`")
     else:
         _size(model, method, gpu_name, as_json, settings)
 
@@ -339,15 +355,15 @@ Examples:
 @takes_profile
 @evidence_option
 @click.option("--prices", "prices_file", metavar="FILE.toml", type=click.Path(path_type=Path),
-              help="Prices of your own, which replace the catalog's; docs/cost.md shows one.")  # fmt: skip
+              help="Your own prices, which replace the catalog's; see docs/cost.md for the format.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True,
-              help="Of the draws that the ranges come from.")  # fmt: skip
+              help="Random seed of the draws behind the ranges.")  # fmt: skip
 @json_option
 def cost(name, file, settings, evidence, prices_file, seed, as_json):
-    """Price prompting and tuning, hosted and self-hosted, and say from which volume tuning pays."""
+    """Price prompting and tuning, hosted and self-hosted, and find the volume at which tuning pays."""
     import gc
 
-    gc.disable()  # all that is made here is kept to the end, and looking for waste takes a tenth
+    gc.disable()  # everything made here lives to the end; collecting garbage would take a tenth of the time
     from advisor import profiles
     from advisor.money import prices
     from advisor.money import report as cost_report

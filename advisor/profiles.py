@@ -1,4 +1,4 @@
-"""The profile that a command works on: a scenario of ours or a file of the user's, with facts replaced."""
+"""The profile that a command works on: a built-in scenario or a user's file, with facts replaced."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from scenarios.schema import Profile, Scenario, checked, faults
 
 
 def load(name: str | None, file: Path | None, settings: Iterable[str] = ()) -> Scenario:
-    """The scenario of a name, or of a file that needs no more than its facts.
+    """The scenario of this name, or of a file that needs to hold only facts.
 
     Raises `UserError` unless exactly one is given, and as `scenarios.load` and `with_settings` do.
     """
     if (name is None) == (file is None):
-        raise UserError("give either --scenario NAME or --profile FILE")
+        raise UserError("give exactly one of --scenario NAME and --profile FILE")
     scenario = scenarios.load(name) if name is not None else _from_file(file)
     profile = with_settings(scenario.profile, _pairs(settings))
     return scenario.model_copy(update={"profile": profile})
 
 
 def _from_file(path: Path) -> Scenario:
-    """A TOML file with a `[profile]`, or with facts alone; its title may be missing."""
+    """A TOML file with a `[profile]`, or with only facts; its title may be missing."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise UserError(f"no file '{path}'; `advisor interview` writes one") from None
+        raise UserError(f"no file '{path}'; write one with `advisor interview`") from None
     except UnicodeDecodeError:
         raise UserError(f"'{path}' isn't UTF-8 text; save it as TOML in UTF-8") from None
     except OSError as error:
@@ -42,22 +42,22 @@ def _from_file(path: Path) -> Scenario:
         raise UserError(f"{path} isn't TOML: {error}") from None
     for key in raw:
         if key != "profile" and key.lower() == "profile":
-            raise UserError(f"{path}: [{key}] is written [profile]")
+            raise UserError(f"{path}: [{key}] must be spelled [profile]")
     if not {"title", "summary", "profile", "task", "decision"} & raw.keys():
         raw = {"profile": raw}
     return checked({"title": name, **raw}, text, name, str(path), path.parent)
 
 
 def holds_more_than_facts(path: Path) -> bool:
-    """Whether a file has tables or a summary that writing its facts again would lose."""
+    """Whether a file has tables or a summary that rewriting its facts would lose."""
     raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     return bool({"summary", "task", "decision"} & raw.keys())
 
 
 def with_settings(profile: Profile, settings: Mapping[str, str]) -> Profile:
-    """A profile with some facts replaced, given as texts; `unknown` removes a fact.
+    """A profile with some facts replaced, given as text; `unknown` removes a fact.
 
-    Raises `UserError` that names all wrong keys and values at once.
+    Raises one `UserError` that names every wrong key and value.
     """
     known = list(Profile.model_fields)
     strangers = [str(unknown("factor", key, known)) for key in settings if key not in known]

@@ -1,1 +1,1 @@
-"""From a profile to an answer."""
+"""From a profile to a recommendation: rules vote, limits rule out, and the sums decide."""

@@ -4,34 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from advisor.money import lines as cost
+from advisor.money.quick import expected
 from scenarios.schema import Profile
 
 SEARCHED = ("labelled_examples", "requests_per_month", "peak_to_mean_load", "tenants",
             "horizon_months")  # fmt: skip
-"""The numbers along which a budget's reach is searched: along the others each forecast takes long, and
-`advisor cost` tells what moves money."""
+"""The numbers whose values are searched for what a budget still covers. For the others a search would be
+slow, and `advisor cost` shows what moves the cost."""
 BUDGETS = ("one_off_budget_usd", "monthly_budget_usd")
 WAYS = {"prompt": "prompting", "retrieval": "retrieval", "decision-api": "a decision interface",
         "lora": "LoRA", "qlora": "QLoRA", "full": "full tuning"}  # fmt: skip
 
 
 def over_budget(profile: Profile) -> dict[str, str]:
-    """The choices whose forecast is above a budget, with the sums; hours of staff aren't counted.
+    """The choices whose forecast is above a budget, with the amounts; staff time isn't counted.
 
     Raises `UserError` for a hosted or own model that isn't known.
     """
     budgets = _budgets(profile)
     if budgets == (None, None):
         return {}
-    return _over(budgets, cost.expected(profile))
+    return _over(budgets, expected(profile))
 
 
 class Along:
-    """What the budgets rule out for other values of one number, with few forecasts.
+    """What the budgets rule out at other values of one number, with few forecasts.
 
-    Costs rise or fall with a number throughout, so between two values with the same options above
-    the budgets they are the same.
+    Costs are monotonic in the number, so if two values rule out the same options, so does every
+    value between them.
     """
 
     def __init__(self, profile: Profile, fact: str, values: Sequence[float]):
@@ -40,7 +40,7 @@ class Along:
         self.known: dict[int, dict[str, str]] = {}
 
     def __call__(self, value: float) -> dict[str, str]:
-        """The options above a budget at one of the values."""
+        """The options that are over budget at one of the values."""
         low, high, wanted = 0, len(self.values) - 1, self.values.index(value)
         while self._at(low).keys() != self._at(high).keys():
             middle = (low + high) // 2
@@ -63,9 +63,11 @@ def _budgets(profile: Profile) -> tuple[float | None, float | None]:
 def _over(budgets, costs: dict[str, tuple[float, float]]) -> dict[str, str]:
     found = {}
     for choice, spent in costs.items():
-        for budget, usd, often in zip(budgets, spent, ("once", "a month"), strict=True):
+        for budget, usd, often in zip(budgets, spent, ("one-off", "a month"), strict=True):
             if budget is not None and usd > budget and choice not in found:
-                found[choice] = (f"{WAYS[choice]} costs about ${usd:,.0f} {often}, and "
-                                 f"${budget:,.0f} may be spent")  # fmt: skip
+                found[choice] = (f"{WAYS[choice]} costs about ${usd:,.0f} {often}; the "
+                                 f"budget is ${budget:,.0f}")  # fmt: skip
     unpriced = [choice for choice in WAYS if choice not in costs]
-    return found | dict.fromkeys(unpriced, "it can't be priced, so no budget can be kept")
+    return found | dict.fromkeys(
+        unpriced, "it can't be priced, so it can't be shown to fit the budget"
+    )

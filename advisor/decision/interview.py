@@ -1,4 +1,4 @@
-"""Asks for the facts that could still change the advice, most telling first."""
+"""The interview: asks for the facts that could still change the advice, most informative first."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from dataclasses import dataclass
 from typing import get_args
 
 from advisor.decision.budget import BUDGETS, over_budget
-from advisor.decision.recommend import MONEY, Decided, alternatives, decide, family_of, words
+from advisor.decision.decide import MONEY, Decided, decide, family_of
+from advisor.decision.flips import alternatives, words
 from advisor.decision.rules import CHOICES
 from advisor.profiles import with_settings
 from scenarios.errors import UserError
 from scenarios.schema import Profile
 
-_FAR = 1000.0  # stands for the lead of a family whose rival is ruled out
+_FAR = 1000.0  # used as the lead of a family when the other one is ruled out
 
 
 @dataclass(frozen=True)
 class Question:
-    """A fact to ask for: what is asked, and what may be answered."""
+    """A fact to ask for: the question, and the possible answers."""
 
     fact: str
     asks: str
@@ -28,9 +29,9 @@ class Question:
 
 
 def next_question(profile: Profile, asked: Container[str] = ()) -> Question | None:
-    """The unknown fact that tells most: whose values lead to the most choices, then the widest leads.
+    """The most informative unknown fact: its values lead to the most choices, then to the widest leads.
 
-    None where no fact alone can change the choice, and, while it is undecided, none moves the sides.
+    None if no single fact can change the choice and, while it is undecided, none changes the lead.
     """
     read: set[str] = set()
     now, over = decide(profile, read=read), over_budget(profile)
@@ -39,16 +40,16 @@ def next_question(profile: Profile, asked: Container[str] = ()) -> Question | No
         if fact not in read or fact in asked or fact in MONEY or getattr(profile, fact) is not None:
             continue
         found = [decided for _, decided in alternatives(profile, fact, over)]
-        tells = _tells(now, found)
-        if not any(tells):
+        gain = _information(now, found)
+        if not any(gain):
             continue
-        if (fact not in BUDGETS, *tells) > most:  # a budget only rules out, so it is asked for last
-            best, most = fact, (fact not in BUDGETS, *tells)
+        if (fact not in BUDGETS, *gain) > most:  # a budget only rules out, so it is asked for last
+            best, most = fact, (fact not in BUDGETS, *gain)
     return question(best) if best else None
 
 
-def _tells(now: Decided, found: list[Decided]) -> tuple[int, float]:
-    """How many choices a fact's values lead to beside the present one, and how far they spread."""
+def _information(now: Decided, found: list[Decided]) -> tuple[int, float]:
+    """How many other choices a fact's values lead to, and how widely the leads spread."""
     choices = {decided.choice for decided in found} - {now.choice}
     if not choices and now.choice != "undecided":
         return 0, 0.0
@@ -57,7 +58,7 @@ def _tells(now: Decided, found: list[Decided]) -> tuple[int, float]:
 
 
 def _signed_lead(decided: Decided) -> float:
-    """How far tuning leads, negative where prompting does."""
+    """How far tuning is ahead; negative if prompting is."""
     best = {
         family: max((decided.scores[o] for o in CHOICES
                      if family_of(o) == family and o not in decided.ruled_out), default=-math.inf)
@@ -91,9 +92,9 @@ def interview(
     ask: Callable[[Question, str | None], str | None],
     keep: Callable[[Profile], None],
 ) -> tuple[Profile, bool]:
-    """The profile with what was answered, and whether all was asked; `keep` gets it at every answer.
+    """The profile with the answers, and whether everything was asked; `keep` is called after each answer.
 
-    `ask` takes a question and what was wrong with the last answer, and gives the answer: empty or
+    `ask` takes a question and what was wrong with the last answer, and returns the answer: empty or
     `unknown` leaves the fact unknown, None ends the interview.
     """
     asked: set[str] = set()
@@ -115,7 +116,7 @@ def interview(
 
 
 def to_toml(title: str, profile: Profile) -> str:
-    """A scenario's file that holds the profile's known facts."""
+    """A scenario file that holds the profile's known facts."""
     lines = [f"title = {_basic_string(title)}", "", "[profile]"]
     for name, value in profile:
         if value is None:
@@ -126,5 +127,5 @@ def to_toml(title: str, profile: Profile) -> str:
 
 
 def _basic_string(text: str) -> str:
-    """TOML's basic strings are JSON's, but for the delete character."""
+    """TOML's basic strings are JSON's, except for the delete character."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

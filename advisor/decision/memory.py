@@ -1,4 +1,4 @@
-"""Which ways of tuning a GPU has no room for, from the forecasts kept in the catalog."""
+"""Which ways of tuning or serving don't fit a GPU's memory, from forecasts kept in the catalog."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ def _rows() -> list[dict]:
 
 @cache
 def tuning_gib(method: str, billions: float) -> tuple[float, float]:
-    """The least and the most GiB that tuning takes, batch 1 of 1,024 tokens.
+    """The least and the most GiB that tuning takes, with a batch of one row of 1,024 tokens.
 
-    Between two models of the catalog in proportion to their sizes; beyond them in proportion to the
-    nearest.
+    Interpolated by size between two models of the catalog; beyond them, proportional to the nearest.
     """
     rows = _rows()
     sizes = [row["billion_parameters"] for row in rows]
@@ -35,23 +34,23 @@ def tuning_gib(method: str, billions: float) -> tuple[float, float]:
     return tuple((a + (b - a) * share) / 2**30 for a, b in pairs)
 
 
-SERVED_BYTES = 0.55  # of a weight in 4 bits, with what isn't quantised
+SERVED_BYTES = 0.55  # per weight in 4 bits, including what isn't quantised
 NO_GPU_NEEDED_BILLIONS = 2.0
-"""Up to this size a processor serves a model as well, slowly."""
+"""Up to this size a CPU can serve a model too, slowly."""
 
 
 def cannot_serve(memory_gib: float | None, billions: float | None) -> str | None:
-    """Why not even the weights fit, in 4 bits; None where they do, or something isn't known."""
+    """Why not even the 4-bit weights fit; None if they do, or if memory or size isn't known."""
     if memory_gib is None or billions is None or billions <= NO_GPU_NEEDED_BILLIONS:
         return None
     needed = billions * 1e9 * SERVED_BYTES / 2**30
     if needed <= memory_gib:
         return None
-    return f"{billions:g}B takes {needed:.1f} GiB in 4 bits, and {memory_gib:g} GiB are at hand"
+    return f"{billions:g}B takes {needed:.1f} GiB in 4 bits; {memory_gib:g} GiB are available"
 
 
 def too_large(memory_gib: float | None, billions: float | None) -> dict[str, str]:
-    """The ways of tuning whose least forecast is above the memory, with the sum; none if unknown."""
+    """The ways of tuning whose lowest forecast is above the memory, with the numbers; none if unknown."""
     if memory_gib is None or billions is None:
         return {}
     found = {}
@@ -60,7 +59,7 @@ def too_large(memory_gib: float | None, billions: float | None) -> dict[str, str
         if least > memory_gib:
             name = {"lora": "LoRA", "qlora": "QLoRA", "full": "full tuning"}[method]
             found[method] = (
-                f"{name} of {billions:g}B takes {least:.0f} to {most:.0f} GiB, "
-                f"and {memory_gib:g} GiB are at hand"
+                f"{name} of {billions:g}B takes {least:.0f} to {most:.0f} GiB; "
+                f"{memory_gib:g} GiB are available"
             )
     return found

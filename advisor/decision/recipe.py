@@ -1,4 +1,4 @@
-"""How to tune, once that is the advice: each setting with its reason and its source."""
+"""How to tune, if that is the advice: each setting with its reason and its source."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SIMPLE, _HARD = ("classification", "extraction"), ("code", "reasoning", "tool-u
 
 @dataclass(frozen=True)
 class Advice:
-    """One setting, why, and who says so."""
+    """One setting, the reason for it, and the source."""
 
     setting: str
     value: object
@@ -38,27 +38,29 @@ def recipe(profile: Profile, method: str) -> Iterator[Advice]:
     if method != "full":
         rank, why = _rank(profile, rows)
         yield Advice("rank", rank, why, BIDERMAN if rank > 16 else LORA)
-        yield Advice("alpha", 2 * rank, "twice the rank, as the best of those tried", BIDERMAN)
+        yield Advice("alpha", 2 * rank, "twice the rank, the best of the values tried", BIDERMAN)
         yield Advice("targets", "all-linear", "adapting every linear layer beats a higher rank on "
                      "attention alone", f"{QLORA}; {REGRET}")  # fmt: skip
-        yield Advice("learning_rate", 2e-4, "about ten times that of full tuning", REGRET)
+        yield Advice("learning_rate", 2e-4, "about ten times the rate for full tuning", REGRET)
     else:
-        yield Advice("learning_rate", 2e-5, "a tenth of an adapter's", REGRET)
+        yield Advice("learning_rate", 2e-5, "a tenth of the rate for adapters", REGRET)
     epochs = 5 if rows < 500 else 3 if rows < 5000 else 2 if rows < 50_000 else 1
     yield Advice("epochs", epochs, f"about {max(1, rows * epochs // 16):,} updates on {rows:,} rows; the "
-                 "best epoch on the rows set aside is kept", LIMA)  # fmt: skip
+                 "epoch with the best validation score is kept", LIMA)  # fmt: skip
     yield Advice(
-        "batch", 16, "small batches suit adapters; by accumulation where memory is short", REGRET
+        "batch", 16, "small batches suit adapters; accumulate gradients if memory is short", REGRET
     )
-    yield Advice("warm_up_share", 0.05, "a share of the updates: a fixed 100 would outlast a small "
-                 "training", "arithmetic: 500 rows, batch 16 and 3 epochs are 94 updates")  # fmt: skip
+    yield Advice("warm_up_share", 0.05, "a share of the updates: a fixed 100 steps could outlast a "
+                 "small training run", "arithmetic: 500 rows, batch 16 and 3 epochs are 94 updates")  # fmt: skip
     yield _more_labels(profile, rows)
     yield _set_aside(rows)
 
 
 def _base(profile: Profile) -> Advice:
     if named := size_in_name(profile.own_model):
-        return Advice(BASE, named, f"the model that is named, {profile.own_model}", "the profile")
+        return Advice(
+            BASE, named, f"the model named in the profile, {profile.own_model}", "the profile"
+        )
     largest = profile.largest_own_model_billion_parameters
     hard = profile.task_type in _HARD or profile.task_type in ("knowledge", "generation", "style")
     wanted = USUAL_BASE_BILLIONS if hard else 3.0
@@ -67,13 +69,13 @@ def _base(profile: Profile) -> Advice:
         wanted = min(wanted, 1.0 if profile.task_type in _SIMPLE else 3.0)
     size = min(wanted, largest) if largest else wanted
     why = (
-        "answers in time"
+        "fast enough"
         if fast
-        else "enough for the task"
+        else "large enough for the task"
         if size == wanted
-        else "the largest at hand"
+        else "the largest available"
     )
-    return Advice(BASE, size, f"{why}; try the next smaller one too, it may do",
+    return Advice(BASE, size, f"{why}; also try the next size down, it may suffice",
                   "Zhao et al. 2024 (LoRA Land), arXiv:2405.00732: 2 to 8B models, tuned, beat GPT-4 on "
                   "most tasks")  # fmt: skip
 
@@ -82,13 +84,13 @@ def _rank(profile: Profile, rows: int) -> tuple[int, str]:
     if profile.task_type in _HARD and rows >= 10_000:
         return (
             256,
-            "much to learn from many rows: on code rank 16 reached 72 % of full tuning, 256 all",
+            "much to learn from many rows: on code, rank 16 reached 72% of full tuning, rank 256 all",
         )
     if profile.task_type in _HARD:
-        return 64, "code and reasoning need more room than a label does"
+        return 64, "code and reasoning need more capacity than labels do"
     if profile.task_type == "classification":
-        return 8, "ranks of 1 to 8 are enough on simple tasks"
-    return 16, "enough for most; `bench run --set lora.rank=...` tells"
+        return 8, "ranks of 1 to 8 are enough for simple tasks"
+    return 16, "enough for most tasks; try others with `bench run --set lora.rank=...`"
 
 
 def _more_labels(profile: Profile, rows: int) -> Advice:
@@ -97,13 +99,13 @@ def _more_labels(profile: Profile, rows: int) -> Advice:
         wanted = max(wanted, ENOUGH_PER_CLASS * profile.classes)
     source = "Bertsch et al. 2024, arXiv:2405.00200; Loukas et al. 2023, arXiv:2311.06102"
     missing = max(0, wanted - rows)
-    why = f"{wanted:,} are wanted and {rows:,} are there" if missing else (
-        f"{rows:,} are enough to begin; better ones before more")  # fmt: skip
+    why = f"{wanted:,} are recommended and {rows:,} are available" if missing else (
+        f"{rows:,} are enough to start; improve them before adding more")  # fmt: skip
     return Advice("more_labels", missing, why, source)
 
 
 def _set_aside(rows: int) -> Advice:
     share = min(0.3, max(0.1, LEAST_TEST_ROWS / rows)) if rows else 0.2
-    return Advice("share_set_aside", round(share, 2), f"{round(share * rows):,} rows, never trained on; with fewer than "
-                  f"{LEAST_TEST_ROWS} a difference of 10 points can't be seen",
+    return Advice("share_set_aside", round(share, 2), f"{round(share * rows):,} rows, held out; with fewer than "
+                  f"{LEAST_TEST_ROWS} a difference of 10 points can't be detected",
                   "Card et al. 2020, arXiv:2010.06595")  # fmt: skip

@@ -1,79 +1,28 @@
-"""From a profile to an answer: add up the votes, say how sure, and search for what would flip it."""
+"""The recommendation: the choice, the confidence in it, what it takes, and the next experiment."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from functools import cache
-from typing import get_args
 
-from pydantic import ValidationError
-
-from advisor.decision.budget import BUDGETS, SEARCHED, Along, over_budget
+from advisor.decision.decide import ALONE, Decided, decide, family_of, unknown_facts
+from advisor.decision.flips import Flip, flips
 from advisor.decision.memory import METHODS, tuning_gib
 from advisor.decision.recipe import Advice, recipe
-from advisor.decision.rules import CHOICES, RULES, TUNING, Vote, bars
+from advisor.decision.rules import CHOICES, TUNING, Vote
 from advisor.evidence.factors import Factors
 from advisor.evidence.quality import Probability, p_tuning_better
 from advisor.evidence.records import Weighed, updated
-from advisor.money import lines as cost
-from advisor.money.lines import NO_MATTER_OF_COST, Money
 from advisor.money.options import own_model
+from advisor.money.quick import Money, quick
 from advisor.sizes.models import shape_of
 from scenarios.schema import Profile, Scenario
 
 SCHEMA_VERSION = 1
-EVIDENCE_RULE = "an-experiment-outranks-rules"
-MONEY = (
-    "hosted_model", "own_model", "demonstrations", "labelling_usd_per_example",
-    "retrain_every_months", "base_model_lasts_months", "operations_hours_per_month",
-    "staff_usd_per_hour", "replicas", "utilisation",
-    "gpu_offer", "training_rows", "evaluation_rows", "training_trials", "evaluation_hours",
-    "prompting_setup_hours", "tuning_setup_hours", "cache_hit_share",
-)  # fmt: skip
-"""Facts with defaults of their own: unknown, they widen no doubt."""
-WEIGHED = tuple(name for name in Profile.model_fields if name not in MONEY)
-TERMS = (
-    "base_licence_fits",
-    "labels_may_train",
-)  # what they rule out, they rule out whatever it costs
-LESS_IS_HARDER = (*BUDGETS, "latency_target_p95_ms", "horizon_months", "gpu_memory_gib")
-"""Limits: of one that isn't known, the loosest that changes the choice is the nearest."""
-_DOUBT = 0.5  # a lead of less says nothing, even where every fact is known
-_DOUBT_OF_ALL_UNKNOWN = 2.0  # ... and with no fact known
-_ALONE = math.inf  # the lead of a family whose rival is ruled out
-
-
-@dataclass(frozen=True)
-class Decided:
-    """The sum and what follows from it.
-
-    `lead` is the difference between the two families' best scores that aren't ruled out; below
-    `doubt` the choice is `undecided`.
-    """
-
-    votes: tuple[Vote, ...]
-    scores: dict[str, float]
-    ruled_out: dict[str, str]
-    choice: str
-    lead: float
-    doubt: float
-
-
-@dataclass(frozen=True)
-class Flip:
-    """The nearest value of one factor, alone, that changes the choice."""
-
-    factor: str
-    from_: object
-    to: object
-    choice: str
 
 
 @dataclass(frozen=True)
 class Recommendation:
-    """The choice, the sum behind it, and what would change it."""
+    """The choice, the sums behind it, and what would change it."""
 
     scenario: Scenario
     decided: Decided
@@ -101,7 +50,7 @@ class Recommendation:
 
     @property
     def votes(self) -> tuple[Vote, ...]:
-        """What each rule said, in the rules' order."""
+        """What each rule said, in the order of the rules."""
         return self.decided.votes
 
     def to_json(self) -> dict:
@@ -117,15 +66,12 @@ class Recommendation:
             "scores": self.scores,
             "ruled_out": self.decided.ruled_out,
             "votes": [asdict(vote) for vote in self.votes],
-            "lead": None if lead == _ALONE else lead,
+            "lead": None if lead == ALONE else lead,
             "doubt": self.decided.doubt,
             "p_tuning_better": {**asdict(self.p_tuning_better), "level": 0.95},
             "confidence": self.confidence,
             "runner_up": self.runner_up,
-            "flips_when": [
-                {"factor": f.factor, "from": f.from_, "to": f.to, "choice": f.choice}
-                for f in self.flips_when
-            ],
+            "flips_when": [flip.to_json() for flip in self.flips_when],
             "recipe": {a.setting: {"value": a.value, "because": a.because, "source": a.source}
                        for a in self.recipe} or None,
             "next_experiment": self.next_experiment,
@@ -136,7 +82,7 @@ class Recommendation:
 
 
 def recommend(scenario: Scenario, evidence: Weighed | None = None) -> Recommendation:
-    """The recommendation for a scenario's profile, with the evidence of an experiment if given."""
+    """The recommendation for a scenario's profile, with an experiment's evidence if given."""
     profile = scenario.profile
     read: set[str] = set()
     decided = decide(profile, evidence, read)
@@ -152,7 +98,7 @@ def recommend(scenario: Scenario, evidence: Weighed | None = None) -> Recommenda
         p_tuning_better=updated(chance, evidence) if evidence else chance,
         confidence=_confidence(decided),
         runner_up=_runner_up(decided),
-        flips_when=tuple(_flips(profile, evidence, choice, sorted(read))),
+        flips_when=tuple(flips(profile, evidence, choice, sorted(read))),
         recipe=advised,
         next_experiment=next_experiment(scenario),
         evidence=evidence,
@@ -160,71 +106,8 @@ def recommend(scenario: Scenario, evidence: Weighed | None = None) -> Recommenda
     )
 
 
-def decide(
-    profile: Profile,
-    evidence: Weighed | None = None,
-    read: set[str] | None = None,
-    over: dict[str, str] | None = None,
-) -> Decided:
-    """The votes of all rules and of the evidence, their sums, and the choice.
-
-    `read` takes the names of the facts that were looked at: no other fact, alone, can change it.
-    `over` is what the budgets rule out, where it is known.
-    """
-    seen = _Watched(profile, read) if read is not None else profile
-    factors = Factors(seen)
-    votes = [vote for rule in RULES for vote in rule.votes(factors)]
-    if evidence is not None and evidence.weight:
-        votes += [Vote(EVIDENCE_RULE, option, evidence.weight, evidence.because, evidence.source)
-                  for option in TUNING]  # fmt: skip
-    scores = {
-        option: round(sum(vote.weight for vote in votes if vote.option == option), 6)
-        for option in CHOICES
-    }
-    ruled_out = bars(factors, over)
-    best = [
-        max(able, key=scores.__getitem__)
-        for family in ("prompt", "fine_tune")
-        if (able := [o for o in CHOICES if family_of(o) == family and o not in ruled_out])
-    ]
-    lead = abs(scores[best[0]] - scores[best[1]]) if len(best) == 2 else _ALONE
-    doubt = _doubt(profile)
-    if not best:
-        choice, lead = "undecided", 0.0
-    else:
-        choice = "undecided" if lead < doubt else max(best, key=scores.__getitem__)
-    return Decided(tuple(votes), scores, ruled_out, choice, lead, doubt)
-
-
-class _Watched:
-    """A profile that notes which of its facts are looked at."""
-
-    def __init__(self, profile: Profile, read: set[str]):
-        self._profile, self._read = profile, read
-
-    def __getattr__(self, name: str):
-        self._read.add(name)
-        return getattr(self._profile, name)
-
-    def unwrapped(self) -> Profile:
-        """The profile itself, for the budgets: all of it is looked at where there is a budget."""
-        budgets = [getattr(self._profile, name) for name in BUDGETS]
-        self._read.update(BUDGETS if budgets == [None, None] else Profile.model_fields)
-        return self._profile
-
-
-def family_of(choice: str) -> str:
-    """`fine_tune` where weights change, else `prompt`."""
-    return "fine_tune" if choice in TUNING else "prompt"
-
-
-def unknown_facts(profile: Profile) -> list[str]:
-    """The names of the facts that are unknown and widen the doubt."""
-    return [name for name in WEIGHED if getattr(profile, name) is None]
-
-
 def next_experiment(scenario: Scenario) -> str:
-    """A command that settles it on the scenario's rows, or begins with rows of one's own."""
+    """A command that would settle the choice on the scenario's rows, or starts from your own rows."""
     if scenario.task is not None:
         ours = not scenario.task.rows.path
         return f"bench run {scenario.name}" if ours else f"bench run ./{scenario.name}.toml"
@@ -233,9 +116,9 @@ def next_experiment(scenario: Scenario) -> str:
 
 @dataclass(frozen=True)
 class Forecasts:
-    """What each way takes: GiB to tune the model of one's own, and dollars once and a month.
+    """What each choice takes: GiB to tune your own model, and dollars one-off and per month.
 
-    `money` is empty where the load isn't known. Hours of staff aren't counted; `advisor cost` does.
+    `money` is empty if the load isn't known. Staff time isn't counted here; `advisor cost` counts it.
     """
 
     own_model: str
@@ -257,7 +140,7 @@ class Forecasts:
 
 
 def forecasts(profile: Profile) -> Forecasts:
-    """Memory and money of the own model that is named, or that stands for one of the size at hand.
+    """Memory and money for the named own model, or for a representative one of the available size.
 
     Raises `UserError` for a hosted or own model that isn't known.
     """
@@ -267,20 +150,14 @@ def forecasts(profile: Profile) -> Forecasts:
         own_model=model,
         billion_parameters=size,
         tuning_memory_gib={method: tuning_gib(method, size) for method in METHODS},
-        money={} if profile.requests_per_month is None else cost.quick(profile),
+        money={} if profile.requests_per_month is None else quick(profile),
     )
-
-
-def _doubt(profile: Profile) -> float:
-    """How far the sides must lie apart: the more, the more facts are unknown."""
-    share = len(unknown_facts(profile)) / len(WEIGHED)
-    return _DOUBT + (_DOUBT_OF_ALL_UNKNOWN - _DOUBT) * share
 
 
 def _runner_up(decided: Decided) -> str:
     """The best of the other family: the alternative that a review will ask about.
 
-    Where the choice is undecided, the leader. What is ruled out comes last.
+    If the choice is undecided, the leader. Options that are ruled out come last.
     """
     ranked = sorted(CHOICES, key=lambda o: (o in decided.ruled_out, -decided.scores[o]))
     if decided.choice == "undecided":
@@ -289,7 +166,7 @@ def _runner_up(decided: Decided) -> str:
 
 
 def _combined(profile: Profile, decided: Decided) -> tuple[str, ...]:
-    """Retrieval for facts that change beside a tuned model, and tuning for form beside retrieval."""
+    """Retrieval alongside a tuned model for facts that change; tuning alongside retrieval for form."""
     if decided.choice in TUNING:
         wanted = Factors(profile).knowledge_moves and "retrieval" not in decided.ruled_out
         return ("retrieval",) if wanted else ()
@@ -305,99 +182,8 @@ def _placement(profile: Profile) -> str:
 
 
 def _confidence(decided: Decided) -> str:
-    if decided.lead == _ALONE:
-        return "medium"  # nothing else is possible, which says nothing of how well it will do
+    if decided.lead == ALONE:
+        return "medium"  # nothing else is possible, which doesn't say how well it will work
     if decided.lead >= 2 * decided.doubt:
         return "high"
     return "medium" if decided.lead >= 1.25 * decided.doubt else "low"
-
-
-def _flips(
-    profile: Profile, evidence: Weighed | None, choice: str, read: list[str]
-) -> Iterator[Flip]:
-    """For each factor that was looked at, the nearest value that alone gives another choice."""
-    over = over_budget(profile)
-    for factor in Profile.model_fields:
-        if factor not in read or factor in MONEY:  # `advisor cost` tells what moves money
-            continue
-        for value, decided in alternatives(profile, factor, over, evidence):
-            if decided.choice == choice:
-                continue
-            other = decide(profile.model_copy(update={factor: value}), evidence).choice
-            if other != choice:
-                yield Flip(factor, getattr(profile, factor), value, other)
-                break
-
-
-def alternatives(
-    profile: Profile, factor: str, over: dict[str, str], evidence: Weighed | None = None
-) -> Iterator[tuple[object, Decided]]:
-    """What would be decided at each other value of a factor, nearest values first.
-
-    `over` is what the budgets rule out now.
-    """
-    values = nearest_first(factor, getattr(profile, factor))
-    over_at = _over_at(profile, factor, values, over)
-    for value in values:
-        changed = profile.model_copy(update={factor: value})
-        yield value, decide(changed, evidence, over=over_at(value))
-
-
-def _over_at(profile: Profile, factor: str, values: list, over: dict[str, str]):
-    """What the budgets rule out at another value of a factor, by as few forecasts as will do."""
-    if [getattr(profile, name) for name in BUDGETS] == [None, None] and factor not in BUDGETS:
-        return lambda value: over
-    if factor in SEARCHED:
-        return Along(profile, factor, values)
-    if factor in BUDGETS or (words(factor) and factor not in (*NO_MATTER_OF_COST, *TERMS)):
-        return lambda value: over_budget(profile.model_copy(update={factor: value}))
-    return lambda value: over
-
-
-def nearest_first(factor: str, current) -> list:
-    """Other values of a factor: words in their order, numbers as 1, 2, 5, 10 ... by ratio.
-
-    Of an unknown number from 1 on, and of an unknown limit from the loosest.
-    """
-    found = words(factor)
-    if found:
-        here = found.index(current) if current in found else 0
-        return sorted((w for w in found if w != current), key=lambda w: abs(found.index(w) - here))
-    if current is None and factor in LESS_IS_HARDER:
-        return sorted(_steps(factor), reverse=True)
-    start = current or 1
-    return sorted((v for v in _steps(factor) if v != current), key=lambda v: _distance(v, start))
-
-
-@cache
-def words(factor: str) -> list:
-    """The values of a factor that is a choice of words or of true and false, else none."""
-    kind = Profile.model_fields[factor].annotation
-    for part in (kind, *get_args(kind)):
-        if part is bool:
-            return [True, False]
-        if get_args(part) and all(isinstance(word, str) for word in get_args(part)):
-            return list(get_args(part))
-    return []
-
-
-@cache
-def _steps(factor: str) -> tuple:
-    """The numbers that a factor may have, as `Profile` reads them: 0, shares, 1, 2, 5, 10 and so on."""
-    if "model" in factor and "billion" not in factor:
-        return ()  # a model's name
-    shares = [0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99]
-    candidates = [0, *shares, *(d * 10**power for power in range(10) for d in (1, 2, 5))]
-    found = []
-    for value in candidates:
-        try:
-            read = getattr(Profile.model_validate({factor: value}), factor)
-        except ValidationError:
-            continue
-        if read == value:
-            found.append(read)
-    return tuple(found)
-
-
-def _distance(one: float, other: float) -> float:
-    return abs(math.log((one + 0.01) / (other + 0.01)))

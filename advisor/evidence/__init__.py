@@ -1,1 +1,1 @@
-"""What is known beforehand of quality: published cases, and a record of one's own."""
+"""What is known about quality: published cases, and the record of your own experiment."""

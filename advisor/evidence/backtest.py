@@ -1,9 +1,9 @@
-"""The advice on quality, held against what published experiments found.
+"""The backtest: the advice on quality, compared with what published experiments found.
 
-A case is predicted to go to tuning where `p_tuning_better` is at or above a half; a tie counts as
-right either way. Cases of one source share models, authors and habits, so figures are balanced by
-source, and intervals draw whole sources. On the shipped cases every source is predicted by weights
-that were chosen without it; another file is judged by the shipped weights.
+Tuning is predicted to win a case if `p_tuning_better` is at least a half; a tie counts as correct
+either way. Cases from one source share models, authors and habits, so figures are balanced by
+source, and confidence intervals resample whole sources. On the shipped cases, each source is
+predicted by weights that were fitted without it; another file is judged by the shipped weights.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from scenarios.estimates import Estimate
 SCHEMA_VERSION = 1
 PRIOR_STRENGTH = 10.0
 """Precision of the prior weights: a standard deviation of 0.32 log-odds each. Of 1, 3, 10, 30 and
-100 the smallest whose source-balanced Brier score, one source left out, is within 0.001 of the best."""
+100, the smallest whose source-balanced Brier score, leaving one source out, is within 0.001 of the best."""
 RESAMPLES, SEED, LEVEL = 10_000, 0, 0.95
 BINS = ((0.0, 1 / 3), (1 / 3, 2 / 3), (2 / 3, 1.0))
 CAVEATS = (
-    "The traits and their prior weights were written after reading these cases, so the shipped "
-    "cases' figures are optimistic even with each source left out; a file of other sources is the "
-    "test.",
-    "Only about a quarter of the cases are LoRA or QLoRA, so LoRA against full tuning isn't tested.",
+    "The traits and their prior weights were written after reading these cases, so the figures for "
+    "the shipped cases are optimistic even with each source left out; the real test is a file of "
+    "other sources.",
+    "Only about a quarter of the cases use LoRA or QLoRA, so LoRA vs full tuning isn't tested.",
 )
 
 
 @dataclass(frozen=True)
 class Backtest:
-    """What came of holding the advice against cases."""
+    """How the advice compared with the cases."""
 
     cases: int
     sources: int
@@ -52,15 +52,15 @@ class Backtest:
 
 
 def backtest(cases: Sequence[Case], shipped: bool, strength: float = PRIOR_STRENGTH) -> Backtest:
-    """Agreement, Brier score and reliability of `p_tuning_better`, with simple rules beside it.
+    """Agreement, Brier score and reliability of `p_tuning_better`, compared with simple rules.
 
-    `shipped` cases are those that the weights were drawn to: each source is left out in turn,
-    with weights of this strength of the prior.
+    `shipped` cases are those that the weights were fitted on: each source is left out in turn, and
+    `strength` is that of the prior.
     """
     sources = np.array([case.source for case in cases])
     outcome = np.array([case.outcome for case in cases])
     if shipped:
-        protocol = "each source predicted by weights chosen without it"
+        protocol = "each source predicted by weights fitted without it"
         chances = _left_out(cases, lambda rest: _predictor(fit(rest, strength)))
     else:
         protocol = "shipped weights, not refitted"
@@ -84,7 +84,7 @@ def backtest(cases: Sequence[Case], shipped: bool, strength: float = PRIOR_STREN
 
 
 def fit(cases: Sequence[Case], strength: float = PRIOR_STRENGTH) -> Weights:
-    """Weights by penalised logistic regression: drawn from `PRIOR` to the cases, a source each 1.
+    """Weights by penalised logistic regression from `PRIOR`, each source with a total weight of 1.
 
     Maximises the sum over cases of (y ln p + (1 - y) ln(1 - p)) / cases of the source, less
     strength / 2 x the squared distance from the prior, by Newton's method; a tie is y = 1/2. The
@@ -113,7 +113,7 @@ def _predictor(weights: Weights) -> Callable[[Case], float]:
 
 
 def _left_out(cases: Sequence[Case], learn: Callable[[list[Case]], Callable]) -> np.ndarray:
-    """Each case's prediction by what was learned from the other sources."""
+    """Each case's prediction, learned from the other sources."""
     found = {}
     for source in dict.fromkeys(case.source for case in cases):
         predict = learn([case for case in cases if case.source != source])
@@ -122,7 +122,7 @@ def _left_out(cases: Sequence[Case], learn: Callable[[list[Case]], Callable]) ->
 
 
 def _right(chances: np.ndarray, outcome: np.ndarray) -> np.ndarray:
-    """1 where the side that was predicted won, or the two were level."""
+    """1 if the predicted side won, or the two were tied."""
     return ((outcome == 0.5) | ((chances >= 0.5) == (outcome > 0.5))).astype(float)
 
 
@@ -132,7 +132,7 @@ def _by_source(values: np.ndarray, sources: np.ndarray) -> np.ndarray:
 
 
 def _balanced(values: np.ndarray, sources: np.ndarray) -> Estimate:
-    """Each source counted once, with a bootstrap interval that draws whole sources."""
+    """Each source counted once, with a bootstrap confidence interval that resamples whole sources."""
     means = _by_source(values, sources)
     value, count = float(means.mean()), len(means)
     if count < 2 or np.ptp(means) == 0:
@@ -157,7 +157,7 @@ def _of_type(kind: str, cases, right, outcome, sources) -> dict:
 
 
 def _reliability(chances, outcome, sources) -> list[dict]:
-    """Of the cases in each bin of the probability, how many tuning won; each source's counts once."""
+    """The share of cases that tuning won in each bin of the probability; each source counts once."""
     share = np.array([1 / (sources == source).sum() for source in sources])
     table = []
     for low, high in BINS:
@@ -202,7 +202,7 @@ def _baselines(cases, outcome, sources, shipped: bool) -> dict[str, dict]:
 
 
 def _majority_of_type(cases: Sequence[Case]) -> Callable[[Case], float]:
-    """What won more often on the type, each source counting once; on all where the type is new."""
+    """What won more often on the type, each source counting once; on all types if the type is new."""
 
     def won(chosen: Sequence[Case]) -> float:
         sources = np.array([case.source for case in chosen])

@@ -1,7 +1,7 @@
-"""Published head-to-heads, fine-tuned against prompted: reading them, and a profile of each.
+"""Published head-to-head comparisons, fine-tuned vs prompted: reading them, and a profile of each.
 
-A profile holds what was known before the experiment: the task, its type and domain, the classes
-where given, the rows, the models and their sizes, and how the prompt was made. Never a score.
+A profile holds what was known before the experiment: the task, its type and domain, the classes if
+given, the rows, the models and their sizes, and how the prompt was made. Never a score.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _MOST_FAULTS = 10
 _FRONTIER = re.compile(r"gpt-?[45]|claude|gemini|\bo[134]\b|deepseek-?(v3|r1)|palm", re.I)
 _LARGE = re.compile(r"gpt-?3|chatgpt|davinci|codex|\bbard\b", re.I)
 _LARGE_BILLIONS = 175.0
-_SMALL = {  # published sizes of models whose names don't tell, in billions
+_SMALL = {  # published sizes, in billions, of models whose names don't say
     "roberta-large": 0.355, "bert-large": 0.34, "bart-large": 0.406, "deberta-v3-large": 0.435,
     "t5-large": 0.77, "t5-base": 0.22, "flan-t5-xxl": 11.0, "flan-t5-xl": 3.0, "bert": 0.11,
     "bart": 0.14, "pegasus": 0.57, "mpnet": 0.11, "electra": 0.11, "codet5": 0.22, "t5": 0.22,
@@ -69,7 +69,7 @@ def shipped_cases() -> list[Case]:
 
 
 def read_cases(path: Path) -> list[Case]:
-    """The cases of a user's file. Raises `UserError` that names all of its faults at once."""
+    """The cases of a user's file. Raises one `UserError` that names all its faults."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
@@ -84,7 +84,7 @@ def read_cases(path: Path) -> list[Case]:
 
 
 def parse(text: str, place: str) -> list[Case]:
-    """The cases of a CSV text with the columns of `COLUMNS`, in any order; more are ignored.
+    """The cases of a CSV text with the columns of `COLUMNS`, in any order; other columns are ignored.
 
     Raises `UserError` that names every missing column, or the first ten faulty cells.
     """
@@ -93,13 +93,13 @@ def parse(text: str, place: str) -> list[Case]:
     except csv.Error as error:
         raise UserError(f"'{place}' isn't CSV: {error}") from None
     if not lines:
-        raise UserError(f"'{place}' holds no case; the columns are {', '.join(COLUMNS)}")
+        raise UserError(f"'{place}' has no cases; it needs the columns {', '.join(COLUMNS)}")
     missing = [column for column in COLUMNS if column not in lines[0]]
     if missing:
-        raise UserError(f"'{place}' lacks the columns {', '.join(missing)}")
+        raise UserError(f"'{place}' has no columns {', '.join(missing)}; add them")
     faults = [f"line {n}, {why}" for n, line in enumerate(lines, 2) for why in _faults(line)]
     ids = [line["id"] for line in lines]
-    faults += [f"id '{id_}' stands twice" for id_ in sorted({i for i in ids if ids.count(i) > 1})]
+    faults += [f"id '{id_}' is used twice" for id_ in sorted({i for i in ids if ids.count(i) > 1})]
     if faults:
         more = f"; and {len(faults) - _MOST_FAULTS} more" if len(faults) > _MOST_FAULTS else ""
         raise UserError(f"'{place}': {'; '.join(faults[:_MOST_FAULTS])}{more}")
@@ -108,19 +108,21 @@ def parse(text: str, place: str) -> list[Case]:
 
 def _faults(line: dict) -> list[str]:
     if None in line or None in line.values():
-        return ["as many cells as columns are needed"]
+        return ["the number of cells must match the number of columns"]
     found = []
     if not line["id"].strip():
         found.append("id: empty")
     if _type(line) not in get_args(TaskType):
-        found.append(f"task_type: '{line['task_type']}' is none of {', '.join(get_args(TaskType))}")
+        found.append(
+            f"task_type: '{line['task_type']}' isn't one of {', '.join(get_args(TaskType))}"
+        )
     if line["winner"] not in WORTH:
-        found.append(f"winner: '{line['winner']}' is none of {', '.join(WORTH)}")
+        found.append(f"winner: '{line['winner']}' isn't one of {', '.join(WORTH)}")
     for column in NUMBERS:
         number = _number(line[column])
         least, most = (1, 10**6) if column == "n_labels" else (0, 10**15)
         if not _is_blank(line[column]) and (number is None or not least <= number <= most):
-            found.append(f"{column}: '{line[column]}' is no number from {least} to {most:g}")
+            found.append(f"{column}: '{line[column]}' isn't a number from {least} to {most:g}")
     return found
 
 
@@ -133,7 +135,7 @@ def _is_blank(text: str) -> bool:
 
 
 def _number(text: str) -> float | None:
-    """A finite number, thousands separated or not; None where there is none."""
+    """A finite number, with or without thousands separators; None if there is none."""
     try:
         number = float(text.replace(",", ""))
     except ValueError:
@@ -152,7 +154,7 @@ def _case(line: dict) -> Case:
 
 
 def profile_of(line: dict) -> Profile:
-    """What was known before the experiment; what the line doesn't tell stays unknown."""
+    """What was known before the experiment; what the line doesn't say stays unknown."""
     tuned = _billions(line["ft_params_b"], line["ft_model"])
     same = "same" in line["prompt_model"].lower()
     prompted = tuned if same and tuned else _billions(line["prompt_params_b"], line["prompt_model"])
@@ -173,7 +175,7 @@ def profile_of(line: dict) -> Profile:
 
 
 def effort(method: str) -> str | None:
-    """How far the prompting was taken, from the words that a paper has for it."""
+    """How far prompting was taken, from the words that a paper uses for it."""
     shots = [int(digits) for digits in re.findall(r"(\d+)-?shot", method.replace(",", ""))]
     if _OPTIMISED.search(method) or max(shots, default=0) >= _MANY_SHOTS:
         return "optimised"

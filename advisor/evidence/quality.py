@@ -1,8 +1,8 @@
-"""How likely a tuned small model beats the prompted one in quality, from what is known beforehand.
+"""How likely a small tuned model is to beat the prompted one in quality, before any experiment.
 
-A logistic sum: each trait of a profile times its weight. The weights began as judgements from the
-literature (`PRIOR`, each with its reason) and were then drawn towards the published cases
-(`benchmarks/fit_quality.py`), each source counting once. Cost, privacy and latency have no part here.
+A logistic model: each trait of a profile times its weight. The weights started as judgements from
+the literature (`PRIOR`, each with its reason) and were then fitted towards the published cases
+(`benchmarks/fit_quality.py`), each source counting once. Cost, privacy and latency play no part.
 """
 
 from __future__ import annotations
@@ -18,39 +18,40 @@ from advisor.evidence.factors import Factors
 from scenarios.schema import Profile
 
 PRIOR: dict[str, tuple[float, str]] = {
-    "constant": (0.8, "a tuned model with labels enough beats a prompted one more often than not"),
-    "capability": (-1.5, "reasoning and knowledge, and half of code and of tool use, hang on what the base model can do; tuning "
-                         "adds little (Wei et al. 2022, arXiv:2201.11903)"),
-    "capability_gap": (-0.5, "... the more so the larger the prompted model is beside the tuned one"),
-    "form": (0.7, "spans to extract and styles to keep are learned well from labels (Zhou et al. "
+    "constant": (0.8, "with enough labels, a tuned model beats a prompted one more often than not"),
+    "capability": (-1.5, "reasoning and knowledge, and half of code and of tool use, depend on what the base model can do; "
+                         "tuning adds little (Wei et al. 2022, arXiv:2201.11903)"),
+    "capability_gap": (-0.5, "... the more so, the larger the prompted model is compared with the tuned one"),
+    "form": (0.7, "extraction and style are learned well from labels (Zhou et al. "
                   "2023, arXiv:2308.03279; Chakrabarty et al. 2025, arXiv:2510.13939)"),
-    "rows": (1.2, "with few labels a class, demonstrations beat tuning; with many they lose "
+    "rows": (1.2, "with few labels per class, demonstrations beat tuning; with many they lose "
                   "(Bertsch et al. 2024, arXiv:2405.00200; Loukas et al. 2023, arXiv:2311.06102)"),
-    "very_few": (-1.0, "a handful of rows pins down no weights (Ma et al. 2023, arXiv:2303.08559: "
-                       "with 5 rows a prompted large model extracts better, with 20 a tuned small one)"),
-    "no_labels": (-1.5, "a model trained on the domain's texts alone, without labels of the task "
+    "very_few": (-1.0, "a handful of rows doesn't determine the weights (Ma et al. 2023, arXiv:2303.08559: "
+                       "with 5 rows a large prompted model extracts better, with 20 a small tuned one)"),
+    "no_labels": (-1.5, "a model trained only on the domain's texts, without labels for the task "
                         "(Li et al. 2023, arXiv:2305.05862)"),
     "optimised_prompt": (-1.0, "retrieved demonstrations, many shots and optimised wording close "
                                "much of the gap (Agrawal et al. 2025, arXiv:2507.19457)"),
     "zero_shot": (0.2, "a prompt without examples is easier to beat"),
     "poor_labels": (-0.8, "a model learns the errors of its labels (Zhou et al. 2023, "
-                          "arXiv:2305.11206); no case tells of it"),
-    "shift": (-0.5, "a tuned model loses more where live data differ (Yuan et al. 2023, "
-                    "arXiv:2306.04618); no case tells of it"),
+                          "arXiv:2305.11206); no case covers it"),
+    "shift": (-0.5, "a tuned model loses more if live data differ (Yuan et al. 2023, "
+                    "arXiv:2306.04618); no case covers it"),
 }  # fmt: skip
-"""Each trait's weight before the cases, in log-odds, and why."""
+"""Each trait's prior weight, before the cases, in log-odds, and why."""
 
 NEEDS_CAPABILITY = {"reasoning": 1.0, "knowledge": 1.0, "code": 0.5, "tool-use": 0.5}
 SOURCE = (
-    "weights from the literature, drawn towards 243 published head-to-heads (`advisor backtest`)"
+    "prior weights from the literature, fitted to 243 published head-to-head comparisons "
+    "(`advisor backtest`)"
 )
-_CLASSES_WHERE_UNSAID = 4  # the usual number in the cases that name theirs in words
+_CLASSES_WHERE_UNSAID = 4  # the usual number in cases that describe their classes in words
 _TYPICAL_GAP = 1.5  # log10 of how many times larger the prompted model was in the median case
 
 
 @dataclass(frozen=True)
 class Probability:
-    """A probability with its 95 % interval, all in 0..1, and what it rests on."""
+    """A probability with its 95% confidence interval, all in 0..1, and what it is based on."""
 
     value: float
     low: float
@@ -83,9 +84,9 @@ def shipped_weights() -> Weights:
 
 
 def p_tuning_better(profile: Profile, weights: Weights | None = None) -> Probability:
-    """The probability that a tuned small model's quality is above the prompted one's.
+    """The probability that a small tuned model's quality is above the prompted one's.
 
-    Its interval holds the doubt of the weights and that of the traits that aren't known.
+    Its confidence interval covers the uncertainty of the weights and that of the unknown traits.
     """
     weights = weights or shipped_weights()
     values, spreads = traits(profile), unknown_spreads(profile)
@@ -100,7 +101,7 @@ def p_tuning_better(profile: Profile, weights: Weights | None = None) -> Probabi
 
 
 def traits(profile: Profile) -> dict[str, float]:
-    """What the sum weighs, a number each; unknown facts stand at what is usual."""
+    """The traits that are weighted, a number each; unknown facts take their usual value."""
     factors = Factors(profile)
     kind, effort = profile.task_type, profile.prompting_effort
     capability = _capability(profile)
@@ -120,7 +121,7 @@ def traits(profile: Profile) -> dict[str, float]:
 
 
 def unknown_spreads(profile: Profile) -> Mapping[str, float]:
-    """Standard deviations of the traits whose facts aren't known, over the published cases."""
+    """Standard deviations of the traits whose facts are unknown, over the published cases."""
     spreads = {}
     if profile.task_type is None:
         spreads |= {"capability": 0.45, "form": 0.35}
@@ -146,10 +147,10 @@ def _gap(factors: Factors) -> float:
 
 
 def _rows(profile: Profile) -> float:
-    """log10 of the labelled examples a class over 10, from -1.5 to 1.5.
+    """log10 of the labelled examples per class over 10, from -1.5 to 1.5.
 
-    A task without classes counts half as steeply from a hundred examples; beyond them it gains only
-    so far as it doesn't hang on the base model's capability.
+    For a task without classes the slope is half as steep, around a hundred examples; above that it
+    gains only as far as it doesn't depend on the base model's capability.
     """
     if profile.labelled_examples is None:
         return 0.0
@@ -161,7 +162,7 @@ def _rows(profile: Profile) -> float:
 
 
 def _very_few(profile: Profile) -> float:
-    """By how many powers of ten the labelled examples fall short of 32, from 0 to 1.5."""
+    """How many powers of ten the labelled examples are below 32, from 0 to 1.5."""
     if profile.labelled_examples is None:
         return 0.0
     return max(0.0, 1.5 - math.log10(max(profile.labelled_examples, 1)))

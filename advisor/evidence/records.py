@@ -1,4 +1,4 @@
-"""What an experiment's record says of a decision: read strictly, weighed by its interval and scope."""
+"""What an experiment's record says about a decision: read strictly, weighed by its interval and scope."""
 
 from __future__ import annotations
 
@@ -14,20 +14,23 @@ from scenarios.errors import UserError
 from scenarios.schema import Scenario
 from scenarios.terminal import one_line
 
-SCHEMA_VERSION = 1  # of the records that are read
+READABLE = (
+    1,
+    2,
+)  # versions of records (`bench.core.plan.READABLE`, which the advisor can't import)
 DECIDES = 12.0
-"""The weight of an experiment whose interval clears the margin: more than all rules of thumb bring."""
-MOST_SHIFT = 1.5  # the weight of one whose interval holds the margin, at most
+"""The weight of an experiment whose confidence interval clears the margin: more than all rules together."""
+MOST_SHIFT = 1.5  # the largest weight of one whose interval contains the margin
 SIDES = ("prompt", "fine_tune")  # of the baseline and of the challenger
-_EFFECT_SD = 0.10  # how far arms usually lie apart, in the metric's unit: a prior for the odds
-_MOST_RATIO = 100.0  # an experiment can have faults of its own: it multiplies the odds by no more
+_EFFECT_SD = 0.10  # usual difference between arms, in the metric's unit: a prior for the odds
+_MOST_RATIO = 100.0  # an experiment can have faults too, so it multiplies the odds by no more
 _MOST_WORDS = 400  # characters of a record's sentence that are passed on
-_SAME_SIZE = 2.0  # models within this ratio of sizes speak for each other
+_SAME_SIZE = 2.0  # results carry over between models within this ratio of sizes
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """A record's primary comparison: the challenger (tuning) less the baseline (prompting)."""
+    """A record's primary comparison: the challenger (tuning) minus the baseline (prompting)."""
 
     metric: str
     baseline: str
@@ -51,19 +54,20 @@ class Evidence:
 
     @property
     def points(self) -> str:
-        """`+27.7 points (19.5 to 35.8) on 300 rows`."""
+        """`+27.7 points (CI +19.5 to +35.8, n = 300)`."""
         seen = f"{self.difference * 100:+.1f} points"
         if self.low is None:
-            return f"{seen}, without an interval, on {self.n} rows"
-        return f"{seen} ({self.low * 100:.1f} to {self.high * 100:.1f}) on {self.n} rows"
+            return f"{seen} (no CI, n = {self.n})"
+        return f"{seen} (CI {self.low * 100:+.1f} to {self.high * 100:+.1f}, n = {self.n})"
 
 
 @dataclass(frozen=True)
 class Weighed:
-    """Evidence as it enters a decision.
+    """Evidence as it is used in a decision.
 
-    `strength` is `strong` (its interval clears the margin), `weak` (it holds the margin, or the look
-    wasn't declared) or `set-aside` (it speaks of something else); `weight` is what it adds to every tuning option.
+    `strength` is `strong` (its confidence interval clears the margin), `weak` (it contains the margin,
+    or the interim analysis wasn't declared) or `set-aside` (it is about something else). `weight` is
+    what it adds to every tuning option.
     """
 
     evidence: Evidence
@@ -73,38 +77,44 @@ class Weighed:
 
     @property
     def source(self) -> str:
-        """Where it is from, for the vote."""
+        """Its source, for the vote."""
         e = self.evidence
-        return f"record {e.place}: {e.challenger} against {e.baseline}, {e.metric}, {e.method}"
+        return f"record {e.place}: {e.challenger} vs {e.baseline}, {e.metric}, {e.method}"
 
 
 def read_evidence(path: Path) -> Evidence:
     """The primary comparison of a record, from its file or its run's folder.
 
-    Raises `UserError` where there is no record, another version's, or none that compared two arms.
+    Raises `UserError` if there is no record, or it is another version's, or has no such comparison.
     """
     file = path / "record.json" if path.is_dir() else path
     record = _read(file)
     version = record.get("schema_version") if isinstance(record, dict) else None
     if version is None:
-        raise UserError(f"'{file}' isn't a record of `bench run`: it has no schema_version")
-    if version != SCHEMA_VERSION or isinstance(version, bool):
         raise UserError(
-            f"'{file}' has schema_version {version}, and this version reads {SCHEMA_VERSION}; "
+            f"'{file}' isn't a record of `bench run`: it has no schema_version; "
+            "give the record.json of a finished run"
+        )
+    if version not in READABLE or isinstance(version, bool):
+        known = " and ".join(map(str, READABLE))
+        raise UserError(
+            f"'{file}' has schema_version {version}, but this version reads {known}; "
             "run the experiment again with this version"
         )
     comparisons = record.get("comparisons")
     if not isinstance(comparisons, list) or not all(isinstance(c, dict) for c in comparisons):
-        raise UserError(f"'{file}' isn't a record: it has no list of comparisons")
+        raise UserError(
+            f"'{file}' isn't a record: it has no list of comparisons; give the record.json of a run"
+        )
     if record.get("sweep"):
         raise UserError(
-            f"'{file}' is a sweep's record, which compares settings and not prompting with tuning; "
+            f"'{file}' is the record of a sweep, which compares settings, not prompting with tuning; "
             "give that of a `bench run` or `bench curve`"
         )
     primary = next((c for c in comparisons if c.get("primary") is True), None)
     if primary is None:
         raise UserError(
-            f"'{file}' holds no primary comparison; run both a prompting and a tuning arm"
+            f"'{file}' has no primary comparison; run both a prompting and a tuning arm"
         )
     verdict = record.get("verdict")
     exploratory = verdict.get("exploratory") if isinstance(verdict, dict) else None
@@ -119,7 +129,7 @@ def read_evidence(path: Path) -> Evidence:
 
 
 def _crossover(record: dict, primary: dict) -> str | None:
-    """From how many labelled rows on the record's tuned arm is ahead, in the record's own words."""
+    """From how many labelled rows the record's tuned arm is ahead, in the record's own words."""
     curve = record.get("curve")
     found = curve.get("crossovers") if isinstance(curve, dict) else None
     for one in found if isinstance(found, list) else []:
@@ -133,7 +143,7 @@ def _read(file: Path):
     try:
         return json.loads(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
-        raise UserError(f"no record at '{file}'; a finished run leaves record.json") from None
+        raise UserError(f"no record at '{file}'; give the record.json of a finished run") from None
     except (ValueError, RecursionError) as error:
         raise UserError(f"'{file}' isn't a record: {error}") from None
     except OSError as error:
@@ -143,7 +153,7 @@ def _read(file: Path):
 
 
 def _check_sides(primary: dict, record: dict, file: Path) -> None:
-    """Only tuning against prompting says which of the two is better."""
+    """Reject a comparison that isn't of tuning with prompting. Raises `UserError`."""
     contenders = record.get("contenders")
     families = {
         c.get("name"): c.get("family")
@@ -157,13 +167,13 @@ def _check_sides(primary: dict, record: dict, file: Path) -> None:
     )
     if found != SIDES:
         raise UserError(
-            f"'{file}': its primary comparison is of {arms[1]} against {arms[0]}, which isn't of "
-            "tuning against prompting by what the record says of them"
+            f"'{file}': its primary comparison, {arms[1]} vs {arms[0]}, doesn't compare tuning "
+            "with prompting, according to the record"
         )
 
 
 def _withheld(record: dict) -> str | None:
-    """Why the record's own verdict was withheld, if it was: a canary that failed."""
+    """Why the record's own verdict was withheld, if it was: the canaries that failed."""
     canaries = record.get("canaries")
     failed = [c for c in canaries if isinstance(c, dict) and c.get("passed") is False] if isinstance(
         canaries, list) else []  # fmt: skip
@@ -171,7 +181,7 @@ def _withheld(record: dict) -> str | None:
 
 
 def _evidence(found: dict, file: Path, own: dict[str, str | None]) -> Evidence:
-    """Checked by hand, since a record may come from anywhere."""
+    """The checked comparison: a record may come from anywhere. Raises `UserError`."""
     numbers = {"difference": float, "n": int, "groups": int, "margin": float}
     optional = ("low", "high", "p_value")
     wrong = [
@@ -183,7 +193,9 @@ def _evidence(found: dict, file: Path, own: dict[str, str | None]) -> Evidence:
     wrong += [name for name in texts if not isinstance(found.get(name), str)]
     wrong += [n for n in ("model", "baseline_model") if not isinstance(found.get(n), str | None)]
     if wrong:
-        raise UserError(f"'{file}': its primary comparison has no right {', '.join(wrong)}")
+        raise UserError(
+            f"'{file}': missing or invalid in its primary comparison: {', '.join(wrong)}"
+        )
     for fault, holds in _CHECKS.items():
         if not holds(found):
             raise UserError(f"'{file}': in its primary comparison {fault}")
@@ -192,20 +204,20 @@ def _evidence(found: dict, file: Path, own: dict[str, str | None]) -> Evidence:
 
 
 _CHECKS = {
-    "the interval has no right limits": lambda c: (
+    "the limits of the interval aren't valid": lambda c: (
         (c["low"] is None) == (c["high"] is None)
         and (c["low"] is None or -1 <= c["low"] < c["high"] <= 1)
     ),
-    "the interval lies apart from the difference": lambda c: (
+    "the interval doesn't match the difference": lambda c: (
         c["low"] is None or 2 * c["low"] - c["high"] <= c["difference"] <= 2 * c["high"] - c["low"]
     ),
-    "the difference is no difference of two shares": lambda c: -1 <= c["difference"] <= 1,
-    "the margin doesn't lie between 0 and 1": lambda c: 0 < c["margin"] < 1,
-    "n and groups are no counts of rows": lambda c: (
+    "the difference isn't one of two shares": lambda c: -1 <= c["difference"] <= 1,
+    "the margin isn't between 0 and 1": lambda c: 0 < c["margin"] < 1,
+    "n and groups aren't counts of rows": lambda c: (
         isinstance(c["n"], int) and isinstance(c["groups"], int) and 1 <= c["groups"] <= c["n"]
     ),
 }
-"""What a comparison must hold, by what is wrong where it doesn't."""
+"""What a comparison must satisfy, by the fault if it doesn't."""
 
 
 def _is_number(value) -> bool:
@@ -214,37 +226,41 @@ def _is_number(value) -> bool:
 
 
 def weigh(evidence: Evidence, scenario: Scenario) -> Weighed:
-    """How much the evidence says of this scenario's decision, and why."""
-    if reason := _speaks_of_something_else(evidence, scenario):
+    """How much the evidence counts for this scenario's decision, and why."""
+    if reason := _is_about_something_else(evidence, scenario):
         return Weighed(evidence, "set-aside", 0.0, reason)
-    names = f"{evidence.challenger} against {evidence.baseline}: {evidence.points}"
-    margin = f"the margin of {evidence.margin * 100:g} points"
+    names = f"{evidence.challenger} vs {evidence.baseline}: {evidence.points}"
+    margin = f"the {evidence.margin * 100:g}-point margin"
     if evidence.exploratory:
         sign = (evidence.difference > evidence.margin) - (evidence.difference < evidence.margin)
-        told = f"measured, {names}, as an exploration only: {evidence.exploratory}"
-        return Weighed(evidence, "weak", sign * MOST_SHIFT / 2, told)
+        why = f"measured, {names}, exploratory only: {evidence.exploratory}"
+        return Weighed(evidence, "weak", sign * MOST_SHIFT / 2, why)
     if evidence.low > evidence.margin:
-        return Weighed(evidence, "strong", DECIDES, f"measured, {names}: more than {margin}")
+        return Weighed(
+            evidence, "strong", DECIDES, f"measured, {names}, better by more than {margin}"
+        )
     if evidence.high < evidence.margin:
-        return Weighed(evidence, "strong", -DECIDES, f"measured, {names}: less than {margin}")
+        return Weighed(
+            evidence, "strong", -DECIDES, f"measured, {names}, not better by as much as {margin}"
+        )
     half = (evidence.high - evidence.low) / 2
     shift = (evidence.difference - evidence.margin) / half
     weight = round(max(-MOST_SHIFT, min(MOST_SHIFT, shift)), 1)
-    return Weighed(evidence, "weak", weight, f"measured, {names}: {margin} lies inside")
+    return Weighed(evidence, "weak", weight, f"measured, {names}, which includes {margin}")
 
 
-def _speaks_of_something_else(evidence: Evidence, scenario: Scenario) -> str | None:
-    """Why the evidence is set aside; None where it applies."""
+def _is_about_something_else(evidence: Evidence, scenario: Scenario) -> str | None:
+    """Why the evidence is set aside; None if it applies."""
     profile = scenario.profile
     if evidence.withheld:
         return f"its own checks failed ({evidence.withheld})"
     if evidence.task != scenario.name:
         return (
-            f"it is about '{evidence.task}', and this decision about '{scenario.name}' (where they are "
-            f"the same, take --scenario with the file of '{evidence.task}', and --set for the facts)"
+            f"it is about '{evidence.task}' and this decision is about '{scenario.name}' (if they are the "
+            f"same, give the file of '{evidence.task}' as --scenario, and the facts with --set)"
         )
     if evidence.low is None:
-        return "it has no interval"
+        return "it has no confidence interval"
     pairs = (
         ("tuned", evidence.model, profile.own_model, profile.largest_own_model_billion_parameters),
         ("prompted", evidence.baseline_model, profile.hosted_model,
@@ -252,20 +268,20 @@ def _speaks_of_something_else(evidence: Evidence, scenario: Scenario) -> str | N
     )  # fmt: skip
     for side, measured, named, billions in pairs:
         if measured and named and not _same_model(measured, named):
-            return f"it {side} {measured}, and the profile names {named}"
+            return f"it {side} {measured}, but the profile names {named}"
         size = size_in_name(measured)
         if size and billions and not 1 / _SAME_SIZE <= size / billions <= _SAME_SIZE:
-            return f"it {side} a model of {size:g}B, and the profile has one of {billions:g}B"
+            return f"it {side} a model of {size:g}B, but the profile has one of {billions:g}B"
     return None
 
 
 def _same_model(one: str, other: str) -> bool:
-    """Equal but for case and the provider or owner before the name."""
+    """Equal except for case and the provider or owner before the name."""
     return re.split(r"[/:]", one.lower())[-1] == re.split(r"[/:]", other.lower())[-1]
 
 
 def size_in_name(model: str | None) -> float | None:
-    """Billions of parameters, where the model's name tells: `SmolLM2-135M` has 0.135."""
+    """Billions of parameters, if the model's name says so: `SmolLM2-135M` has 0.135."""
     match = re.search(r"(?<![\w.])(\d+(?:\.\d+)?)\s*([bm])(?![a-z0-9])", model or "", re.I)
     if not match:
         return None
@@ -273,11 +289,11 @@ def size_in_name(model: str | None) -> float | None:
 
 
 def updated(before: Probability, weighed: Weighed) -> Probability:
-    """`p_tuning_better` after the evidence: prior odds times the likelihood ratio of what was seen.
+    """`p_tuning_better` after the evidence: prior odds times the likelihood ratio of the result.
 
-    With true differences spread as N(0, 0.1^2) beforehand and a standard error s, the odds that
-    the difference is above 0 are those of Phi(d tau / (s sqrt(tau^2 + s^2))); the ratio is held
-    between 1/100 and 100.
+    With a prior of N(0, tau^2) on the true difference, tau = 0.1, and a standard error s, the odds
+    that the difference d is above 0 are those of Phi(d tau / (s sqrt(tau^2 + s^2))). The ratio is
+    limited to between 1/100 and 100.
     """
     evidence = weighed.evidence
     if weighed.strength == "set-aside":

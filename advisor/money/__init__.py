@@ -1,1 +1,1 @@
-"""Prices to dollars, and the break-even."""
+"""From prices to dollars, and the break-even of tuning against prompting."""

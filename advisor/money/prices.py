@@ -1,7 +1,7 @@
-"""Prices, each with its source and date: GPUs by the hour, hosted models by the token, hosted tuning.
+"""Prices, each with its source and date: GPUs per hour, hosted models per token, hosted tuning.
 
-Hosted models come from the `genai-prices` package; GPU hours and tuning from catalog files of ours. A
-user's file overrides any of them, entry by entry.
+Prices of hosted models come from the `genai-prices` package, those of GPU hours and tuning from our
+catalog files. A user's file overrides any of them, entry by entry.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from scenarios.errors import UserError
 from scenarios.schema import Amount, Positive, Strict, faults
 
 PACKAGE = "genai-prices"
-# The day on which the version that constraints.txt pins was taken over here. The package has no date of
-# checking of its own; a version that a reader brings himself is told with its name alone.
+# The day on which the version pinned in constraints.txt was adopted. The package doesn't date its prices,
+# so those of any other version are reported without a date.
 PACKAGE_VERSION, PACKAGE_AS_OF = "0.2.3", date(2026, 11, 24)
 OLD_AFTER = timedelta(days=90)
 LEAST, MOST = 1e-9, 1e9  # dollars
-TOKENS = 10**6  # prices are for a million
+TOKENS = 10**6  # prices are per million
 OFFERS = ("community", "spot", "on-demand", "hyperscaler")
 _OTHER_CURRENCY = re.compile(
     r"(?:^|_)(eur|euro|euros|gbp|chf|jpy|cny|inr|cad|aud|sek|nok|dkk|pln|brl|krw)(?:_|$)"
@@ -43,7 +43,7 @@ _PRICE_WORDS = re.compile(r"price|cost|rate|hour|mtok|token|usd")
 
 
 class GpuPrice(Strict):
-    """An offer of a GPU: per GPU and hour. A machine's price states by how many GPUs it is divided."""
+    """An offer of a GPU, per GPU and hour. The price of a machine comes with its number of GPUs."""
 
     gpu: Annotated[str, Field(min_length=1)]
     kind: Literal["community", "spot", "on-demand", "hyperscaler", "own"] = "own"
@@ -56,19 +56,19 @@ class GpuPrice(Strict):
 
     @property
     def each(self) -> float:
-        """Dollars for one GPU and hour."""
+        """Dollars per GPU and hour."""
         if self.usd_per_gpu_hour is not None:
             return self.usd_per_gpu_hour
         return self.usd_per_machine_hour / self.gpus_per_machine
 
     @property
     def together(self) -> int:
-        """The fewest GPUs that can be had by this offer."""
+        """The fewest GPUs that this offer rents."""
         return self.gpus_per_machine or self.gpus_rented_together
 
 
 class HostedPrice(Strict):
-    """A hosted model's price, from a user's file; without a cache or batch price it has none."""
+    """A hosted model's price from a user's file; cache and batch prices are optional."""
 
     model: Annotated[str, Field(min_length=1)]
     input_usd_per_mtok: Amount
@@ -82,10 +82,10 @@ class HostedPrice(Strict):
 
 
 class TuningPrice(Strict):
-    """Hosted tuning: what a million trained tokens cost, and until when it is sold.
+    """Hosted tuning: the price of a million training tokens, and until when it is sold.
 
-    `served_as` is the price package's name of the tuned model; where the package doesn't know it,
-    `input_usd_per_mtok` and `output_usd_per_mtok` say what a request costs.
+    `served_as` is the tuned model's name in the price package; if the package doesn't know it,
+    `input_usd_per_mtok` and `output_usd_per_mtok` give the price of a request.
     """
 
     model: Annotated[str, Field(min_length=1)]
@@ -106,10 +106,10 @@ KINDS = {"gpu": GpuPrice, "hosted": HostedPrice, "tuning": TuningPrice}
 
 @dataclass(frozen=True)
 class Rates:
-    """A model's dollars a token, by the size of the request: above each of `starts`, the rates beside it.
+    """A model's dollars per token, by size of request: above each of `starts`, the corresponding rates.
 
-    A whole request is billed at the rates of its input's size. `cached` and `written` (into the
-    cache) are None where the provider has no such price.
+    A whole request is billed at the rates for the size of its input. `cached` and `written` (into the
+    cache) are None if the provider has no such price.
     """
 
     model: str
@@ -125,7 +125,7 @@ class Rates:
     def usd(self, input_tokens, output_tokens, cached_tokens=0.0, written_tokens=0.0):
         """Dollars for one request, or for each of an array of requests.
 
-        `input_tokens` are all of its input; those cached and written are among them.
+        `input_tokens` is its whole input, including the cached and the written tokens.
         """
         rate = self._at(input_tokens)
         fresh = input_tokens - cached_tokens - written_tokens
@@ -136,7 +136,7 @@ class Rates:
         return usd
 
     def _at(self, input_tokens):
-        """What picks the rate for the size of a request."""
+        """A function that picks the rate for the size of a request."""
         if len(self.starts) == 1:
             return lambda rates: rates[0]
         if isinstance(input_tokens, int | float):
@@ -144,7 +144,7 @@ class Rates:
             return lambda rates: rates[place]
         import numpy as np
 
-        if np.max(input_tokens) <= self.starts[1]:  # as nearly always
+        if np.max(input_tokens) <= self.starts[1]:  # the usual case
             return lambda rates: rates[0]
         places = np.maximum(0, np.searchsorted(self.starts, input_tokens, side="left") - 1)
         return lambda rates: np.asarray(rates, input_tokens.dtype)[places]
@@ -152,7 +152,7 @@ class Rates:
 
 @dataclass(frozen=True)
 class Prices:
-    """The catalog with a user's entries over it."""
+    """The catalog, overridden by a user's entries."""
 
     gpus: tuple[GpuPrice, ...]
     hosted: tuple[HostedPrice, ...]
@@ -160,9 +160,9 @@ class Prices:
     today: date
 
     def gpu_hour(self, gpu: str, together: int, kinds) -> tuple[Range, list[GpuPrice]]:
-        """What a GPU costs an hour where so many are needed: median, lowest and highest of such offers.
+        """A GPU's price per hour if `together` are needed: median, lowest and highest of such offers.
 
-        A single offer is widened by `LONE_OFFER`; a user's own price isn't. Empty: no offer.
+        A single offer is widened by `LONE_OFFER`; a user's own price isn't. An empty list: no offer.
         """
         fitting = [
             offer for offer in self.gpus
@@ -179,21 +179,21 @@ class Prices:
     def old(self, entries) -> list[str]:
         """A warning for each entry that is older than 90 days."""
         return [
-            f"{name} is of {as_of}, {(self.today - as_of).days} days ago; check it, and give "
-            "today's by --prices"
+            f"{name} is dated {as_of} ({(self.today - as_of).days} days ago): check it and pass the "
+            "current price with --prices"
             for name, as_of in dict.fromkeys(entries)
             if self.today - as_of > OLD_AFTER
         ]
 
 
 LONE_OFFER = 2.0
-"""By which factor one offer alone is widened each way: of the catalog's offers of GPUs that have several,
-seven in eight lie within a factor of 2 of their GPU's median."""
+"""The factor by which a single offer is widened each way: among GPUs with several offers in the catalog,
+seven in eight offers are within a factor of 2 of their GPU's median."""
 
 
 @cache
 def catalog(today: date) -> Prices:
-    """The catalog's prices alone."""
+    """The prices in the catalog."""
     found = {kind: [] for kind in KINDS}
     for kind in ("gpu", "tuning"):
         name = f"{kind}_prices.toml"
@@ -204,9 +204,9 @@ def catalog(today: date) -> Prices:
 
 
 def with_file(prices: Prices, path: str | Path) -> Prices:
-    """The prices with a user's file over them: its GPUs and models replace all entries of their name.
+    """The prices overridden by a user's file: its GPUs and models replace all entries of that name.
 
-    Raises `UserError` for a file that can't be read, a price without unit or date, or in another
+    Raises `UserError` for a file that can't be read, and for a price without unit or date or in another
     currency than dollars.
     """
     try:
@@ -235,41 +235,41 @@ def read(text: str, place: str, today: date) -> dict[str, list]:
     for kind, entries in raw.items():
         if kind not in KINDS:
             raise UserError(
-                f"{place}: no prices of the kind '{kind}'; an entry begins with [[gpu]], [[hosted]] "
+                f"{place}: no kind of price is named '{kind}'; start an entry with [[gpu]], [[hosted]] "
                 "or [[tuning]]"
             )
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-            raise UserError(f"{place}: an entry begins with [[{kind}]], in two pairs of brackets")
+            raise UserError(f"{place}: start an entry with [[{kind}]], in double brackets")
         for number, entry in enumerate(entries, start=1):
             name = entry.get("gpu") or entry.get("model")
             where = f"{place}: {kind} {number}" + (f" ('{name}')" if name else "")
             made = _entry(kind, entry, where, today)
             if kind == "hosted" and any(made.model == other.model for other in found[kind]):
-                raise UserError(f"{where} stands twice; keep one of its prices")
+                raise UserError(f"{where} is listed twice; keep one of the prices")
             found[kind].append(made)
     return found
 
 
 def _entry(kind: str, entry: dict, where: str, today: date):
-    """One entry, checked. What a reader gets wrong most, unit, currency and date, has its own words."""
+    """One entry, checked, with specific messages for the most common mistakes: unit, currency, date."""
     known = KINDS[kind].model_fields
     units = [key for key in known if "usd_per" in key]
     for key, value in entry.items():
         if key.lower() == "currency":
-            raise UserError(f"{where}: prices are in US dollars, as their keys say; convert it where "
+            raise UserError(f"{where}: prices are in US dollars, as their keys say; convert it if "
                             f"it is in {value}, and remove 'currency'")  # fmt: skip
         if "usd_per" in key:
             _check_price(f"{where}: {key}", value)
         if found := _OTHER_CURRENCY.search(key.lower()):
-            raise UserError(f"{where}: '{key}' is in {found[1].upper()}, and prices are in US dollars; "
-                            f"convert it, and give {' or '.join(units[:2])}")  # fmt: skip
+            raise UserError(f"{where}: '{key}' is in {found[1].upper()}, but prices are in US dollars; "
+                            f"convert it and give {' or '.join(units[:2])}")  # fmt: skip
         if key not in known and _PRICE_WORDS.search(key.lower()):
-            raise UserError(f"{where}: '{key}' has no unit that is known; a price's key is one of "
+            raise UserError(f"{where}: '{key}' has no known unit; the key of a price is one of "
                             f"{', '.join(units)}")  # fmt: skip
     if not isinstance(entry.get("as_of"), date) or isinstance(entry.get("as_of"), datetime):
-        raise UserError(f"{where} has no date; add the day of the price, as_of = {today}")
+        raise UserError(f"{where} has no date; add the date of the price, as_of = {today}")
     if entry["as_of"] > today + timedelta(days=1):
-        raise UserError(f"{where} is of {entry['as_of']}, which is in the future; mend as_of")
+        raise UserError(f"{where} is dated {entry['as_of']}, which is in the future; correct as_of")
     try:
         made = KINDS[kind].model_validate(entry)
     except ValidationError as error:
@@ -279,10 +279,9 @@ def _entry(kind: str, entry: dict, where: str, today: date):
 
 def _check_price(what: str, value) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise UserError(f"{what} is {value!r}; a price is a number of dollars")
+        raise UserError(f"{what} is {value!r}; give a number of dollars")
     if value > MOST or 0 < value < LEAST:
-        raise UserError(f"{what} is {value:g}; a price lies between {LEAST:g} and {MOST:g}, or is 0, "
-                        "so mend it")  # fmt: skip
+        raise UserError(f"{what} is {value:g}; give a price between {LEAST:g} and {MOST:g}, or 0")  # fmt: skip
 
 
 def _gpu_checked(entry: GpuPrice, where: str) -> GpuPrice:
@@ -302,14 +301,14 @@ def _gpu_checked(entry: GpuPrice, where: str) -> GpuPrice:
 
 @dataclass(frozen=True)
 class Hosted:
-    """A hosted model: its standard rates, and its batch rates where the provider has such."""
+    """A hosted model: its standard rates, and its batch rates if the provider has any."""
 
     standard: Rates
     batch: Rates | None
 
 
 def hosted(name: str, prices: Prices) -> Hosted:
-    """The rates of a hosted model, by its name or as `provider:model`.
+    """The rates of a hosted model, given by its name or as `provider:model`.
 
     Raises `UserError` with the nearest name for an unknown one, and for a model that isn't priced
     by input and output tokens.
@@ -333,7 +332,7 @@ def package_version() -> str:
 
 
 def package_as_of() -> date | None:
-    """The day of our snapshot of the package; None where another version than ours is installed."""
+    """The date of our snapshot of the package; None if another version is installed."""
     return PACKAGE_AS_OF if package_version() == PACKAGE_VERSION else None
 
 
@@ -360,15 +359,17 @@ _PARTS = ("types", "units", "data_units", "validation", "decompose", "data", "da
 def _package():
     """The package's snapshot and its type of usage.
 
-    Its parts are loaded without its `__init__`, which imports a client of the network to update the
-    prices: nothing here does that, and it takes a third of a second. The bare parent is taken away
-    again, so that who imports the package gets the whole of it.
+    Its parts are loaded without its `__init__`, which imports a network client to update the prices:
+    nothing here does that, and it takes a third of a second. The bare parent is removed again, so that
+    anyone who imports the package later gets all of it.
     """
     parent = None
     if "genai_prices" not in sys.modules:
         spec = importlib.util.find_spec("genai_prices")
         if spec is None:
-            raise UserError(f"hosted prices need {PACKAGE}; `pip install {PACKAGE}` brings it")
+            raise UserError(
+                f"hosted prices need {PACKAGE}; install it with `pip install {PACKAGE}`"
+            )
         parent = types.ModuleType("genai_prices")
         parent.__path__ = list(spec.submodule_search_locations)
         sys.modules["genai_prices"] = parent
@@ -392,23 +393,23 @@ def _found(name: str):
     except LookupError:
         ids = sorted({m.id for p in snapshot.providers if of in (None, p.id) for m in p.models})
         near = difflib.get_close_matches(wanted.lower(), ids, n=1, cutoff=0.6)
-        if near == [wanted.lower()]:  # known, but not by which provider
+        if near == [wanted.lower()]:  # known, but the provider is ambiguous
             sellers = [p.id for p in snapshot.providers if any(m.id == near[0] for m in p.models)]
             near = [f"{sellers[0]}:{near[0]}"]
         hint = f"did you mean '{near[0]}'?" if near else (
-            "name it as its provider does, such as 'gpt-6-luna' or 'anthropic:claude-haiku-5-5'")  # fmt: skip
+            "use the provider's name for it, such as 'gpt-6-luna' or 'anthropic:claude-haiku-5-5'")  # fmt: skip
         raise UserError(
-            f"no price of a hosted model named '{name[:80]}' in {PACKAGE} {package_version()}; {hint}"
+            f"no price for a hosted model named '{name[:80]}' in {PACKAGE} {package_version()}; {hint}"
         ) from None
 
 
 def _noon(today: date) -> datetime:
-    """The moment whose prices hold: some providers' differ by the hour."""
+    """The moment whose prices are used: some providers' prices differ by the hour."""
     return datetime.combine(today, time(12), tzinfo=UTC)
 
 
 def _has_batch(model, today: date) -> bool:
-    # A context that a model doesn't know gives its standard price without a word.
+    # For a context that a model doesn't have, the package silently returns the standard price.
     standard = model.get_prices(_noon(today))
     return model.get_prices(_noon(today), {"processing": "batch"}) != standard
 
@@ -424,7 +425,7 @@ _KNOWN_RATES: dict[tuple, Rates] = {}
 
 
 def _asked_rates(provider, model, context: dict, today: date) -> Rates:
-    """A model's rates, each asked of the package as the price of one request of that size."""
+    """A model's rates, each from the package's price of one request of that size."""
     _, usage = _package()
     now = _noon(today)
     listed = model.get_prices(now, context)
@@ -449,7 +450,7 @@ def _asked_rates(provider, model, context: dict, today: date) -> Rates:
     read = each("input_mtok")
     if read is None or getattr(listed, "output_mtok", None) is None:
         raise UserError(f"'{model.id}' isn't priced by input and output tokens; name a model that "
-                        "writes text")  # fmt: skip
+                        "generates text")  # fmt: skip
     written = tuple(
         (asked(int(start) + 1, output_tokens=TOKENS) - asked(int(start) + 1)) / TOKENS
         for start in ordered

@@ -1,6 +1,6 @@
-"""A number that isn't known exactly, and arithmetic that takes single numbers and draws alike.
+"""A number that isn't known exactly, and arithmetic that takes single numbers or draws.
 
-Single numbers need no numpy, so what is quick stays quick; with arrays numpy does the same work.
+Single numbers don't need numpy, which keeps quick forecasts quick; arrays use it.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Range:
-    """A value with the bounds between which it lies; all three are equal where it is known.
+    """A value and its bounds; all three are equal if it is known exactly.
 
-    As a distribution: half of the draws lie below the value and half above, evenly on a log scale
-    on each side (evenly on a plain scale where a bound is zero). So the value is the median, and no
-    draw lies outside the bounds.
+    As a distribution: half of the draws are below the value and half above, uniform on a log scale on
+    each side (on a linear scale if the lower bound is zero). So the value is the median, and no draw is
+    outside the bounds.
     """
 
     value: float
@@ -31,13 +31,17 @@ class Range:
         """A range without width."""
         return cls(value, value, value)
 
+    def to_json(self) -> dict:
+        """The shape that scripts read."""
+        return {"value": self.value, "low": self.low, "high": self.high}
+
     @property
     def fixed(self) -> bool:
         """Whether the value is known exactly."""
         return self.low == self.high
 
     def drawn(self, uniforms):
-        """The values that stand at these quantiles, an array of numbers from 0 to 1."""
+        """The values at these quantiles, given as an array of numbers from 0 to 1."""
         import numpy as np
 
         side = 2 * uniforms - 1
@@ -51,12 +55,17 @@ class Range:
         )
 
 
+def finite(number) -> float | None:
+    """The number, or None if it is infinite, since JSON has no infinity."""
+    return float(number) if math.isfinite(number) else None
+
+
 def _plain(*numbers) -> bool:
     return all(isinstance(number, int | float) for number in numbers)
 
 
 def larger(one, other):
-    """The larger of two, one by one."""
+    """The larger of two, elementwise."""
     if _plain(one, other):
         return max(one, other)
     import numpy as np
@@ -65,7 +74,7 @@ def larger(one, other):
 
 
 def smaller(one, other):
-    """The smaller of two, one by one."""
+    """The smaller of two, elementwise."""
     if _plain(one, other):
         return min(one, other)
     import numpy as np
@@ -74,7 +83,7 @@ def smaller(one, other):
 
 
 def whole(number):
-    """The next whole number above; a billionth above a whole number is that whole number."""
+    """Rounded up; a number at most a billionth above a whole number is rounded down to it."""
     if _plain(number):
         return math.ceil(number - 1e-9)
     import numpy as np

@@ -1,11 +1,9 @@
-"""What `advisor cost` says: each option's money with its range, the break-even, and what it rests on."""
+"""The cost report: each option's cost with its range, the break-even, and the assumptions."""
 
 from __future__ import annotations
 
-import json
 import zlib
 from dataclasses import dataclass, replace
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,21 +12,18 @@ import numpy as np
 from advisor.money import break_even, prices
 from advisor.money.assumptions import Assumption
 from advisor.money.break_even import Against, Bar
-from advisor.money.lines import Line, lines
-from advisor.money.options import (
-    HOSTED,
-    PROMPTING,
-    SELF_PROMPTED,
-    TUNED,
-    Measured,
-    Plan,
-    own_model,
-    plan_of,
-    without,
+from advisor.money.from_record import (
+    baseline_option,
+    condition_on_quality,
+    measured_in,
+    of_its_method,
+    with_its_models,
 )
+from advisor.money.lines import Line, lines
+from advisor.money.options import plan_of
+from advisor.money.plan import PROMPTING, TUNED, Plan, is_hosted
 from advisor.money.prices import Prices
-from advisor.money.ranges import Range
-from advisor.sizes import models
+from advisor.money.ranges import Range, finite
 from scenarios.errors import UserError
 from scenarios.schema import Scenario
 
@@ -37,17 +32,19 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 DRAWS, SEED = 100_000, 1
-FEWER_DRAWS = 10_000  # for each prompting option alone: a second number, and a fifth of the time
+FEWER_DRAWS = (
+    10_000  # for each prompting option by itself: a secondary number, in a fifth of the time
+)
 LEVEL = 0.95
 _ENDS = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
 
 
 @dataclass(frozen=True)
 class OptionCost:
-    """Dollars of one option. `breakdown` is of the horizon, at the values; its parts add up to it.
+    """Dollars for one option. `breakdown` covers the horizon, at central values; its parts add up.
 
-    `per_request_usd` is serving alone (requests, or reserved machines by the requests), and None
-    where machines stand reserved for no request at all.
+    `per_request_usd` is only serving (requests, or reserved machines divided by requests), and None if
+    machines are reserved without any request.
     """
 
     per_request_usd: Range | None
@@ -56,10 +53,21 @@ class OptionCost:
     breakdown: dict[str, float]
     machines: dict | None
 
+    def to_json(self) -> dict:
+        """The shape that scripts read."""
+        per_request = self.per_request_usd
+        return {
+            "per_request_usd": None if per_request is None else per_request.to_json(),
+            "monthly_usd": self.monthly_usd.to_json(),
+            "horizon_usd": self.horizon_usd.to_json(),
+            "breakdown": self.breakdown,
+            "machines": self.machines,
+        }
+
 
 @dataclass(frozen=True)
 class Volume:
-    """A break-even volume in requests a month; infinite is never, and up to 1 is the first request."""
+    """A break-even volume in requests a month: infinite means never, up to 1 the first request."""
 
     value: float
     low: float
@@ -69,16 +77,16 @@ class Volume:
 
     @property
     def answer(self) -> str:
-        """`never`, `from-the-first-request`, or `volume`; by the values."""
+        """`never`, `from-the-first-request`, or `volume`."""
         if np.isinf(self.value):
             return "never"
         return "from-the-first-request" if self.value <= 1 else "volume"
 
     def to_json(self) -> dict:
-        """`null` stands for never."""
+        """The shape that scripts read; `null` means never."""
         return {
             "answer": self.answer,
-            "requests_per_month": {name: _finite(getattr(self, name))
+            "requests_per_month": {name: finite(getattr(self, name))
                                    for name in ("value", "low", "high")},
             "share_never": self.never,
             "share_from_first_request": self.from_first,
@@ -87,25 +95,41 @@ class Volume:
 
 @dataclass(frozen=True)
 class BreakEven:
-    """From which volume the best tuned option is cheaper than prompting, and what it hangs on.
+    """The volume from which the best tuned option is cheaper than prompting, and what it depends on.
 
-    `reason` says why there is none to tell (`volume` is then None); `condition` what it assumes of
+    `reason` says why there is none (`volume` is then None); `condition` is what it assumes about
     quality.
     """
 
     condition: str
     reason: str | None = None
     volume: Volume | None = None
-    held_against: Against | None = None
+    compared_with: Against | None = None
     tuned: str | None = None
     gpu: str | None = None
     alone: dict[str, Volume] | None = None
     tornado: tuple[Bar, ...] = ()
 
+    def to_json(self) -> dict:
+        """The shape that scripts read."""
+        if self.volume is None:
+            return {"answer": "not-applicable", "requests_per_month": None, "reason": self.reason,
+                    "condition": self.condition}  # fmt: skip
+        return {
+            **self.volume.to_json(),
+            "condition": self.condition,
+            "prompting": list(self.compared_with.prompting),
+            "prompting_because": self.compared_with.why,
+            "tuned": self.tuned,
+            "gpu": self.gpu,
+            "by_prompting": {option: volume.to_json() for option, volume in self.alone.items()},
+            "tornado": [bar.to_json() for bar in self.tornado],
+        }
+
 
 @dataclass(frozen=True)
 class CostReport:
-    """All of it. Ranges are the middle 95 % of `draws` draws from the assumptions, by `seed`."""
+    """The whole report. Ranges are the central 95% of `draws` draws from the assumptions, with `seed`."""
 
     scenario: Scenario
     plan: Plan
@@ -117,33 +141,34 @@ class CostReport:
 
     @property
     def assumptions(self) -> list[Assumption]:
-        """What the sum rests on; facts of the profile first."""
+        """The assumptions behind the sums; facts stated in the profile first."""
         return sorted(self.plan.assumptions.values(), key=lambda each: not each.stated)
 
     @property
     def warnings(self) -> list[str]:
-        """Prices that are older than 90 days, and a package that isn't the one checked."""
+        """Prices older than 90 days, and another version of the price package than the one checked."""
         found = self.plan.prices.old(self.plan.dated)
         if self.plan.hosted and prices.package_as_of() is None:
-            found.append(f"{prices.PACKAGE} is {prices.package_version()}, and "
-                         f"{prices.PACKAGE_VERSION} was checked; its prices have no date")  # fmt: skip
+            found.append(f"{prices.PACKAGE} {prices.package_version()} is installed, but "
+                         f"{prices.PACKAGE_VERSION} was checked: its prices have no date")  # fmt: skip
         return found
 
     def to_json(self) -> dict:
         """The shape that scripts read."""
+        as_of = prices.package_as_of()
         return {
             "schema_version": SCHEMA_VERSION,
             "scenario": self.scenario.name,
             "draws": self.draws,
             "seed": self.seed,
             "level": LEVEL,
-            "options": {name: _option_json(option) for name, option in self.options.items()},
+            "options": {name: option.to_json() for name, option in self.options.items()},
             "left_out": self.plan.left_out,
-            "break_even": _break_even_json(self.break_even),
-            "assumptions": [_assumption_json(each) for each in self.assumptions],
+            "break_even": self.break_even.to_json(),
+            "assumptions": [each.to_json() for each in self.assumptions],
             "prices_as_of": {
                 "package": {"name": prices.PACKAGE, "version": prices.package_version(),
-                            "as_of": _day(prices.package_as_of())},
+                            "as_of": None if as_of is None else str(as_of)},
                 "entries": [{"price": name, "as_of": str(as_of)}
                             for name, as_of in dict.fromkeys(self.plan.dated)],
             },
@@ -159,16 +184,13 @@ def report(scenario: Scenario, found: Prices, weighed: Weighed | None = None,
            record: Path | None = None, *, draws: int = DRAWS, seed: int = SEED) -> CostReport:  # fmt: skip
     """The report on a scenario at these prices.
 
-    `weighed` and `record` are a run's evidence and its file: the models that it compared and, where
-    it was measured on a GPU, its throughput. Raises `UserError` where nothing can be priced.
+    `weighed` and `record` are a run's evidence and its file, which give the models it compared and, if
+    measured on a GPU, their throughput. Raises `UserError` if nothing can be priced.
     """
     applies = weighed is not None and weighed.strength != "set-aside"
     if applies:
-        scenario = _of_its_models(scenario, weighed)
-    measured, note = _measured(record, scenario) if applies and record else (None, None)
-    if measured and not _same(measured.model, own_model(scenario.profile)):
-        note = f"its throughput is {measured.model}'s, of which the catalog knows no shape"
-        measured = None
+        scenario = with_its_models(scenario, weighed)
+    measured, note = measured_in(record, scenario) if applies and record else (None, None)
     plan = plan_of(scenario.profile, found, measured)
     if note:
         plan = replace(plan, notes=(*plan.notes, note))
@@ -190,23 +212,23 @@ def report(scenario: Scenario, found: Prices, weighed: Weighed | None = None,
 
 
 def _keep_freed_memory() -> None:
-    """Have glibc reuse the memory of arrays, where it would hand each back to the system.
+    """Make glibc reuse the memory of arrays instead of returning each to the system.
 
-    It does so above 128 KiB, until a larger piece has been freed (mallopt(3), M_MMAP_THRESHOLD), and
-    touching a page for the first time takes as long as the sums do. Other systems lose nothing.
+    It returns blocks above 128 KiB until a larger one has been freed (mallopt(3), M_MMAP_THRESHOLD),
+    and touching a page for the first time takes as long as the sums. Other systems lose nothing.
     """
     np.empty(30 * 2**20, np.uint8)
 
 
 def _drawn(plan: Plan, draws: int, seed: int, known: dict | None = None) -> dict:
-    """Each uncertain assumption's draws, but those that are known.
+    """The draws of each uncertain assumption, except for those already known.
 
-    Each has a stream of its own, so that others don't move it.
+    Each has its own random stream, so that it doesn't depend on the others.
     """
     found = plan.values() | (known or {})
     wanted = [key for key, each in plan.assumptions.items()
               if not each.range.fixed and key not in (known or {})]  # fmt: skip
-    # Seven digits are enough for a quantile and take half the time; one block takes few pages.
+    # Seven digits are enough for a quantile and take half the time; one block touches few pages.
     block = np.empty((len(wanted), draws), np.float32)
     for key, row in zip(wanted, block, strict=True):
         np.random.default_rng([seed, zlib.crc32(key.encode())]).random(out=row, dtype=np.float32)
@@ -216,7 +238,7 @@ def _drawn(plan: Plan, draws: int, seed: int, known: dict | None = None) -> dict
 
 
 def _middle(drawn, value: float) -> Range:
-    """A value with the middle 95 % of its draws: those at the two places in their order."""
+    """A value with the central 95% of its draws, between their 2.5% and 97.5% order statistics."""
     if np.ndim(drawn) == 0:
         return Range.known(float(value))
     places = [round(end * (len(drawn) - 1)) for end in _ENDS]
@@ -225,7 +247,7 @@ def _middle(drawn, value: float) -> Range:
 
 
 def _option(plan: Plan, name: str, line: Line, drawn: Line, running: dict) -> OptionCost:
-    """One option's money. `running` keeps what options that are served alike have in common."""
+    """The cost of one option. `running` caches what options with the same serving have in common."""
     at, months = plan.values()["requests_per_month"], plan.values()["horizon_months"]
     alike = (id(drawn.machine_usd), id(drawn.machines_each)) if line.machine_usd else (name,)
     if alike not in running:
@@ -252,7 +274,7 @@ def _option(plan: Plan, name: str, line: Line, drawn: Line, running: dict) -> Op
 
 
 def _machines(plan: Plan, name: str, line: Line, at: float) -> dict:
-    """Reserved and used GPU hours of a month: the difference is what a busy server's price hides."""
+    """Reserved and used GPU hours per month: the difference is what the price of a busy server hides."""
     copies = plan.values()["tenants"] if name == "self-hosted-full" else 1
     reserved = line.machines(at) * copies * plan.server.gpus * 730
     return {
@@ -265,132 +287,27 @@ def _machines(plan: Plan, name: str, line: Line, at: float) -> dict:
     }
 
 
-# --- evidence ----------------------------------------------------------------------------------
-
-
-def _of_its_models(scenario: Scenario, weighed: Weighed) -> Scenario:
-    """The models that a run compared, where the profile names none."""
-    evidence, profile, found = weighed.evidence, scenario.profile, {}
-    if profile.own_model is None and evidence.model and _known(evidence.model):
-        found["own_model"] = evidence.model
-    prompted = evidence.baseline_model or ""
-    if profile.hosted_model is None and ":" in prompted:
-        found["hosted_model"] = prompted
-    return scenario.model_copy(update={"profile": profile.model_copy(update=found)})
-
-
-def _known(model: str) -> bool:
-    try:
-        models.shape_of(model)
-    except UserError:
-        return False
-    return True
-
-
-def _same(one: str, other: str) -> bool:
-    """Equal but for case and owner."""
-    return one.lower().rpartition("/")[2] == other.lower().rpartition("/")[2]
-
-
-def _measured(record: Path, scenario: Scenario) -> tuple[Measured | None, str | None]:
-    """Throughput of a run on a GPU of the catalog, and else why the forecast stands."""
-    file = record / "record.json" if record.is_dir() else record
-    contenders = json.loads(file.read_text(encoding="utf-8")).get("contenders")
-    contenders = contenders if isinstance(contenders, list) else []
-    done = [c for c in contenders if isinstance(c, dict) and _rows(c) is not None]
-    tuned = next((c for c in done if c.get("family") == "fine_tune"), None)
-    if tuned is None:
-        return None, "the record holds no throughput of a tuned model, so it is forecast"
-    device = tuned.get("device") if isinstance(tuned.get("device"), dict) else {}
-    gpu = device.get("gpu")
-    name = gpu.get("name") if isinstance(gpu, dict) else gpu
-    if not isinstance(name, str):
-        kind = device.get("kind", "an unknown device")
-        return None, (f"{_rows(tuned):.3g} requests a second were measured on {kind}, for which no "
-                      "price by the hour is known, so a GPU's throughput is forecast")  # fmt: skip
-    try:
-        known = models.gpu_named(name).name
-    except UserError:
-        return None, f"its throughput was measured on '{name}', which isn't in the catalog"
-    prompted = next((c for c in done if c.get("family") == "prompt"
-                     and c.get("model") == tuned.get("model") and c.get("name") == "few-shot"), None)  # fmt: skip
-    return Measured(
-        model=str(tuned.get("model")), gpu=known, tuned_rows_per_s=_rows(tuned),
-        prompted_rows_per_s=_rows(prompted) if prompted else None,
-        source=f"measured, record of {scenario.name}",
-    ), None  # fmt: skip
-
-
-def _rows(contender: dict) -> float | None:
-    rows = contender.get("throughput_rows_per_s")
-    usable = isinstance(rows, int | float) and not isinstance(rows, bool) and 1e-9 < rows < 1e9
-    return float(rows) if usable else None
-
-
-_OF_CONTENDERS = {"zero-shot": "hosted-zero-shot", "few-shot": "hosted-few-shot"}
-
-
-def _baseline(weighed: Weighed | None) -> str | None:
-    """The option that a run prompted: hosted by a provider, or a model of one's own."""
-    if weighed is None or weighed.strength == "set-aside":
-        return None
-    evidence = weighed.evidence
-    if ":" in (evidence.baseline_model or ""):
-        return _OF_CONTENDERS.get(evidence.baseline.split("@")[0])
-    return SELF_PROMPTED
-
-
-_METHODS = {"lora": "lora", "dora": "lora", "rslora": "lora", "qlora": "qlora", "full": "full"}
-
-
-def _of_the_measured_method(plan: Plan, weighed: Weighed | None) -> Plan:
-    """The plan whose tuned options are the one that a run measured, where it measured one."""
-    if weighed is None or weighed.strength == "set-aside":
-        return plan
-    method = _METHODS.get(weighed.evidence.challenger.partition("@")[0])
-    measured = f"self-hosted-{method}"
-    if method is None or measured not in plan.options:
-        return plan
-    others = tuple(option for option in TUNED if option != measured)
-    return without(plan, others, f"the evidence is of {weighed.evidence.challenger}")
-
-
-def _quality(weighed: Weighed | None) -> tuple[str, str | None]:
-    """What the break-even assumes of quality, and why there is none where tuning is worse."""
-    if weighed is None:
-        return ("conditional on equal quality, of which there is no evidence: "
-                "`bench run` measures it, and --evidence brings it in"), None  # fmt: skip
-    evidence = weighed.evidence
-    if weighed.strength == "set-aside":
-        return (f"conditional on equal quality: the evidence was set aside, since "
-                f"{weighed.because}"), None  # fmt: skip
-    margin = f"the margin of {evidence.margin * 100:g} points"
-    said = f"{evidence.challenger} against {evidence.baseline}: {evidence.points}"
-    if evidence.high < -evidence.margin:
-        return said, (f"tuning is worse by more than {margin} ({said}), so no volume makes up for it")  # fmt: skip
-    if evidence.low >= -evidence.margin:
-        return f"measured, {said}: not worse by more than {margin}", None
-    return f"conditional on equal quality, which {said} doesn't settle", None
-
-
 # --- the break-even ----------------------------------------------------------------------------
 
 
 def _break_even(plan: Plan, weighed: Weighed | None, values, by_draw, draws: int, seed: int) -> tuple[BreakEven, Plan]:  # fmt: skip
-    """The break-even, and the plan with the machines that it takes."""
-    condition, worse = _quality(weighed)
+    """The break-even, and the plan with the machines it uses."""
+    condition, worse = condition_on_quality(weighed)
     if worse:
         return BreakEven(condition, reason=worse), plan
-    held = break_even.against(plan, _baseline(weighed))
-    plan = _of_the_measured_method(plan, weighed)
+    held = break_even.against(plan, baseline_option(weighed))
+    plan = of_its_method(plan, weighed)
     if held is None:
         return BreakEven(condition, reason="no prompting option can be priced"), plan
     tuned = break_even.lasting(plan)
     if not tuned:
         reasons = dict.fromkeys(
-            plan.left_out.get(option, "it ends before the horizon does") for option in TUNED
+            plan.left_out.get(option, "it is discontinued before the horizon ends")
+            for option in TUNED
         )
-        return BreakEven(condition, reason=f"no tuned option is left: {'; '.join(reasons)}"), plan
+        return BreakEven(
+            condition, reason=f"no tuned option is available: {'; '.join(reasons)}"
+        ), plan
     best = break_even.best_server(plan, held.prompting)
     at_value, point = best.values(), lines(best, best.values())
     if best.server is not plan.server:
@@ -411,7 +328,7 @@ def _break_even(plan: Plan, weighed: Weighed | None, values, by_draw, draws: int
     found = BreakEven(
         condition=condition,
         volume=volume(held.prompting, values, by_draw),
-        held_against=held,
+        compared_with=held,
         tuned=min(tuned, key=order),
         gpu=f"{best.server.gpus} {best.server.gpu.name}" if best.server else None,
         alone={option: volume((option,), few, few_lines)
@@ -426,66 +343,3 @@ def _volume(at_value, drawn) -> Volume:
     middle = _middle(drawn, float(at_value))
     return Volume(middle.value, middle.low, middle.high,
                   float(np.mean(np.isinf(drawn))), float(np.mean(drawn <= 1)))  # fmt: skip
-
-
-# --- JSON --------------------------------------------------------------------------------------
-
-
-def _finite(number: float) -> float | None:
-    return float(number) if np.isfinite(number) else None
-
-
-def _day(day: date | None) -> str | None:
-    return None if day is None else str(day)
-
-
-def _range_json(found: Range | None) -> dict | None:
-    if found is None:
-        return None
-    return {"value": found.value, "low": found.low, "high": found.high}
-
-
-def _option_json(option: OptionCost) -> dict:
-    return {
-        "per_request_usd": _range_json(option.per_request_usd),
-        "monthly_usd": _range_json(option.monthly_usd),
-        "horizon_usd": _range_json(option.horizon_usd),
-        "breakdown": option.breakdown,
-        "machines": option.machines,
-    }
-
-
-def _break_even_json(found: BreakEven) -> dict:
-    if found.volume is None:
-        return {"answer": "not-applicable", "requests_per_month": None, "reason": found.reason,
-                "condition": found.condition}  # fmt: skip
-    return {
-        **found.volume.to_json(),
-        "condition": found.condition,
-        "prompting": list(found.held_against.prompting),
-        "prompting_because": found.held_against.why,
-        "tuned": found.tuned,
-        "gpu": found.gpu,
-        "by_prompting": {option: volume.to_json() for option, volume in found.alone.items()},
-        "tornado": [
-            {"assumption": bar.key, "low": bar.low, "high": bar.high,
-             "requests_per_month_at_low": _finite(bar.volume_at_low),
-             "requests_per_month_at_high": _finite(bar.volume_at_high),
-             "difference_usd_at_low": bar.difference_usd_at_low,
-             "difference_usd_at_high": bar.difference_usd_at_high}
-            for bar in found.tornado
-        ],
-    }  # fmt: skip
-
-
-def _assumption_json(found: Assumption) -> dict:
-    return {
-        "assumption": found.key, "means": found.means, "unit": found.unit,
-        **_range_json(found.range), "source": found.source, "as_of": _day(found.as_of),
-        "stated": found.stated,
-    }  # fmt: skip
-
-
-def is_hosted(option: str) -> bool:
-    """Whether an option's requests go to a provider."""
-    return option in HOSTED or option == "hosted-tuned"

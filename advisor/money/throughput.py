@@ -1,4 +1,4 @@
-"""How many requests a second a model serves: arithmetic for prompts, bandwidth for answers."""
+"""How many requests a second a model serves: bound by arithmetic for prompts, bandwidth for answers."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from advisor.sizes.serving import cache_bytes, weight_bytes
 from advisor.sizes.shapes import Shape
 
 USABLE_SHARE = 0.9  # of a GPU's memory, as vLLM's gpu_memory_utilization is by default
-MOST_GPUS = 8  # of one machine
+MOST_GPUS = 8  # in one machine
 
 
 def gpus_needed(shape: Shape, gpu: Gpu, tokens: float) -> int | None:
-    """The fewest GPUs (1, 2, 4 or 8) that hold the weights and one request; None: not even 8."""
+    """The fewest GPUs (1, 2, 4 or 8) that hold the weights and one request; None if 8 aren't enough."""
     bytes_needed = weight_bytes(shape, "bfloat16") + cache_bytes(shape, round(tokens), 1)
     for count in (1, 2, 4, MOST_GPUS):
         if bytes_needed <= count * gpu.usable_bytes * USABLE_SHARE:
@@ -22,17 +22,15 @@ def gpus_needed(shape: Shape, gpu: Gpu, tokens: float) -> int | None:
 
 def rows_per_second(shape: Shape, gpu: Gpu, gpus: int, *, prompt_tokens, cached_tokens,
                     completion_tokens, concurrency, prefill_share, decode_share, step_overhead_ms):  # fmt: skip
-    """Requests a second of one replica on so many GPUs, kept busy; numbers or arrays.
+    """Requests a second of one busy replica on this number of GPUs; numbers or arrays.
 
-    Prompts are read at 2 operations a weight and token, and 2 x width x length for attention
-    (Kaplan et al. 2020), but for `cached_tokens`, whose keys and values the server keeps. Answers are
-    written a token at a time for all requests at once: each step reads the weights and every request's
-    keys and values, or is bound by arithmetic; scheduling it takes time beside, which is what bounds
-    small models. Several GPUs add up, as data parallelism would.
+    Reading a prompt takes 2 operations per weight and token, and 2 x width x length for attention
+    (Kaplan et al. 2020), except for `cached_tokens`, whose keys and values the server keeps. Answers
+    are written one token at a time for all requests together: each step reads the weights and every
+    request's keys and values, or is bound by arithmetic. Scheduling a step takes extra time, which is
+    what limits small models. Several GPUs add up, as with data parallelism.
     """
-    prompt_tokens = larger(
-        1.0, prompt_tokens
-    )  # a request without a token takes a place all the same
+    prompt_tokens = larger(1.0, prompt_tokens)  # an empty request still takes a slot
     tokens = prompt_tokens + completion_tokens
     kept = cache_bytes(shape, 1, 1)
     room = gpus * gpu.usable_bytes * USABLE_SHARE - weight_bytes(shape, "bfloat16")

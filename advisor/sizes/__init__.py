@@ -1,1 +1,1 @@
-"""Parameters, memory and time from a model's configuration."""
+"""Forecasts of parameters, memory and time from a model's configuration."""

@@ -1,4 +1,4 @@
-"""The article's table of GPU memory beside a forecast, and why the two differ."""
+"""An article's table of GPU memory compared with the forecast, and why the two differ."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ SHORT = Settings()
 LONG = replace(SHORT, seq_len=4096)
 MIXED = replace(SHORT, dtype="float32")
 WHY = (
-    "The article's figures are about weights, gradients and states: floors, before activations, "
-    "logits and the CUDA context.",
-    "Full tuning: 60 GB is about 8 bytes a parameter; bfloat16 weights, gradients and Adam's states "
-    "with PyTorch's own temporaries are 10, float32 weights under autocast 20.",
-    "LoRA at 16 GB leaves 2 GB beside the 13.5 GB of a 7B's weights: enough for short sequences of "
-    "one row, not for batches of long ones.",
-    "QLoRA's blocks alone are 4.127 bits a parameter; embedding and output layer stay unquantised "
-    "and move to float32, and logits take 12 bytes a token and vocabulary entry.",
-    "A 70B model's 48 GB of QLoRA doesn't fit one consumer GPU of 24 or 32 GB.",
+    "The article's figures roughly count weights, gradients and states: lower bounds, before "
+    "activations, logits and the CUDA context.",
+    "Full tuning: 60 GB is about 8 bytes per parameter; bfloat16 weights, gradients and Adam's states "
+    "with PyTorch's own temporaries take 10, float32 weights under autocast 20.",
+    "LoRA at 16 GB leaves 2 GB after the 13.5 GB of a 7B model's weights: enough for one short row, "
+    "not for batches of long ones.",
+    "Only QLoRA's blocks take 4.127 bits per parameter; embedding and output layer stay unquantised "
+    "and move to float32, and logits take 12 bytes per token and vocabulary entry.",
+    "The 48 GB for QLoRA of a 70B model don't fit on one consumer GPU of 24 or 32 GB.",
 )
 
 

@@ -1,8 +1,8 @@
-"""A training step of a decoder, operation by operation, as Transformers 5 and PEFT write it.
+"""A training step of a decoder, operation by operation, as Transformers 5 and PEFT implement it.
 
 Each function mirrors a module's `forward` (transformers/models/*/modeling_*.py, peft/tuners/lora,
-bitsandbytes/autograd): the order of its lines and the life of its variables are those of the code,
-because they decide what is in memory together.
+bitsandbytes/autograd): the order of its lines and the lifetimes of its variables are those of that code,
+because they decide what is in memory at the same time.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ _QK_ROUND = 128  # flash attention's backward pass rounds the sequence up to thi
 
 @dataclass(frozen=True)
 class Step:
-    """How a step is run, as far as its tensors depend on it.
+    """How a step is run, as far as it affects the tensors.
 
-    `weight_width`, `loose_width`, `adapter_width` and `stream_width` are bytes a number: of the
+    `weight_width`, `loose_width`, `adapter_width` and `stream_width` are bytes per number: of the
     blocks' weights, of embedding and output layer, of the adapters, and of the residual stream.
     `padded`: rows are padded, so attention takes a mask. `repeated`: gradients of an earlier
-    micro-batch are there. `logit_tokens`: of each row, those that logits are formed for. `loss` is
-    one of `LOSSES`.
+    micro-batch exist. `logit_tokens`: the number of tokens per row that logits are computed for.
+    `loss` is one of `LOSSES`.
     """
 
     batch: int
@@ -55,9 +55,9 @@ class Step:
 LOSSES = ("full", "full-4.48", "full-4.45", "fused-ce", "fused-ce-5", "fused-linear")
 
 
-@lru_cache(maxsize=32)  # the memory and the time of one method look at the same runs
+@lru_cache(maxsize=32)  # the memory and the time of one method use the same runs
 def run_step(shape: Shape, step: Step, layers: int) -> Ledger:
-    """The ledger of a forward and backward pass through a model of so many blocks."""
+    """The ledger of a forward and backward pass through a model with this number of blocks."""
     return _Run(shape, step).run(layers)
 
 
@@ -70,7 +70,7 @@ class _Run:
         self.tokens = step.batch * step.length
         self.logit_tokens = step.batch * step.logit_tokens
         self.head_gradient: Tensor | None = None  # of a table shared with the embedding
-        # What a product is computed in: half under autocast and from 4 bits, else the weights' own.
+        # The type of products: 16 bit under autocast and for 4-bit weights, else that of the weights.
         self.width = HALF if step.autocast or step.quantised else step.weight_width
 
     def run(self, layers: int) -> Ledger:
@@ -96,11 +96,11 @@ class _Run:
         return ledger
 
     def _ids(self) -> Tensor:
-        """Input ids, labels and attention mask, of 8 bytes a token each."""
+        """Input ids, labels and attention mask, each of 8 bytes per token."""
         return self.tape.make(3 * self.tokens, 8)
 
     def _mask(self) -> Tensor | None:
-        """Which token sees which, a byte each, where rows are padded."""
+        """Which token sees which, one byte each, if rows are padded."""
         if not self.step.padded or self.step.attention == "flash":
             return None
         return self.tape.make(self.tokens * self.step.length, 1)
@@ -112,7 +112,7 @@ class _Run:
         return self.tape.make(2 * self.step.length * self.shape.head_width, self.step.stream_width)
 
     def _announce(self, out: Tensor, moment: str) -> None:
-        """Have the backward pass of what made `out` count as a moment of its own."""
+        """Make the backward pass of what made `out` count as a moment of its own."""
         if out.node is None:
             return
         held_run = out.node.run
@@ -126,7 +126,7 @@ class _Run:
     # Modules, in the order of a forward pass.
 
     def embedding(self) -> Tensor:
-        """The token vectors (and positions' where they are learned)."""
+        """The token vectors (and those of positions if they are learned)."""
         step, tape, shape = self.step, self.tape, self.shape
         count = self.tokens * shape.hidden
         wanted = step.full or step.trains_embeddings
@@ -145,7 +145,7 @@ class _Run:
         return self._scaled_embedding(out)
 
     def _embedding_gradient(self) -> None:
-        """The table's gradient; a shared table's is summed with the output layer's in a third place."""
+        """The table's gradient; for a shared table it is added to the output layer's in a third tensor."""
         shape = self.shape
         if shape.positions:
             self._weight_gradient(shape.positions * shape.hidden)
@@ -277,7 +277,7 @@ class _Run:
             query, key = self.rotate(query), self.rotate(key)
         out = self.attend(query, key, value)
         del query, key, value
-        if shape.joined_rotary:  # the heads come out apart, and are copied side by side
+        if shape.joined_rotary:  # the heads come out separately and are copied into one tensor
             out = self.tape.scale(out)
         return self._dropped(self.linear(out, out_linear))
 
@@ -288,7 +288,7 @@ class _Run:
         return self._views(fused, heads / total, kv_heads / total, kv_heads / total)
 
     def _views(self, x: Tensor, *shares: float) -> list[Tensor]:
-        """Parts of a tensor that share its storage; their gradients are put together in a new one."""
+        """Parts of a tensor that share its storage; their gradients are assembled in a new one."""
         tape = self.tape
         size = x.count, x.width
         whole = Tensor(x.storage, *size)
@@ -297,7 +297,7 @@ class _Run:
         return [tape.record(part, (whole,), (), lambda grad: (grad,)) for part in parts]
 
     def rotate(self, x: Tensor) -> Tensor:
-        """`x * cos + rotate_half(x) * sin`, or one kernel in place where kernels are fused."""
+        """`x * cos + rotate_half(x) * sin`, or one in-place kernel if kernels are fused."""
         tape = self.tape
         if self.step.fused_kernels:
             return x
@@ -316,7 +316,7 @@ class _Run:
         return tape.scale(out) if self.shape.joined_rotary else out
 
     def _turned(self, x: Tensor) -> Tensor:
-        """Times the cosines or sines, which have the width of the stream."""
+        """Multiplied by the cosines or sines, which have the width of the residual stream."""
         width = x.width
         out = self.tape.like(x, max(width, self.step.stream_width))
         return self.tape.record(out, (x,), (), lambda grad: (self.tape.like(grad, width),))
@@ -341,8 +341,8 @@ class _Run:
     def _attention_kernel(self, query: Tensor, key: Tensor, value: Tensor, masked: bool) -> Tensor:
         """FlashAttention's (or, with a mask, the memory-efficient) kernel: keeps its log-sum-exps.
 
-        Its backward pass gathers the queries' gradient in float32 and, with grouped queries, those
-        of keys and values for every head apart (flash_api.cpp: dq_accum, dk_expanded).
+        Its backward pass accumulates the queries' gradient in float32 and, with grouped queries, those
+        of keys and values for every head separately (flash_api.cpp: dq_accum, dk_expanded).
         """
         tape, step, shape = self.tape, self.step, self.shape
         grouped = shape.kv_heads < shape.heads
@@ -396,7 +396,7 @@ class _Run:
         return self._product(scores, value, query.count)
 
     def _broadcast_attention(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """Falcon's one key for all heads: no kernel takes that, so PyTorch writes it out in float32
+        """Falcon's one key for all heads: no kernel supports that, so PyTorch computes it in float32
         (aten/src/ATen/native/transformers/attention.cpp, _scaled_dot_product_attention_math).
         """  # fmt: skip
         tape, width = self.tape, query.width
@@ -443,7 +443,7 @@ class _Run:
         return tape.multiply(halved, tape.scale(inner))
 
     def _experts(self, x: Tensor) -> Tensor:
-        """Every token passes through some experts; the rows of all experts together."""
+        """Every token passes through some experts; the rows of all experts are processed together."""
         tape, shape = self.tape, self.shape
         rows = self.tokens * shape.experts_used
         hidden, inner = shape.hidden, shape.expert_width
@@ -466,7 +466,7 @@ class _Run:
         return tape.cast(summed, width)
 
     def _shared_out(self, x: Tensor) -> Tensor:
-        """Times the router's shares, which are float32; their gradient takes a product as well."""
+        """Multiplied by the router's shares, in float32; their gradient needs a product too."""
         tape = self.tape
         count, width = x.count, x.width
 
@@ -480,7 +480,7 @@ class _Run:
         return tape.record((count, FLOAT), (x,), (x,), backward)
 
     def _in_the_tokens_order(self, x: Tensor) -> Tensor:
-        """Rows by index; the gradient is written by index into zeros."""
+        """Rows gathered by index; the gradient is scattered by index into zeros."""
         tape = self.tape
         size = x.count, x.width
 
@@ -492,7 +492,7 @@ class _Run:
         return tape.record(size, (x,), (), backward)
 
     def _product_with_experts(self, x: Tensor, count: float, matrix: int) -> Tensor:
-        """Adapted experts are a copy of the stacked weights with the adapters' product added."""
+        """Adapted experts use a copy of the stacked weights with the adapters' product added."""
         if not self.step.adapts_experts:
             return self._product_with_weights(x, count, matrix)
         tape, width = self.tape, self.width
@@ -512,7 +512,7 @@ class _Run:
     def linear(self, x: Tensor, linear: Linear) -> Tensor:
         """A linear layer with its adapter, if it has one (peft: lora/layer.py, lora/bnb.py)."""
         tape, step = self.tape, self.step
-        given = x  # a module's caller holds its input until it returns
+        given = x  # the caller of a module holds its input until the module returns
         out = self._product_with_weights(
             x, self.tokens * linear.outputs, linear.inputs * linear.outputs, quantised=step.quantised,
             weights=linear.parameters,
@@ -560,7 +560,7 @@ class _Run:
                               weights: int | None = None, quantised: bool = False,
                               trains: bool | None = None, stored: int | None = None,
                               shared: bool = False) -> Tensor:  # fmt: skip
-        """`F.linear` with a matrix of so many numbers (`weights` with its bias), stored so wide."""
+        """`F.linear` with a matrix of `matrix` numbers (`weights` with its bias), `stored` bytes each."""
         tape, step = self.tape, self.step
         trains = step.full if trains is None else trains
         stored = stored or step.weight_width
@@ -596,10 +596,10 @@ class _Run:
             return self.tape.make(matrix, self.width), scales
 
     def _weight_gradient(self, count: int) -> None:
-        """A trained weight's gradient: it stays, or is added to that of an earlier micro-batch."""
+        """A trained weight's gradient: it is kept, or added to that of an earlier micro-batch."""
         width = self.step.weight_width
         narrow = None
-        if width != self.width:  # autocast's product gives half a gradient, which is then widened
+        if width != self.width:  # autocast's product gives a 16-bit gradient, which is then widened
             with self.ledger.counting_as("gradients"):
                 narrow = self.tape.make(count, self.width)
         self._place(count, width)
@@ -627,30 +627,30 @@ class _Run:
     # Logits and loss.
 
     def head_and_loss(self, hidden: Tensor) -> Tensor:
-        """The output layer and the cross-entropy, by the way that the loss is computed."""
+        """The output layer and the cross-entropy, depending on how the loss is computed."""
         if self.step.logit_tokens < self.step.length:
             hidden = self._last_tokens(hidden)
         if self.step.loss == "fused-linear":
             return self._fused_linear_loss(hidden)
         logits = self._logits(hidden)
-        if self.step.loss == "fused-ce":  # FOAK's and the like: over shifted logits in float32
+        if self.step.loss == "fused-ce":  # FOAK's and similar: over shifted logits in float32
             logits = self.tape.cast(logits, FLOAT)
             return self._loss_in_place(self.tape.scale(logits))
-        if self.step.loss == "fused-ce-5":  # Transformers 5 shifts the labels in their place
+        if self.step.loss == "fused-ce-5":  # Transformers 5 shifts the labels instead
             loss = self._loss_in_place(self.tape.cast(logits, FLOAT))
             if self.step.autocast:  # accelerate's convert_outputs_to_fp32 copies the logits
                 self.tape.cast(logits, FLOAT)
             return loss
-        if self.step.loss == "full-4.45":  # float32 takes the logits' place, and is shifted
+        if self.step.loss == "full-4.45":  # float32 replaces the logits, and is shifted
             logits = self.tape.cast(logits, FLOAT)
             return self._loss(self.tape.scale(logits))
-        if self.step.loss == "full-4.48":  # the same beside the logits
+        if self.step.loss == "full-4.48":  # the same, while the logits are kept
             wide = self.tape.cast(logits, FLOAT)
             return self._loss(self.tape.scale(wide))
         return self._loss(self.tape.cast(logits, FLOAT))
 
     def _last_tokens(self, hidden: Tensor) -> Tensor:
-        """The tokens of each row that the loss looks at (`logits_to_keep`)."""
+        """The tokens of each row that the loss is computed on (`logits_to_keep`)."""
         count, width = hidden.count, hidden.width
         kept = self.logit_tokens * self.shape.hidden
         return self.tape.record(
@@ -672,7 +672,7 @@ class _Run:
         return logits
 
     def _loss(self, logits: Tensor) -> Tensor:
-        """`F.cross_entropy`: keeps the log-softmax; its gradient and the logits' come after."""
+        """`F.cross_entropy`: keeps the log-softmax; its gradient and that of the logits follow."""
         tape = self.tape
         logp = tape.like(logits)
         count, width = logits.count, logits.width
@@ -694,10 +694,10 @@ class _Run:
                                 lambda grad: (Tensor(held.pop(), *size),))  # fmt: skip
 
     def _fused_linear_loss(self, hidden: Tensor) -> Tensor:
-        """Liger's fused linear cross-entropy: logits of a slice of tokens at a time.
+        """Liger's fused linear cross-entropy: logits for one slice of tokens at a time.
 
-        As many slices as the vocabulary is wider than the model, rounded to a power of two
-        (liger_kernel/ops/fused_linear_cross_entropy.py).
+        The number of slices is the vocabulary over the model's width, with the rows of a slice rounded
+        to a power of two (liger_kernel/ops/fused_linear_cross_entropy.py).
         """
         shape, tape, step = self.shape, self.tape, self.step
         slices = -(-shape.vocabulary // shape.hidden)

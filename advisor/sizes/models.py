@@ -1,4 +1,4 @@
-"""Models and GPUs by name: the catalog, a `config.json`, or the hub where it can be reached."""
+"""Models and GPUs by name: from the catalog, a `config.json`, or the hub if it can be reached."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from scenarios.errors import UserError, did_you_mean
 
 @dataclass(frozen=True)
 class Gpu:
-    """A graphics card. `usable_bytes` is what CUDA reports; the peak is dense, in bfloat16."""
+    """A graphics card. `usable_bytes` is what CUDA reports; `peak_flops` is dense, in bfloat16."""
 
     name: str
     usable_bytes: int
@@ -34,7 +34,7 @@ def catalog(name: str) -> dict[str, dict]:
 
 @cache
 def gpu_named(name: str) -> Gpu:
-    """A GPU of the catalog, whatever the spelling. Raises `UserError` with the nearest name."""
+    """A GPU in the catalog, however it is spelled. Raises `UserError` with the nearest name."""
     spellings = {}
     for known, entry in catalog("gpus").items():
         for spelling in (known, *entry["aliases"]):
@@ -67,10 +67,10 @@ def shape_of(model: str) -> Shape:
             path = path / "config.json"
         if path.is_file():
             return read_shape(_read_config(path), model)
-    except (OSError, RuntimeError) as error:  # a name too long, or of no user
+    except (OSError, RuntimeError) as error:  # a name that is too long, or an unknown user
         raise UserError(f"can't use '{model[:80]}' as a path: {error}") from None
     if path.suffix == ".json" or model.startswith((".", "/", "~")):
-        raise UserError(f"there is no file '{path}'; give a config.json, or its folder")
+        raise UserError(f"no file '{path}'; give a config.json, or its folder")
     if re.fullmatch(r"[\w.-]+/[\w.-]+", model):
         return read_shape(_from_hub(model), model)
     raise UserError(f"no model named '{model}'; {_nearest(model, models)}")
@@ -82,12 +82,14 @@ def _read_config(path: Path) -> dict:
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"can't read '{path}': {error}") from None
     if not isinstance(config, dict):
-        raise UserError(f"'{path}' holds no JSON object, so it is no model's config")
+        raise UserError(
+            f"'{path}' isn't the config of a model: it has no JSON object; give its config.json"
+        )
     return config
 
 
 def _from_hub(model: str) -> dict:
-    """The config of a model on the hub. Raises `UserError` where it can't be had."""
+    """The config of a model on the hub. Raises `UserError` if it isn't available."""
     hint = f"or give its config.json; {_nearest(model, catalog('models'))}"
     try:
         from huggingface_hub import constants, hf_hub_download
@@ -102,7 +104,7 @@ def _from_hub(model: str) -> dict:
         return _read_config(Path(hf_hub_download(model, "config.json")))
     except (RepositoryNotFoundError, EntryNotFoundError):
         raise UserError(
-            f"the hub has no readable config of '{model}'; mend the name, {hint}"
+            f"the hub has no readable config of '{model}'; check the name, {hint}"
         ) from None
     except UserError:
         raise
@@ -114,12 +116,12 @@ def _from_hub(model: str) -> dict:
 
 
 def _reach(endpoint: str) -> None:
-    """Raise `OSError` at once where the hub doesn't answer: its client would retry for long."""
+    """Raise `OSError` immediately if the hub doesn't answer: its client would retry for a long time."""
     import socket
     from urllib.parse import urlsplit
     from urllib.request import getproxies
 
-    if getproxies():  # then it isn't the hub that is connected to
+    if getproxies():  # then the connection isn't made to the hub itself
         return
     place = urlsplit(endpoint)
     port = place.port or (443 if place.scheme == "https" else 80)
@@ -131,7 +133,7 @@ def _plain(name: str) -> str:
 
 
 def _nearest(name: str, known: dict) -> str:
-    """The nearest known name, by its last part too; a few examples where none is near."""
+    """The nearest known name, also by its last part; a few examples if none is near."""
     plain = {key.lower(): key for key in known} | {key.split("/")[-1].lower(): key for key in known}
     said = did_you_mean(name.split("/")[-1] if "/" not in name else name, plain)
     if not said.startswith("did you mean"):
@@ -139,4 +141,4 @@ def _nearest(name: str, known: dict) -> str:
     near = re.fullmatch(r"did you mean '(.*)'\?", said)
     if near:
         return f"did you mean '{plain[near[1]]}'?"
-    return f"known are, for example, {', '.join(list(known)[:3])} (advisor size --list)"
+    return f"known names include {', '.join(list(known)[:3])} (all: `advisor size --list`)"

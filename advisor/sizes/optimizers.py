@@ -1,4 +1,4 @@
-"""What an optimizer holds and makes, by Transformers' `optim` names."""
+"""Memory of optimizers: the states they keep and the temporaries they make, by `optim` name."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from dataclasses import dataclass
 
 from scenarios.errors import UserError, unknown
 
-_BLOCK = 256  # bitsandbytes 8-bit states carry one float32 scale for so many values (2110.02861)
+_BLOCK = 256  # values per float32 scale of bitsandbytes' 8-bit states (2110.02861)
 
 
 @dataclass(frozen=True)
 class Optimizer:
-    """Bytes a trained parameter. States of `width` None are as wide as the parameter.
+    """Memory per trained parameter. States with `width` None are as wide as the parameter.
 
-    `states` values are kept; `temporaries` of the parameter's width are made for all parameters at
-    once in a step. A `paged` state lives in CUDA's unified memory, outside PyTorch's allocator.
+    `states` is the number of values kept; `temporaries`, of the parameter's width, are made for all
+    parameters together in a step. A `paged` state is in CUDA's unified memory, outside PyTorch's
+    allocator.
     """
 
     states: int
@@ -24,7 +25,7 @@ class Optimizer:
     factored: bool = False
 
     def state_bytes_each(self, parameter_width: int) -> float:
-        """At rest, between steps."""
+        """Bytes per parameter between steps."""
         return self.states * (parameter_width if self.width is None else self.width)
 
 
@@ -51,7 +52,7 @@ _KNOWN = {
     "rmsprop_bnb": Optimizer(1, 4),
     "rmsprop_bnb_32bit": Optimizer(1, 4),
     "rmsprop_bnb_8bit": Optimizer(1, _EIGHT_BITS),
-    # torch/optim: square_avg, and its root for all parameters at once.
+    # torch/optim: square_avg, and its root for all parameters together.
     "rmsprop": Optimizer(1, temporaries=1),
     "adagrad": Optimizer(1, temporaries=1),
     "sgd": Optimizer(0),
@@ -59,16 +60,16 @@ _KNOWN = {
     "adafactor": Optimizer(0, factored=True),
 }
 _REFUSED = {
-    "galore": "its state depends on a projection's rank and refresh that aren't given here",
-    "apollo": "its state depends on a projection's rank that isn't given here",
+    "galore": "its state depends on the rank and refresh rate of a projection, which can't be given here",
+    "apollo": "its state depends on the rank of a projection, which can't be given here",
     "lomo": "it updates weights inside the backward pass, gradient by gradient",
     "adalomo": "it updates weights inside the backward pass, gradient by gradient",
-    "schedule_free": "the package that holds its state isn't known here",
-    "grokadamw": "the package that holds its state isn't known here",
-    "stable_adamw": "the package that holds its state isn't known here",
-    "adamw_anyprecision": "the package that holds its state isn't known here",
-    "adamw_torch_4bit": "torchao compiles its step, and what that makes isn't known",
-    "adamw_torch_8bit": "torchao compiles its step, and what that makes isn't known",
+    "schedule_free": "the memory of its package isn't known",
+    "grokadamw": "the memory of its package isn't known",
+    "stable_adamw": "the memory of its package isn't known",
+    "adamw_anyprecision": "the memory of its package isn't known",
+    "adamw_torch_4bit": "torchao compiles its step, whose memory isn't known",
+    "adamw_torch_8bit": "torchao compiles its step, whose memory isn't known",
     "adamw_torch_xla": "it runs on TPUs, whose memory isn't forecast",
     "adamw_torch_npu_fused": "it runs on NPUs, whose memory isn't forecast",
 }
@@ -76,11 +77,11 @@ NAMES = tuple(_KNOWN)
 
 
 def named(name: str) -> Optimizer:
-    """The optimizer of that name. Raises `UserError` for one that isn't known or can't be counted."""
+    """The optimizer of that name. Raises `UserError` for one that is unknown or can't be forecast."""
     if name in _KNOWN:
         return _KNOWN[name]
     for start, reason in _REFUSED.items():
         if name.startswith(start):
             raise UserError(f"the memory of optimizer '{name}' can't be forecast: {reason}; "
-                            "take one of these: adamw_torch_fused, adamw_8bit, adafactor")  # fmt: skip
+                            "use adamw_torch_fused, adamw_8bit or adafactor")  # fmt: skip
     raise unknown("optimizer", name, _KNOWN)

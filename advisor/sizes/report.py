@@ -1,4 +1,4 @@
-"""One answer about a model's size: each method's forecast, what would make it fit, time, serving."""
+"""The size report: each method's forecast, what would make it fit, training time, and serving."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from advisor.sizes.sizing import METHODS, Forecast, Settings, training_memory, u
 from advisor.sizes.timing import Pace, rate_of, training_time
 
 SCHEMA_VERSION = 1
-_TOKENS = 10**6  # the time is told for a million of them
+_TOKENS = 10**6  # training time is given per million tokens
 
 
 @dataclass(frozen=True)
 class Sized:
-    """A method's forecast; with a GPU also whether it fits, how to make it fit, and the pace."""
+    """A method's forecast; with a GPU, also whether it fits, how to make it fit, and the pace."""
 
     forecast: Forecast
     fits: str | None
@@ -27,7 +27,7 @@ class Sized:
 
 @dataclass(frozen=True)
 class Report:
-    """All that `advisor size` says. `refused` holds the reason by method."""
+    """Everything that `advisor size` reports. `refused` holds the reason by method."""
 
     shape: Shape
     settings: Settings
@@ -37,17 +37,15 @@ class Report:
 
     @property
     def notes(self) -> list[str]:
-        """What a reader wouldn't expect of the figures."""
+        """What a reader might not expect about the figures."""
         found = []
         if self.shape.experts and "qlora" in self.methods:
-            found.append("QLoRA leaves a mixture's experts in 16 bit (or moves them to float32): "
+            found.append("QLoRA leaves the experts of a mixture in 16 bit (or moves them to float32): "
                          "Transformers 5 stacks them in tensors that bitsandbytes doesn't quantise")  # fmt: skip
         for name in map(str.strip, self.settings.targets.split(",")):
             if meant := self.shape.of_role(name):
                 taken = ", ".join(linear.name for linear in meant)
-                found.append(
-                    f"'{self.shape.name}' has no {name}; what does its work was taken: {taken}"
-                )
+                found.append(f"'{self.shape.name}' has no {name}; the equivalent was used: {taken}")
         return found
 
     def to_json(self) -> dict:
@@ -69,7 +67,7 @@ class Report:
 
 
 def report(shape: Shape, method: str, settings: Settings, gpu: Gpu | None) -> Report:
-    """The report on one method, or on `all`. Raises `UserError` where nothing can be said."""
+    """The report on one method, or on `all`. Raises `UserError` if nothing can be forecast."""
     if gpu is not None:
         settings = replace(settings, device="cuda-hopper" if gpu.hopper_or_later else "cuda")
     asked = METHODS if method == "all" else (method,)

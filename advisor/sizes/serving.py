@@ -5,22 +5,22 @@ from __future__ import annotations
 from advisor.sizes.shapes import Shape
 from advisor.sizes.sizing import NF4_BYTES
 
-# Bytes of a weight in the blocks' linear layers; everything else stays in 16 bit.
+# Bytes per weight in the blocks' linear layers; everything else stays in 16 bit.
 WEIGHT_BYTES = {"bfloat16": 2.0, "int8": 1.0, "nf4": NF4_BYTES}
 CONTEXTS = (1024, 4096, 16384, 65536, 131072)
 CONCURRENCIES = (1, 8, 32)
 
 
 def weight_bytes(shape: Shape, kind: str) -> int:
-    """The weights as they are served: `bfloat16`, `int8` or `nf4`."""
+    """Bytes of the weights when served as `bfloat16`, `int8` or `nf4`."""
     quantised = shape.quantizable_parameters
     return round(quantised * WEIGHT_BYTES[kind] + 2 * (shape.total_parameters - quantised))
 
 
 def cache_bytes(shape: Shape, context: int, concurrency: int, width: int = 2) -> int:
-    """Keys and values of so many conversations of so many tokens, `width` bytes a number.
+    """Bytes of keys and values: `concurrency` conversations of `context` tokens, `width` bytes a number.
 
-    A block keeps them for its key-value heads only, and no longer than its sliding window.
+    A block keeps them only for its key-value heads, and at most for its sliding window.
     """
     tokens = sum(min(context, window or context) for window in shape.windows)
     return 2 * shape.kv_heads * shape.head_width * width * tokens * concurrency

@@ -1,4 +1,4 @@
-"""A model's shape, read from its configuration: parameters and linear layers, exactly.
+"""A model's shape, read from its configuration: its exact parameters and linear layers.
 
 The configuration is that of Hugging Face (`config.json`). The names and sizes of the layers are
 those of Transformers 5, where the experts of a mixture are stacked in one tensor.
@@ -19,12 +19,12 @@ LLAMA_ROLES = {
     "v_proj": ("attention", "input"), "o_proj": ("attention", "output"),
     "gate_proj": ("mlp", "input"), "up_proj": ("mlp", "input"), "down_proj": ("mlp", "output"),
 }  # fmt: skip
-"""What Llama's layers do: recipes name them, and models with joined or other layers have the roles."""
+"""What Llama's layers do: recipes name them, and other models have layers in the same roles."""
 
 
 @dataclass(frozen=True)
 class Linear:
-    """A linear layer that stands once in every block: `name` is its path inside the block."""
+    """A linear layer that occurs once in every block: `name` is its path inside the block."""
 
     name: str
     inputs: int
@@ -38,19 +38,18 @@ class Linear:
         return self.inputs * self.outputs + (self.outputs if self.bias else 0)
 
     def answers_to(self, target: str) -> bool:
-        """Whether PEFT would adapt it for this target: the name, or how its path ends."""
+        """Whether PEFT would adapt it for this target: the name, or the end of its path."""
         return self.name == target or self.name.endswith(f".{target}")
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What of a model decides its parameters and its memory. Widths are in numbers, not bytes.
+    """The properties of a model that decide its parameters and memory. Widths are numbers, not bytes.
 
     `norm` is `rms`, `rms-float` (Gemma: scaled in float32) or `layer`. `activation` is `silu`,
     `gelu` (one kernel) or `gelu-new` (written out in PyTorch). `joined_rotary`: a part of each head
     is rotated and joined to the rest. `dropout` is that of the residual stream, in training.
-    `windows` gives each block's
-    sliding window, None where it sees the whole context.
+    `windows` gives each block's sliding window, None if it sees the whole context.
     """
 
     name: str
@@ -87,12 +86,12 @@ class Shape:
 
     @property
     def embedding_parameters(self) -> int:
-        """The table of token vectors, and of positions where they are learned."""
+        """The table of token vectors, and that of positions if they are learned."""
         return (self.vocabulary + self.positions) * self.hidden
 
     @property
     def head_parameters(self) -> int:
-        """The output layer's own weights: none where it shares the embedding."""
+        """The output layer's own weights: none if it shares the embedding's."""
         own = 0 if self.tied else self.vocabulary * self.hidden
         return own + (self.vocabulary if self.head_bias else 0)
 
@@ -105,7 +104,7 @@ class Shape:
 
     @property
     def expert_parameters(self) -> int:
-        """The experts' stacked weights and the routers, which are no linear layers."""
+        """The experts' stacked weights and the routers, which aren't linear layers."""
         if not self.experts:
             return 0
         return self.layers * self.experts * (3 * self.hidden * self.expert_width + self.hidden)
@@ -117,12 +116,12 @@ class Shape:
 
     @property
     def quantizable_parameters(self) -> int:
-        """Weights that a 4-bit load quantises: of the blocks' linear layers, without biases."""
+        """Weights that loading in 4 bits quantises: the blocks' linear layers, without biases."""
         return self.layers * sum(linear.inputs * linear.outputs for linear in self.linears)
 
     @property
     def total_parameters(self) -> int:
-        """All parameters, a shared tensor once."""
+        """All parameters; a shared tensor counts once."""
         return (
             self.embedding_parameters
             + self.head_parameters
@@ -133,7 +132,7 @@ class Shape:
 
     @property
     def active_parameters(self) -> int:
-        """Parameters that a token is multiplied with: no embedding, of experts those it goes to."""
+        """Parameters that a token is multiplied with: no embedding, and only the experts it is routed to."""
         idle = self.experts - self.experts_used
         return (
             self.linear_parameters
@@ -156,7 +155,7 @@ class Shape:
         }
 
     def targeted(self, targets: str | Iterable[str]) -> tuple[Linear, ...]:
-        """The block's linear layers that `attention`, `all-linear` or names choose.
+        """The block's linear layers selected by `attention`, `all-linear` or names.
 
         Raises `UserError` for a name that no layer has.
         """
@@ -182,7 +181,7 @@ class Shape:
         return found
 
     def of_role(self, name: str) -> list[Linear]:
-        """The layers that do what Llama's layer of this name does, where none bears the name itself."""
+        """The layers in the role of Llama's layer of this name, if none has the name itself."""
         if name not in LLAMA_ROLES or any(linear.answers_to(name) for linear in self.linears):
             return []
         part, place = LLAMA_ROLES[name]
@@ -190,17 +189,17 @@ class Shape:
         return inputs if place == "input" else [output]
 
     def adapter_parameters(self, rank: int, targets: str | Iterable[str]) -> int:
-        """Numbers that LoRA trains: rank x (inputs + outputs) a layer (Hu et al. 2021, section 4.1).
+        """Parameters that LoRA trains: rank x (inputs + outputs) per layer (Hu et al. 2021, section 4.1).
 
-        Raises `UserError` for a rank above the width of a layer, where nothing is gained.
+        Raises `UserError` for a rank above the width of a layer, which gains nothing.
         """
         chosen = self.targeted(targets)
         for linear in chosen:
             narrow = min(linear.inputs, linear.outputs)
             if rank > narrow:
                 raise UserError(
-                    f"rank {rank} is above the width {narrow} of {linear.name} in '{self.name}'; "
-                    f"a rank of at most {narrow} says all that the layer can say"
+                    f"rank {rank} exceeds the width {narrow} of {linear.name} in '{self.name}'; "
+                    f"give a rank of at most {narrow}, which covers the whole layer"
                 )
         each = sum(linear.inputs + linear.outputs for linear in chosen)
         return self.layers * rank * (each + self._expert_edges(targets))
@@ -211,7 +210,7 @@ class Shape:
         return self.experts > 0 and "all-linear" in [name.strip() for name in names]
 
     def _expert_edges(self, targets: str | Iterable[str]) -> int:
-        """Numbers that adapters of experts and router hold for each rank.
+        """Parameters in the adapters of experts and router, per unit of rank.
 
         PEFT 0.21 gives the stacked gate and up projections of an expert twice the rank, since they
         are two layers in one (peft/utils/transformers_weight_conversion.py).
@@ -228,11 +227,11 @@ def read_shape(config: dict, name: str) -> Shape:
     kind = config.get("model_type")
     if kind is None:
         raise UserError(
-            f"the config of '{name}' has no field 'model_type', so its layers are unknown"
+            f"the config of '{name}' has no field 'model_type', so its layers are unknown; add it"
         )
     if not isinstance(kind, str) or kind not in _FAMILIES:
         raise UserError(
-            f"the architecture '{kind}' of '{name}' isn't known, so it can't be estimated; "
+            f"the architecture '{kind}' of '{name}' isn't known, so it can't be forecast; "
             f"{did_you_mean(str(kind), _FAMILIES)}"
         )
     fields = _Fields(config, name)
@@ -247,16 +246,16 @@ def read_shape(config: dict, name: str) -> Shape:
         )
     except (TypeError, ValueError, ArithmeticError, AttributeError, LookupError) as error:
         raise UserError(
-            f"the config of '{name}' has a field of another kind than a {kind}'s: {error}"
+            f"a field in the config of '{name}' isn't valid for a {kind} model: {error}"
         ) from error
 
 
 def _text_part(config: dict, name: str) -> dict:
-    """The language model's part of a configuration that nests it. Refuses one that also sees."""
+    """The language model's part of a nested configuration. Raises `UserError` if there is a vision part."""
     if isinstance(config.get("vision_config"), dict):
         raise UserError(
-            f"'{name}' has a vision part, whose memory isn't known; give a file with its "
-            "text_config alone to forecast the language model"
+            f"'{name}' has a vision part, whose memory isn't known; give a file with only its "
+            "text_config to forecast the language model"
         )
     inner = config.get("text_config")
     return {**config, **inner} if isinstance(inner, dict) else config
@@ -270,19 +269,19 @@ class _Fields:
         self.name = name
 
     def count(self, *keys: str, default: int | None = None) -> int:
-        """A whole number of at least 1 under the first key that is there."""
+        """A whole number of at least 1 under the first key that is present."""
         value = next(
             (self.config[key] for key in keys if self.config.get(key) is not None), default
         )
         if value is None:
-            raise UserError(f"the config of '{self.name}' has no field '{keys[0]}'")
+            raise UserError(f"the config of '{self.name}' has no field '{keys[0]}'; add it")
         if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 10**9:
             raise UserError(f"the config of '{self.name}' gives {keys[0]} as {str(value)[:40]}; "
                             "it must be a whole number of at least 1")  # fmt: skip
         return value
 
     def flag(self, key: str, default: bool) -> bool:
-        """A yes or no."""
+        """True or false."""
         value = self.config.get(key)
         if value is not None and not isinstance(value, bool):
             raise UserError(f"the config of '{self.name}' gives {key} as {str(value)[:40]}; "
@@ -290,19 +289,19 @@ class _Fields:
         return default if value is None else value
 
     def heads(self, hidden: int, key: str = "num_attention_heads") -> tuple[int, int, int]:
-        """Heads, key-value heads and a head's width, which must divide each other."""
+        """Heads, key-value heads and the width of a head, checked for divisibility."""
         heads = self.count(key, default=None)
         kv_heads = self.count("num_key_value_heads", default=heads)
         if heads % kv_heads:
-            raise UserError(f"the config of '{self.name}' has {heads} heads, which don't divide "
-                            f"by its {kv_heads} key-value heads")  # fmt: skip
+            raise UserError(f"the config of '{self.name}' has {heads} heads, not divisible "
+                            f"by its {kv_heads} key-value heads; correct one of them")  # fmt: skip
         if self.config.get("head_dim") is None and hidden % heads:
             raise UserError(f"the config of '{self.name}' has {heads} heads, which don't divide "
-                            f"its width of {hidden}; give head_dim or mend one of them")  # fmt: skip
+                            f"its width of {hidden}; give head_dim or correct one of them")  # fmt: skip
         return heads, kv_heads, self.count("head_dim", default=hidden // heads)
 
     def activation(self, *keys: str, default: str) -> str:
-        """The activation, as far as memory can tell them apart."""
+        """The activation, as far as it makes a difference to memory."""
         named = next((self.config[key] for key in keys if self.config.get(key)), default)
         if named in ("silu", "swish"):
             return "silu"
@@ -360,7 +359,7 @@ def _qwen3(fields: _Fields) -> Shape:
 
 
 def _with_default(fields: _Fields, **defaults) -> _Fields:
-    """The fields, with those of the model class where the file leaves them out."""
+    """The fields, with the model class's defaults for those the file leaves out."""
     return _Fields({**defaults, **fields.config}, fields.name)
 
 
@@ -398,12 +397,14 @@ def _mixtral(fields: _Fields) -> Shape:
 
 def _qwen3_moe(fields: _Fields) -> Shape:
     if fields.config.get("mlp_only_layers") or fields.count("decoder_sparse_step", default=1) > 1:
-        raise UserError(f"'{fields.name}' has blocks without experts between those with them "
-                        "(mlp_only_layers, decoder_sparse_step), which can't be counted")  # fmt: skip
+        raise UserError(f"'{fields.name}' has some blocks without experts "
+                        "(mlp_only_layers, decoder_sparse_step), which isn't supported")  # fmt: skip
     experts = fields.count("num_experts", "num_local_experts", default=128)
     used = fields.count("num_experts_per_tok", default=8)
     if used > experts:
-        raise UserError(f"the config of '{fields.name}' uses {used} of its {experts} experts")
+        raise UserError(
+            f"the config of '{fields.name}' uses {used} of its {experts} experts; correct one of them"
+        )
     return _llama_like(
         _with_default(fields, head_dim=128),
         qk_norm=True,
@@ -430,7 +431,7 @@ def _phi3(fields: _Fields) -> Shape:
 def _stablelm(fields: _Fields) -> Shape:
     if fields.flag("qk_layernorm", False):
         raise UserError(
-            f"'{fields.name}' normalises each head apart (qk_layernorm), which isn't known"
+            f"'{fields.name}' normalises each head separately (qk_layernorm), which isn't supported"
         )
     shape = _llama_like(
         fields, bias=fields.flag("use_qkv_bias", False), out_bias=False, norm="layer"
@@ -496,7 +497,7 @@ def _gpt_neox(fields: _Fields) -> Shape:
 def _phi(fields: _Fields) -> Shape:
     if fields.flag("qk_layernorm", False):
         raise UserError(
-            f"'{fields.name}' normalises each head apart (qk_layernorm), which isn't known"
+            f"'{fields.name}' normalises each head separately (qk_layernorm), which isn't supported"
         )
     hidden = fields.count("hidden_size")
     heads, kv_heads, width = fields.heads(hidden)
@@ -506,9 +507,9 @@ def _phi(fields: _Fields) -> Shape:
         norms=1, parallel=True, head_bias=True, tied=False,
         activation=fields.activation("hidden_act", default="gelu_new"),
     )  # fmt: skip
-    apart = tuple(Linear(f"self_attn.{letter}_proj", hidden, number * width, True, ATTENTION)
+    separate = tuple(Linear(f"self_attn.{letter}_proj", hidden, number * width, True, ATTENTION)
                   for letter, number in (("q", heads), ("k", kv_heads), ("v", kv_heads)))  # fmt: skip
-    return replace(shape, linears=apart + shape.linears[1:])
+    return replace(shape, linears=separate + shape.linears[1:])
 
 
 def _falcon(fields: _Fields) -> Shape:
@@ -537,7 +538,7 @@ def _falcon(fields: _Fields) -> Shape:
 
 def _plain(fields, hidden, heads, kv_heads, width, inner, *, names, attention_bias=True,
            mlp_bias=True, layers=None, context=None, tied, **rules) -> Shape:  # fmt: skip
-    """The GPT kind: fused queries, keys and values, an MLP of two layers, LayerNorm."""
+    """The GPT type: fused queries, keys and values, an MLP of two layers, LayerNorm."""
     qkv, out, up, down = names
     return Shape(
         name=fields.name,
@@ -564,7 +565,7 @@ def _plain(fields, hidden, heads, kv_heads, width, inner, *, names, attention_bi
 
 
 def _dropout(config: dict) -> float:
-    """The residual stream's dropout in training: GPT-2's class has 0.1 where the file is silent."""
+    """The residual stream's dropout in training: GPT-2's class defaults to 0.1."""
     default = 0.1 if config["model_type"] == "gpt2" else 0.0
     keys = ("resid_pdrop", "hidden_dropout")
     share = float(next((config[key] for key in keys if config.get(key) is not None), default))
@@ -574,7 +575,7 @@ def _dropout(config: dict) -> float:
 
 
 def _windows(fields: _Fields, shape: Shape) -> tuple[int | None, ...]:
-    """How many tokens back each block looks; None is all of them."""
+    """How many tokens each block looks back; None is all of them."""
     config = fields.config
     if config.get("sliding_window") is None or config.get("use_sliding_window") is False:
         return (None,) * shape.layers
@@ -582,7 +583,7 @@ def _windows(fields: _Fields, shape: Shape) -> tuple[int | None, ...]:
     kinds = config.get("layer_types")
     if kinds is not None:
         if not isinstance(kinds, list) or len(kinds) != shape.layers:
-            raise UserError(f"the config of '{fields.name}' needs a layer_types for each of its "
+            raise UserError(f"the config of '{fields.name}' needs one entry in layer_types for each of its "
                             f"{shape.layers} layers")  # fmt: skip
         return tuple(window if kind == "sliding_attention" else None for kind in kinds)
     if shape.family.startswith("qwen"):

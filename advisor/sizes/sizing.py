@@ -1,8 +1,8 @@
-"""Peak training memory before anything is loaded: weights, states, and one step's bookkeeping.
+"""Peak training memory, forecast before anything is loaded: weights, states, and one training step.
 
 The peak is the highest of the step's moments: the forward pass, the loss, the backward pass of the
-first and of the last block, and the optimizer's step. Each moment holds what rests (weights,
-adapters, optimizer states) and what `advisor.sizes.blocks` finds alive then. A moment's bytes grow
+first and of the last block, and the optimizer's step. Each moment holds what persists (weights,
+adapters, optimizer states) and what `advisor.sizes.blocks` finds alive at that moment. The bytes grow
 linearly with the number of blocks, so two short runs give every depth.
 """
 
@@ -23,12 +23,12 @@ ATTENTIONS = ("sdpa", "eager", "flash")
 PARTS = ("weights", "adapters", "gradients", "optimizer", "activations", "logits_and_loss",
          "workspace", "context")  # fmt: skip
 
-# NF4 with double quantisation: half a byte, a byte of scale for 64 weights, and a float32 for 256 of
-# those (Dettmers et al. 2023, section 3: 4.127 bits a parameter). Without: a float32 for 64 weights.
+# NF4 with double quantisation: half a byte, a byte of scale per 64 weights, and a float32 per 256 of
+# those (Dettmers et al. 2023, section 3: 4.127 bits a parameter). Without: a float32 per 64 weights.
 NF4_BYTES = 1 / 2 + 1 / 64 + 4 / (64 * 256)
 NF4_SINGLE_BYTES = 1 / 2 + 4 / 64
 
-# cuBLAS's workspace, once for the forward and once for the backward thread
+# The workspace of cuBLAS, once for the forward and once for the backward thread
 # (aten/src/ATen/cuda/CublasHandlePool.cpp: ":4096:2:16:8" in KiB, and 32 MiB from Hopper on).
 CUBLAS_BYTES = 2 * (4096 * 2 + 16 * 8) * 1024
 DEVICES = {"cuda": CUBLAS_BYTES, "cuda-hopper": 2 * 32 * 2**20, "cpu": 0}
@@ -38,15 +38,15 @@ DEVICES = {"cuda": CUBLAS_BYTES, "cuda-hopper": 2 * 32 * 2**20, "cpu": 0}
 class Settings:
     """How a model is tuned. The defaults are the article's recipe and current PEFT's types.
 
-    `dtype` is the weights' (of QLoRA, of what isn't quantised, and of the products); `loss` is one
-    of `advisor.sizes.blocks.LOSSES`. `padded`: rows are padded, so attention takes a mask.
-    `fused_kernels`: norms and rotations are fused too, as Liger's and FOAK's kernels do; None takes
-    it from the loss. `kbit_upcast`: `prepare_model_for_kbit_training` was called, which moves what
+    `dtype` is that of the weights (in QLoRA, of what isn't quantised, and of the products); `loss` is
+    one of `advisor.sizes.blocks.LOSSES`. `padded`: rows are padded, so attention takes a mask.
+    `fused_kernels`: norms and rotations are fused too, as in Liger's and FOAK's kernels; None follows
+    the loss. `kbit_upcast`: `prepare_model_for_kbit_training` was called, which moves what
     isn't quantised to float32; `embeddings_cast_back`: TRL's `peft_module_casting_to_bf16` then
     moved embedding and output layer back. `train_embeddings`: PEFT's `modules_to_save` trains
     copies of both. `master_weights`: the optimizer keeps float32 copies of weights and gradients,
-    as DeepSpeed does. `logit_tokens`: of each row, how many tokens the output layer and the loss
-    are computed for; None is all. `device`: one of `DEVICES`.
+    as DeepSpeed does. `logit_tokens`: for how many tokens of each row the output layer and the loss
+    are computed; None is all. `device`: one of `DEVICES`.
     """
 
     rank: int = 16
@@ -92,18 +92,18 @@ class Forecast:
 
     @property
     def trainable_share(self) -> float:
-        """Trained parameters among all, adapters included."""
+        """Trained parameters as a share of all, including adapters."""
         return self.trainable_parameters / self.total_parameters
 
     def fits(self, usable_bytes: int) -> str:
-        """`yes` where the process fits at its highest, `no` where even its lowest doesn't."""
+        """`yes` if the upper bound for the process fits, `no` if the lower one doesn't, else `probably`."""
         if self.process_high_bytes <= usable_bytes:
             return "yes"
         return "probably" if self.process_low_bytes <= usable_bytes else "no"
 
 
 def training_memory(shape: Shape, method: str, settings: Settings | None = None) -> Forecast:
-    """The forecast for one GPU. Raises `UserError` for what can't be run or can't be counted."""
+    """The forecast for one GPU. Raises `UserError` for what can't be run or can't be forecast."""
     settings = settings or Settings()
     check(shape, method, settings)
     rest = _at_rest(shape, method, settings)
@@ -116,7 +116,7 @@ def training_memory(shape: Shape, method: str, settings: Settings | None = None)
 
 
 def step_of(shape: Shape, method: str, settings: Settings) -> Step:
-    """The settings as a step's tensors see them."""
+    """The settings as they affect the tensors of a step."""
     width = WIDTHS[settings.dtype]
     upcast = method == "qlora" and settings.kbit_upcast
     fused = settings.fused_kernels
@@ -147,7 +147,7 @@ def step_of(shape: Shape, method: str, settings: Settings) -> Step:
 
 
 def check(shape: Shape, method: str, settings: Settings) -> None:
-    """Refuse what can't be run, with the reason. Raises `UserError`."""
+    """Raise `UserError` with the reason for what can't be run."""
     for kind, value, known in (
         ("method", method, METHODS),
         ("dtype", settings.dtype, WIDTHS),
@@ -164,7 +164,7 @@ def check(shape: Shape, method: str, settings: Settings) -> None:
             raise UserError(f"the {kind} is {count}; it must be at least 1")
     if settings.seq_len > shape.context:
         raise UserError(
-            f"a sequence of {settings.seq_len} is beyond the context of '{shape.name}', which is "
+            f"a sequence of {settings.seq_len} tokens exceeds the context of '{shape.name}', "
             f"{shape.context}; give --seq-len {shape.context} or less"
         )
     if not 0 <= settings.dropout < 1:
@@ -177,29 +177,29 @@ def check(shape: Shape, method: str, settings: Settings) -> None:
 
 
 def unsupported(method: str, settings: Settings) -> str | None:
-    """Why these types can't be trained by this method, or None."""
+    """Why these types can't be trained with this method, or None."""
     if method == "qlora" and settings.dtype == "float32":
         return "QLoRA multiplies in 16 bit; give --dtype bfloat16 or float16"
     if method == "full" and settings.dtype == "float16":
-        return ("full tuning of float16 weights can't be guarded against underflow (GradScaler "
-                "refuses it); give --dtype bfloat16 or float32")  # fmt: skip
+        return ("full tuning of float16 weights can't be protected against underflow (GradScaler "
+                "doesn't allow it); give --dtype bfloat16 or float32")  # fmt: skip
     if settings.master_weights and method != "full":
-        return "master weights are kept in full tuning only"
+        return "--master-weights applies only to full tuning; leave it out, or give --method full"
     return None
 
 
 def _adapters(shape: Shape, method: str, settings: Settings) -> int:
-    """Numbers in the adapters."""
+    """Number of parameters in the adapters."""
     return 0 if method == "full" else shape.adapter_parameters(settings.rank, settings.targets)
 
 
 def _embeddings(shape: Shape, settings: Settings) -> int:
-    """Numbers of the embedding and the output layer, where both are trained beside adapters."""
+    """Parameters of the embedding and the output layer, if both are trained alongside adapters."""
     return shape.embedding_parameters + shape.head_parameters if settings.train_embeddings else 0
 
 
 def _trained(shape: Shape, method: str, settings: Settings) -> dict[int, int]:
-    """Trained numbers by their width in bytes."""
+    """Trained parameters by their width in bytes."""
     width = WIDTHS[settings.dtype]
     if method == "full":
         return {width: shape.total_parameters}
@@ -210,7 +210,7 @@ def _trained(shape: Shape, method: str, settings: Settings) -> dict[int, int]:
 
 
 def _at_rest(shape: Shape, method: str, settings: Settings) -> Counter[str]:
-    """What stays from step to step."""
+    """What persists from step to step."""
     rest: Counter[str] = Counter()
     rest["weights"] = _weight_bytes(shape, method, settings)
     rest["adapters"] = _adapters(shape, method, settings) * WIDTHS[settings.adapter_dtype]
@@ -223,7 +223,7 @@ def _at_rest(shape: Shape, method: str, settings: Settings) -> Counter[str]:
 
 def _weight_bytes(shape: Shape, method: str, settings: Settings) -> int:
     width = WIDTHS[settings.dtype]
-    # PEFT's modules_to_save trains a copy, and keeps the original.
+    # PEFT's modules_to_save trains a copy and keeps the original.
     copies = 0 if method == "full" else _embeddings(shape, settings) * width
     if method != "qlora":
         return shape.total_parameters * width + copies
@@ -240,7 +240,7 @@ def _gradient_bytes(shape: Shape, method: str, settings: Settings) -> int:
 
 
 def _state_bytes(shape: Shape, method: str, settings: Settings, paged: bool) -> int:
-    """The optimizer's states, those in PyTorch's allocator or the paged ones."""
+    """The optimizer's states: those in PyTorch's allocator, or the paged ones."""
     optimizer = optimizers.named(settings.optimizer)
     if optimizer.paged != paged:
         return 0
@@ -257,7 +257,7 @@ def _state_bytes(shape: Shape, method: str, settings: Settings, paged: bool) -> 
 
 
 def _factored_bytes(shape: Shape, method: str, settings: Settings) -> int:
-    """Adafactor: a float32 for each row and column of a trained matrix (Shazeer & Stern 2018)."""
+    """Adafactor: a float32 per row and column of each trained matrix (Shazeer & Stern 2018)."""
     if method == "full":
         edges = sum(linear.inputs + linear.outputs for linear in shape.linears)
         tables = (1 if shape.tied else 2) * (shape.vocabulary + shape.hidden)
@@ -271,7 +271,7 @@ def _factored_bytes(shape: Shape, method: str, settings: Settings) -> int:
 
 
 def _step_of_optimizer(shape: Shape, method: str, settings: Settings) -> Counter[str]:
-    """The optimizer's step: all gradients, and what it makes on the way."""
+    """The optimizer's step: all gradients, and its temporaries."""
     optimizer = optimizers.named(settings.optimizer)
     trained = _trained(shape, method, settings)
     made = sum(count * width * optimizer.temporaries for width, count in trained.items())
@@ -288,7 +288,7 @@ def _step_of_optimizer(shape: Shape, method: str, settings: Settings) -> Counter
 
 
 def alive_by_moment(shape: Shape, method: str, settings: Settings) -> dict[str, Counter[str]]:
-    """What is alive at the height of each moment of the forward and backward pass."""
+    """What is alive at the peak of each moment of the forward and backward pass."""
     return _alive_by_moment(shape, step_of(shape, method, settings))
 
 
@@ -305,9 +305,9 @@ def _extended(two: Counter[str], three: Counter[str], more: int) -> Counter[str]
 
 
 # What the process takes beyond what PyTorch has allocated. The CUDA context with the kernels loaded
-# into it is 0.3 to 0.7 GB by GPU and driver. What the caching allocator has reserved and can't use
-# is a share of the peak, and a few large blocks beside: the upper ends are fitted on the process
-# peaks of Qwen's README, and checked on those of others (docs/sizing.md).
+# into it takes 0.3 to 0.7 GB, depending on GPU and driver. What the caching allocator has reserved but
+# can't use is a share of the peak, plus a few large blocks: the upper ends are fitted to the process
+# peaks in Qwen's README and checked on those of others (docs/sizing.md).
 CONTEXT_LOW_BYTES, CONTEXT_HIGH_BYTES = 300 * 10**6, 700 * 10**6
 UNUSED_SHARE = 0.24
 UNUSED_BLOCKS_SHARE, UNUSED_BLOCKS_BYTES = 0.3, 1500 * 10**6

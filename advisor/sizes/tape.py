@@ -1,9 +1,9 @@
-"""PyTorch's bookkeeping of one training step, in bytes: what each operation makes, keeps and frees.
+"""PyTorch's memory in one training step: what each operation allocates, keeps and frees, in bytes.
 
-Tensors here have a size and no numbers. An operation that takes part in the gradient records a node
-with the storages that PyTorch's derivative formulas keep for it (tools/autograd/derivatives.yaml);
-the backward pass runs the nodes in reverse, makes what those formulas make, and frees what no one
-holds any more, by Python's own reference counts. The ledger's peak is then that of the real step.
+Tensors here have a size but no values. An operation that takes part in the gradient records a node
+with the storages that PyTorch's derivative formulas keep for it (tools/autograd/derivatives.yaml). The
+backward pass runs the nodes in reverse, allocates what those formulas allocate, and frees what is no
+longer referenced, by Python's own reference counts. The ledger's peak is then that of the real step.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ BLOCK_BYTES = (
 
 
 class Ledger:
-    """Bytes in use by kind, and the highest state of each moment of the step.
+    """Bytes in use by kind, and the peak of each moment of the step.
 
     `made` counts the tensors made, which is about the number of operations launched.
     """
@@ -34,7 +34,7 @@ class Ledger:
         self.kind = "activations"
 
     def change(self, kind: str, amount: int) -> None:
-        """Take `amount` bytes, or give them back where it is negative."""
+        """Allocate `amount` bytes, or free them if it is negative."""
         self.total += amount
         self.by_kind[kind] += amount
         if amount > 0 and self.total > self._highest.get(self.moment, -1):
@@ -43,14 +43,14 @@ class Ledger:
 
     @contextmanager
     def counting_as(self, kind: str) -> Iterator[None]:
-        """What is made inside counts as this kind."""
+        """Everything allocated inside counts as this kind."""
         before, self.kind = self.kind, kind
         yield
         self.kind = before
 
 
 class Storage:
-    """Memory that is given back when nobody holds it any more."""
+    """Memory that is freed when nothing references it any more."""
 
     __slots__ = ("kind", "ledger", "size")
 
@@ -66,7 +66,7 @@ class Storage:
 
 
 class Node:
-    """An operation that waits for its gradient: what it kept, and what it hands on to whom."""
+    """An operation that waits for its gradient: what it kept, and where it passes its own gradients."""
 
     __slots__ = ("inputs", "kept", "run", "turn")
 
@@ -81,7 +81,7 @@ class Node:
 
 
 class Tensor:
-    """So many numbers of so many bytes each; `node` made it, None where no gradient is wanted."""
+    """`count` numbers of `width` bytes each; made by `node`, or None if no gradient is wanted."""
 
     __slots__ = ("count", "node", "storage", "width")
 
@@ -101,24 +101,24 @@ class Tape:
         self._replay: _Replay | None = None
 
     def make(self, count: float, width: int) -> Tensor:
-        """A fresh tensor that nothing led to."""
+        """A new tensor without a history."""
         return Tensor(Storage(self.ledger, int(count * width)), count, width)
 
     def leaf(self, count: int, width: int) -> Tensor:
-        """A fresh tensor whose gradient is wanted; the node that gathers it holds the tensor."""
+        """A new tensor whose gradient is wanted; the node that accumulates it holds the tensor."""
         out = self.make(count, width)
         return self.record(out, (), (out,), lambda grad: ())
 
     def like(self, tensor: Tensor, width: int | None = None) -> Tensor:
-        """A fresh tensor of another's count."""
+        """A new tensor with the count of another."""
         return self.make(tensor.count, width or tensor.width)
 
     def record(self, out: Tensor | tuple[float, int], inputs: tuple, kept: tuple, run: Callable,
                *, trains: bool = False) -> Tensor:  # fmt: skip
-        """Have `out` wait for its gradient, if an input or a weight of the operation wants one.
+        """Make `out` wait for its gradient, if an input or a weight of the operation wants one.
 
-        `out` may be a count and a width: it is then made after its inputs are kept, as products
-        do. `run` takes the gradient of `out` and returns one for each input, None where none is
+        `out` may be a count and a width: it is then allocated after its inputs are kept, as in matrix
+        products. `run` takes the gradient of `out` and returns one for each input, or None if none is
         wanted.
         """
         wanted = not inputs or trains or any(tensor.node is not None for tensor in inputs)
@@ -131,7 +131,7 @@ class Tape:
         return out
 
     def keep_gradient(self, count: int, width: int) -> None:
-        """A weight's gradient, which stays until the optimizer's step."""
+        """A weight's gradient, which is kept until the optimizer's step."""
         size = -(-int(count * width) // BLOCK_BYTES) * BLOCK_BYTES
         self.ledger.change("gradients", size)
 
@@ -164,7 +164,7 @@ class Tape:
     # Elementwise operations.
 
     def cast(self, x: Tensor, width: int) -> Tensor:
-        """`x.to(dtype)`: the same tensor where it is of that width."""
+        """`x.to(dtype)`: the same tensor if it already has that width."""
         if x.width == width:
             return x
         before = x.width
@@ -178,7 +178,7 @@ class Tape:
             grad if grad.width == width else self.like(grad, width) for width in widths))  # fmt: skip
 
     def scale(self, x: Tensor) -> Tensor:
-        """`x` times a constant, or any such step that keeps nothing."""
+        """`x` times a constant, or any similar operation that keeps nothing."""
         return self.record(self.like(x), (x,), (), lambda grad: (self.like(grad),))
 
     def multiply(self, a: Tensor, b: Tensor) -> Tensor:
@@ -189,26 +189,26 @@ class Tape:
         )
 
     def keeping_input(self, x: Tensor) -> Tensor:
-        """SiLU, GELU and the like: one kernel that keeps its input."""
+        """SiLU, GELU and similar: one kernel that keeps its input."""
         return self.record(self.like(x), (x,), (x,), lambda grad: (self.like(grad),))
 
     def keeping_output(self, x: Tensor) -> Tensor:
-        """tanh and the like: one kernel that keeps its output."""
+        """tanh and similar: one kernel that keeps its output."""
         out = self.like(x)
         return self.record(out, (x,), (out,), lambda grad: (self.like(grad),))
 
     def dropout(self, x: Tensor, share: float) -> Tensor:
-        """Dropout keeps a mask of a byte a number; without a share it is nothing."""
+        """Dropout keeps a mask of one byte per number; with a share of 0 it does nothing."""
         if not share:
             return x
         mask = self.make(x.count, 1)
         return self.record(self.like(x), (x,), (mask,), lambda grad: (self.like(grad),))
 
     def checkpoint(self, block: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-        """Gradient checkpointing: the block's input is kept, and what its nodes need is made again.
+        """Gradient checkpointing: the block's input is kept, and what its nodes need is recomputed.
 
-        As `torch.utils.checkpoint` does without re-entry: the block runs again when the first of
-        its nodes asks for what it should have kept, and only as far as the last that is asked for.
+        Like the non-reentrant `torch.utils.checkpoint`: the block is rerun when the first of its nodes
+        asks for what it should have kept, and only as far as the last tensor that is needed.
         """
         self._replay = _Replay(block, x)
         out = block(x)
@@ -240,11 +240,11 @@ class Tape:
 
 
 class _Enough(Exception):
-    """A replay has made all that is wanted of it."""
+    """A replay has recomputed everything that is wanted of it."""
 
 
 class _Replay:
-    """A checkpointed block: how to run it again, and what that made."""
+    """A checkpointed block: how to rerun it, and what that recomputed."""
 
     __slots__ = ("block", "found", "running", "wanted", "x")
 
@@ -257,7 +257,7 @@ class _Replay:
 
 
 class _Later:
-    """A place among what a replay will make."""
+    """A position among the tensors that a replay will recompute."""
 
     __slots__ = ("place", "replay")
 

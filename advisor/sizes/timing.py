@@ -1,7 +1,7 @@
-"""How long training takes: operations a token, a machine's rate, and the floor of small models.
+"""How long training takes: operations per token, a machine's rate, and the limits for small models.
 
-The result is an interval. Where the machine is at hand, a few seconds of its own work give a
-narrower one: `calibrated`.
+The result is a range. If the machine is available, a few seconds of measurement on it give a narrower
+one: `calibrated`.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ from advisor.sizes.models import Gpu
 from advisor.sizes.shapes import Shape
 from advisor.sizes.sizing import Settings, check, step_of
 
-# Share of the dense peak, repeated arithmetic of checkpointing counted: on an A100 0.33 to 0.70
+# Share of the dense peak, counting the arithmetic that checkpointing repeats: on an A100 0.33 to 0.70
 # (fms-acceleration's 28 runs) and 0.55 without checkpointing (torchtune, packed and compiled); on an
 # H100, which is harder to keep busy, 0.41 and 0.43 (NeMo AutoModel). Padding and short batches cost
 # more, down to a quarter (peft's MetaMath runs on an L40S). Read 2026-11.
 SHARE_LOW, SHARE_HIGH, SHARE_HIGH_HOPPER = 0.25, 0.70, 0.60
 SHARE_SOURCE = "fms-acceleration, torchtune, NeMo AutoModel and peft, read 2026-11"
-# QLoRA's time over LoRA's: dequantising the weights in every pass (published 1.05 to 2.5).
+# QLoRA's time relative to LoRA's: it dequantises the weights in every pass (published: 1.05 to 2.5).
 QLORA_SLOWER_LOW, QLORA_SLOWER_HIGH = 1.05, 2.5
 # What launching an operation costs eager PyTorch: 4 microseconds on a fast host; 30 in Qwen's README
 # on an A100 (Qwen-1.8B, batch 1: 0.125 s a step at lengths of 256 and 512 alike).
 LAUNCH_LOW_S, LAUNCH_HIGH_S = 4e-6, 30e-6
-_BANDWIDTH_SHARE = 0.8  # of the data sheet's, for long reads
+_BANDWIDTH_SHARE = 0.8  # of the data sheet's value, for long reads
 
 
 @dataclass(frozen=True)
 class Rate:
-    """What a machine does: operations a second, slowest and fastest, and what reading costs.
+    """What a machine can do: operations a second, lowest and highest, and the cost of reading memory.
 
-    `flops_low` and `flops_high` are for LoRA and full tuning; QLoRA's penalty comes on top unless
-    `measured`, when the rate is that of the very method.
+    `flops_low` and `flops_high` are for LoRA and full tuning; QLoRA's penalty is added unless `measured`,
+    in which case the rate is that of the method itself.
     """
 
     flops_low: float
@@ -47,7 +47,7 @@ class Rate:
 
 @dataclass(frozen=True)
 class Pace:
-    """Tokens a second, and seconds for a given number of tokens; both from slowest to fastest."""
+    """Tokens a second, and seconds for a given number of tokens, each as a range."""
 
     tokens_per_s_low: float
     tokens_per_s_high: float
@@ -72,9 +72,9 @@ def rate_of(gpu: Gpu) -> Rate:
 
 
 def calibrated(tokens_per_s: float, flops_per_token: float, spread: float = 0.15) -> Rate:
-    """A rate measured on the machine at hand, in place of the catalog's.
+    """A rate measured on the machine itself, instead of the catalog's.
 
-    `spread` is the share by which a run may differ from a few seconds' measurement.
+    `spread` is the share by which a run may differ from a measurement of a few seconds.
     """
     flops = tokens_per_s * flops_per_token
     return Rate(flops * (1 - spread), flops * (1 + spread), float("inf"), 0.0, 0.0,
@@ -82,11 +82,11 @@ def calibrated(tokens_per_s: float, flops_per_token: float, spread: float = 0.15
 
 
 def flops_per_token(shape: Shape, method: str, settings: Settings) -> float:
-    """Operations a trained token: 2 a weight forward, 2 for the gradient that is handed on, 2 for
-    the weight's own in full tuning, 2 to run the block again with checkpointing; attention beside.
+    """Operations per trained token: per weight 2 forward, 2 for the gradient that is passed on, 2 for
+    the weight's own gradient in full tuning, 2 to rerun the block with checkpointing; plus attention.
 
-    Attention's products are 4 x width x length a token forward, half of it by causality, and twice
-    as many backward (Kaplan et al. 2020, table 1; Dao 2023).
+    Attention's products take 4 x width x length per token forward, halved by causality, and twice as
+    many backward (Kaplan et al. 2020, table 1; Dao 2023).
     """  # fmt: skip
     passes = (6 if method == "full" else 4) + (2 if settings.checkpointing else 0)
     adapters = 0 if method == "full" else shape.adapter_parameters(settings.rank, settings.targets)
@@ -99,7 +99,7 @@ def flops_per_token(shape: Shape, method: str, settings: Settings) -> float:
 
 
 def training_time(shape: Shape, method: str, settings: Settings, rate: Rate, tokens: int) -> Pace:
-    """The pace of training on so many tokens. Raises `UserError` as `training_memory` does."""
+    """The pace of training on this number of tokens. Raises `UserError` as `training_memory` does."""
     check(shape, method, settings)
     each = flops_per_token(shape, method, settings)
     batch = settings.batch * settings.seq_len
@@ -108,14 +108,14 @@ def training_time(shape: Shape, method: str, settings: Settings, rate: Rate, tok
         slow, fast = slow / QLORA_SLOWER_HIGH, fast / QLORA_SLOWER_LOW
     launches = _launches(shape, method, settings)
     weights = shape.total_parameters * (0.52 if method == "qlora" else 2)
-    floors = {
+    limits = {
         "launching operations": (launches * rate.launch_low_s, launches * rate.launch_high_s),
         "reading the weights": (2 * weights / rate.bandwidth_bytes_per_s,) * 2,
         "arithmetic": (each * batch / fast, each * batch / slow),
     }
-    shortest = max(floor[0] for floor in floors.values())
-    longest = max(floor[1] for floor in floors.values())
-    bound_by = max(floors, key=lambda name: floors[name][0])
+    shortest = max(limit[0] for limit in limits.values())
+    longest = max(limit[1] for limit in limits.values())
+    bound_by = max(limits, key=lambda name: limits[name][0])
     return Pace(
         tokens_per_s_low=batch / longest,
         tokens_per_s_high=batch / shortest,
@@ -128,7 +128,7 @@ def training_time(shape: Shape, method: str, settings: Settings, rate: Rate, tok
 
 
 def _launches(shape: Shape, method: str, settings: Settings) -> int:
-    """Operations that a step launches: every one that makes a tensor, however many its tokens."""
+    """Operations that a step launches, whatever its number of tokens: each that makes a tensor."""
     return _launches_of(shape, method, replace(settings, batch=1, seq_len=128))
 
 

@@ -1,1 +1,1 @@
-"""Answers for people."""
+"""Results as text for people: terminal, Markdown, decision record."""

@@ -1,36 +1,37 @@
-"""A decision record in the layout of MADR 4 (adr.github.io/madr), to be filed with the architecture."""
+"""A recommendation as a decision record in the layout of MADR 4 (adr.github.io/madr)."""
 
 from __future__ import annotations
 
 from datetime import date
 
-from advisor.decision.recommend import Recommendation, unknown_facts
+from advisor.decision.decide import unknown_facts
+from advisor.decision.recommend import Recommendation
 from advisor.decision.rules import CHOICES
 from advisor.text import recommend as said
 
 FACTS_LAST_MONTHS = 6
-"""After how long models, prices and published results should be looked at again."""
+"""After this many months models, prices and published results should be reviewed."""
 _CLEAR, _MOST_DRIVERS = 2, 6
 _THRESHOLDS = ("quality_bar", "latency_target_p95_ms", "one_off_budget_usd", "monthly_budget_usd")
 _CONSEQUENCES = {
     "fine_tune": (
-        "Good, because form, vocabulary and style sit in the weights, and requests need no examples",
-        "Bad, because labels, training, evaluation and serving are work, again at each new base model",
+        "Good, because form, vocabulary and style are in the weights, and requests need no examples",
+        "Bad, because labels, training, evaluation and serving take work, again for each new base model",
     ),
     "prompt": (
-        "Good, because it starts within days, and a better model is a change of one name",
+        "Good, because it starts within days, and moving to a better model means changing one name",
         "Bad, because every request carries its instructions and examples, and a provider's model "
         "may change without notice",
     ),
     "undecided": (
         "Good, because nothing is spent on the weaker side",
-        "Bad, because an experiment comes first",
+        "Bad, because an experiment has to be run first",
     ),
 }
 
 
 def adr(found: Recommendation, today: date) -> str:
-    """The record: context, options with their scores, decision, evidence, and what reopens it."""
+    """The record: context, options with their scores, decision, evidence, and what would reopen it."""
     sections = (
         _head(found, today),
         _context(found),
@@ -61,18 +62,20 @@ def _head(found: Recommendation, today: date) -> list[str]:
 
 def _context(found: Recommendation) -> list[str]:
     scenario = found.scenario
-    known = ((name, said.shown(value)) for name, value in scenario.profile if value is not None)
+    known = (
+        (f"`{name}`", said.shown(value)) for name, value in scenario.profile if value is not None
+    )
     missing = ", ".join(f"`{name}`" for name in unknown_facts(scenario.profile))
     return [
         "## Context and problem statement",
         "",
-        said.escaped(scenario.summary) or "The situation is told by its facts.",
+        said.escaped(scenario.summary) or "The facts below describe the situation.",
         "",
-        "Should a model be prompted, given retrieved text, or fine-tuned, and where does it run?",
+        "Should a model be prompted, given retrieved text, or fine-tuned, and where should it run?",
         "",
         *said.table(("fact", "value"), known),
         "",
-        f"Not known, which widens the doubt: {missing or 'nothing'}.",
+        f"Unknown, which increases the uncertainty: {missing or 'nothing'}.",
     ]
 
 
@@ -82,7 +85,7 @@ def _drivers(found: Recommendation) -> list[str]:
         f"* {said.escaped(said.sentence(why))} ({weight:+g} for {', '.join(options)})"
         for weight, options, why, _ in clear[:_MOST_DRIVERS]
     ]
-    return ["## Decision drivers", "", *(lines or ["* No fact speaks clearly."])]
+    return ["## Decision drivers", "", *(lines or ["* No fact gives a clear reason."])]
 
 
 def _considered() -> list[str]:
@@ -103,20 +106,20 @@ def _outcome(found: Recommendation) -> list[str]:
 def _consequences(found: Recommendation) -> list[str]:
     lines = [f"* {line}" for line in _CONSEQUENCES[found.family]]
     if found.placement == "self-hosted":
-        lines.append("* Neutral, because models run in the house whichever side is chosen")
-    lines += [f"* Cost, by forecast: {said.escaped(line)}" for line in said.costs(found)]
+        lines.append("* Neutral, because models run on your own machines whichever side is chosen")
+    lines += [f"* Cost forecast: {said.escaped(line)}" for line in said.costs(found)]
     return ["### Consequences", "", *lines]
 
 
 def _confirmation(found: Recommendation) -> list[str]:
     facts = {name: getattr(found.scenario.profile, name) for name in _THRESHOLDS}
     facts |= {name: value for name, value in found.scenario.decision if value is not None}
-    rows = [(name, said.shown(value)) for name, value in facts.items() if value is not None]
+    rows = [(f"`{name}`", said.shown(value)) for name, value in facts.items() if value is not None]
     return [
         "### Confirmation",
         "",
-        "Thresholds, set before any experiment. They are met on rows that neither the prompt nor the "
-        "training has seen, by the interval and not by the point.",
+        "Thresholds, set before any experiment. They must be met on held-out rows, which neither the "
+        "prompt nor the training has seen, and by the confidence interval, not by the point estimate.",
         "",
         *said.table(("threshold", "value"), rows),
     ]
@@ -135,27 +138,27 @@ def _options(found: Recommendation) -> list[str]:
             f"* {'Good' if vote.weight > 0 else 'Bad'} ({vote.weight:+g}), because "
             f"{said.escaped(vote.because)} [{said.escaped(vote.source)}]"
             for vote in votes
-        ] or ["* Neutral, because no rule speaks of it"]
+        ] or ["* Neutral, because no rule votes on it"]
     return lines
 
 
 def _evidence(found: Recommendation) -> list[str]:
-    told = (
-        "No experiment was brought: the decision rests on the rules and published cases above."
+    shown = (
+        "No experiment was given: the decision rests on the rules and published cases above."
         if found.evidence is None
         else said.escaped(said.evidence(found))
     )
-    return ["## Evidence", "", told, "", said.settle(found)]
+    return ["## Evidence", "", shown, "", said.settle(found)]
 
 
 def _reopens(found: Recommendation, today: date) -> list[str]:
     month = today.month - 1 + FACTS_LAST_MONTHS
     until = date(today.year + month // 12, month % 12 + 1, min(today.day, 28))
     return [
-        "## What reopens this decision",
+        "## What would reopen this decision",
         "",
         *said.flips_table(found),
         "",
-        f"Prices, models and published results are as of {today.isoformat()}: look again by "
-        f"{until.isoformat()}, or when the base or the prompted model is retired.",
+        f"Prices, models and published results are as of {today.isoformat()}: review by "
+        f"{until.isoformat()}, or when the base model or the prompted model is retired.",
     ]

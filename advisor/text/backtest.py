@@ -1,4 +1,4 @@
-"""A backtest for people."""
+"""A backtest as text for a terminal."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from advisor.evidence.backtest import CAVEATS, Backtest
 
 
 def text(found: Backtest) -> str:
-    """Agreement beside simple rules, by type of task, and how the probabilities did."""
+    """Agreement compared with simple rules, by type of task, and how good the probabilities were."""
     balanced = found.source_balanced_agreement
     interval = f" ({balanced.low:.0%} to {balanced.high:.0%})" if balanced.low is not None else ""
     lines = [
-        f"{found.cases} cases of {found.sources} sources; {found.protocol}; a tie counts as right.",
+        f"{found.cases} cases from {found.sources} sources; {found.protocol}; a tie counts as correct.",
         "",
         f"{'':<52}{'by row':>8}{'by source':>11}",
         f"{'this advice':<52}{found.agreement:>8.0%}{balanced.value:>11.0%}{interval}",
@@ -24,7 +24,7 @@ def text(found: Backtest) -> str:
     lines += [
         "",
         f"Brier score of the probability: {found.brier:.3f} by row, "
-        f"{found.source_balanced_brier:.3f} by source (0.25 is a coin's).",
+        f"{found.source_balanced_brier:.3f} by source (0.25 is a coin flip).",
         "",
         f"{'type of task':<16}{'cases':>6}{'sources':>9}{'by row':>8}{'by source':>11}{'tuning won':>12}",
     ]

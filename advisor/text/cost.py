@@ -1,4 +1,4 @@
-"""What `advisor cost` prints for people."""
+"""A cost report as text for a terminal."""
 
 from __future__ import annotations
 
@@ -23,8 +23,7 @@ def text(report: CostReport) -> str:
         f"{one_line(report.scenario.title)}: {values['requests_per_month']:,.0f} requests a month "
         f"over {months:g} months",
         f"hosted model {report.plan.hosted.standard.model if report.plan.hosted else '-'}, "
-        f"own model {report.plan.own.name if report.plan.own else '-'}; dollars, with the middle "
-        "95 % in brackets",
+        f"own model {report.plan.own.name if report.plan.own else '-'}; dollars (95% range)",
         "",
         *_table(report, months),
         "",
@@ -45,7 +44,7 @@ def text(report: CostReport) -> str:
 
 
 def _table(report: CostReport, months: float) -> list[str]:
-    rows = [("", "a month", f"over {months:g} months", "1,000 requests")]
+    rows = [("", "per month", f"over {months:g} months", "1,000 requests")]
     for name, option in report.options.items():
         per_request = option.per_request_usd
         thousand = "-" if per_request is None else _range(_times(per_request, 1000))
@@ -59,7 +58,7 @@ def _table(report: CostReport, months: float) -> list[str]:
 
 
 def _left_out(report: CostReport) -> list[str]:
-    """The options that aren't priced, one line a reason."""
+    """The options that aren't priced, a line for each reason."""
     by_reason: dict[str, list[str]] = {}
     for option, reason in report.plan.left_out.items():
         by_reason.setdefault(reason, []).append(option)
@@ -73,30 +72,30 @@ def _break_even(report: CostReport) -> list[str]:
     found = report.break_even
     if found.volume is None:
         return _wrapped(f"not applicable: {found.reason}")
-    held = " or ".join(found.held_against.prompting)
-    lines = _wrapped(f"{found.tuned} against {held} ({found.held_against.why}): "
+    held = " or ".join(found.compared_with.prompting)
+    lines = _wrapped(f"{found.tuned} vs {held} ({found.compared_with.why}): "
                      f"{_said(found.volume)}.")  # fmt: skip
     lines += _wrapped(f"{found.condition[0].upper()}{found.condition[1:]}.")
     if "hosted-tuned" in report.options and "hosted-tuned" not in lasting(report.plan):
-        lines.append("  hosted-tuned isn't counted: it ends before the horizon does.")
-    others = {o: v for o, v in found.alone.items() if (o,) != found.held_against.prompting}
+        lines.append("  hosted-tuned isn't counted: it is discontinued before the horizon ends.")
+    others = {o: v for o, v in found.alone.items() if (o,) != found.compared_with.prompting}
     for option, volume in others.items():
-        lines.append(f"  against {option} alone, if equally good: {_short(volume)}")
+        lines.append(f"  vs only {option}, at equal quality: {_short(volume)}")
     if found.tornado:
-        lines.append("  What moves it most, each alone from its low to its high:")
+        lines.append("  What moves it most (one assumption at a time, from low to high):")
         lines += [_bar(bar) for bar in found.tornado[:_BARS]]
     return lines
 
 
 def _said(volume: Volume) -> str:
     """A break-even volume as a sentence."""
-    span = (f"95 %: {_requests(volume.low)} to {_requests(volume.high)}; never in {volume.never:.0%} "
+    span = (f"95% range: {_requests(volume.low)} to {_requests(volume.high)}; never in {volume.never:.0%} "
             f"of draws, from the first request in {volume.from_first:.0%}")  # fmt: skip
     if volume.answer == "never":
-        return f"never cheaper, at any volume ({span})"
+        return f"not cheaper at any volume ({span})"
     if volume.answer == "from-the-first-request":
         return f"cheaper from the first request ({span})"
-    return f"cheaper from {_requests(volume.value)} requests a month on ({span})"
+    return f"cheaper from {_requests(volume.value)} requests a month ({span})"
 
 
 def _short(volume: Volume) -> str:
@@ -126,7 +125,7 @@ def _breakdown(report: CostReport) -> list[str]:
     for name, option in report.options.items():
         if m := option.machines:
             lines.append(f"  {name}: {m['replicas']:g} x {m['gpus_each']} {m['gpu']}, "
-                         f"{m['reserved_gpu_hours_per_month']:,.0f} GPU hours reserved a month and "
+                         f"{m['reserved_gpu_hours_per_month']:,.0f} GPU hours a month reserved and "
                          f"{_number(m['used_gpu_hours_per_month'])} used "
                          f"({_number(m['requests_per_s_each'])} requests/s each)")  # fmt: skip
     return lines

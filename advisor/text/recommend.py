@@ -1,4 +1,4 @@
-"""A recommendation for people: as text for a terminal, or as Markdown."""
+"""A recommendation as text for a terminal, or as Markdown."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ WORDS = {
     "lora": "Fine-tune with LoRA",
     "qlora": "Fine-tune with QLoRA",
     "full": "Fine-tune all weights",
-    "undecided": "Undecided: no side leads beyond the doubt",
+    "undecided": "Undecided: neither side is far enough ahead",
 }
 PLACES = {
-    "self-hosted": "on your own machines, since the data may not leave",
+    "self-hosted": "on your own machines, because the data may not leave",
     "hosted": "at a provider",
     "either": "at a provider or on your own machines",
 }
@@ -41,11 +41,11 @@ def text(found: Recommendation) -> str:
         "Why:",
         *_reasons(found),
         f"  sums: {sums(found)}",
-        *(f"  ruled out: {option}, since {why}" for option, why in found.decided.ruled_out.items()),
+        *(f"  ruled out: {option}: {why}" for option, why in found.decided.ruled_out.items()),
         "",
         *textwrap.wrap(quality(found), _WIDTH),
         "",
-        "What it takes, by forecast:",
+        "What it takes (forecast):",
         *(f"  {line}" for line in costs(found)),
         "",
         *_flips(found),
@@ -77,11 +77,11 @@ def markdown(found: Recommendation) -> str:
         "",
         *scores_table(found),
         "",
-        "## What it takes, by forecast",
+        "## What it takes (forecast)",
         "",
         *(f"- {escaped(line)}" for line in costs(found)),
         "",
-        "## What would flip it, each alone",
+        "## What would change this recommendation (one fact at a time)",
         "",
         *flips_table(found),
     ]
@@ -97,13 +97,16 @@ def _named(found: Recommendation, option: str) -> str:
 
 
 def lead(found: Recommendation) -> str:
-    """How far the sides lie apart, beside the doubt."""
+    """How far the leading side is ahead, and how far it would have to be."""
     decided = found.decided
     if decided.ruled_out.keys() >= set(CHOICES):
         return "every option is ruled out"
     if decided.lead == float("inf"):
         return "the other side is ruled out"
-    return f"lead {decided.lead:.1f}, doubt {decided.doubt:.1f}"
+    return (
+        f"ahead by {decided.lead:.1f} points; {decided.doubt:.1f} would be needed "
+        "given what is unknown"
+    )
 
 
 def sums(found: Recommendation) -> str:
@@ -113,28 +116,28 @@ def sums(found: Recommendation) -> str:
 
 
 def quality(found: Recommendation) -> str:
-    """The probability that tuning is better, apart from the choice."""
+    """The probability that tuning gives better quality, whatever the choice is."""
     p = found.p_tuning_better
     return (
-        "In quality alone, a tuned small model beats the prompted one with a probability of "
-        f"{percent(p.value)} ({percent(p.low)} to {percent(p.high)}): {p.method}."
+        "On quality only, a small tuned model beats the prompted one with probability "
+        f"{percent(p.value)} (95% CI {percent(p.low)} to {percent(p.high)}): {p.method}."
     )
 
 
 def percent(chance: float) -> str:
-    """A probability, never as certain."""
+    """A probability, never shown as certain."""
     return "over 99%" if chance > 0.995 else "under 1%" if chance < 0.005 else f"{chance:.0%}"
 
 
 def evidence(found: Recommendation) -> str:
-    """What the record said, and how it entered."""
+    """What the record said, and how it was used."""
     weighed = found.evidence
     e = weighed.evidence
-    said = f"Evidence ({weighed.strength.replace('-', ' ')}): {e.challenger} against {e.baseline}, {e.points}"
+    said = f"Evidence ({weighed.strength.replace('-', ' ')}): {e.challenger} vs {e.baseline}, {e.points}"
     if weighed.strength == "set-aside":
-        return f"{said}; set aside, since {weighed.because}."
-    told = f"{said}; scope {e.scope}, tuned {e.model}, prompted {e.baseline_model}."
-    return f"{told} Its learning curve: {e.crossover}" if e.crossover else told
+        return f"{said}; set aside because {weighed.because}."
+    full = f"{said}; scope {e.scope}, tuned {e.model}, prompted {e.baseline_model}."
+    return f"{full} Its learning curve: {e.crossover}" if e.crossover else full
 
 
 def costs(found: Recommendation) -> list[str]:
@@ -153,19 +156,20 @@ def costs(found: Recommendation) -> list[str]:
         if choice in ahead.money:
             once, monthly = ahead.money[choice].one_off_usd, ahead.money[choice].monthly_usd
             parts.append(
-                f"{_usd(once)} once, {_usd(monthly)} a month with retraining, hours of staff apart"
+                f"{_usd(once)} one-off, {_usd(monthly)} a month including retraining, "
+                "excluding staff time"
             )
         if parts:
             lines.append(f"{choice}: {'; '.join(parts)}")
     if found.scenario.profile.requests_per_month is None:
-        lines.append("give requests_per_month for what it costs, or see `advisor cost`")
+        lines.append("set requests_per_month to see what it costs, or run `advisor cost`")
     elif any(choice not in ahead.money for choice in shown_choices):
-        lines.append("what can't be priced has no sum here; `advisor cost` says why")
+        lines.append("an option without a price here can't be priced; `advisor cost` says why")
     elif len(shown_choices) == 2:
         one, other = (ahead.money[choice].monthly_usd.value for choice in shown_choices)
         if one > _FAR_DEARER * other > 0:
-            lines.append(f"{shown_choices[0]} costs {one / other:,.0f} times as much a month: what is bought "
-                         "is quality, not money")  # fmt: skip
+            lines.append(f"{shown_choices[0]} costs {one / other:,.0f} times as much a month: you pay for "
+                         "quality, it saves no money")  # fmt: skip
     return lines
 
 
@@ -182,17 +186,17 @@ def _usd(spent) -> str:
 
 
 def settle(found: Recommendation) -> str:
-    """The experiment that would settle it."""
+    """The experiment that would settle the choice."""
     if found.scenario.task is not None:
-        return f"Settle it by experiment: {found.next_experiment}"
+        return f"Settle it by experiment: `{found.next_experiment}`"
     return (
-        f"Settle it by experiment: {found.next_experiment} writes a scenario from a file of your rows, "
-        "and `bench run` takes it."
+        f"Settle it by experiment: `{found.next_experiment}` writes a scenario from a file of your rows, "
+        "and `bench run` runs it."
     )
 
 
 def reasons(found: Recommendation) -> list[tuple[float, list[str], str, str]]:
-    """Weight, options, reason and source of each thing said, strongest first."""
+    """Weight, options, reason and source of each vote, strongest first."""
     said: dict[tuple, list[str]] = {}
     for vote in found.votes:
         said.setdefault((vote.weight, vote.because, vote.source), []).append(vote.option)
@@ -212,8 +216,8 @@ def _reasons(found: Recommendation) -> list[str]:
 
 def _flips(found: Recommendation) -> list[str]:
     if not found.flips_when:
-        return ["No single fact would flip it."]
-    lines = ["What would flip it, each alone:"]
+        return ["No single fact would change this recommendation."]
+    lines = ["What would change this recommendation (one fact at a time):"]
     for flip in found.flips_when:
         was = "unknown" if flip.from_ is None else shown(flip.from_)
         lines.append(f"  {flip.factor} {was} -> {shown(flip.to)}: {flip.choice}")
@@ -228,15 +232,19 @@ def shown(value) -> str:
 
 
 def sentence(words: str) -> str:
-    """With a capital and a full stop."""
+    """With a capital letter and a full stop."""
     return f"{words[0].upper()}{words[1:]}."
 
 
+_CODE = re.compile(r"(`[\w .,:=-]+`)")  # a code span that needs no escaping, even in a table
+
+
 def escaped(words: object) -> str:
-    """Text without Markdown's marks and HTML, on one line."""
-    line = one_line(str(words))
+    """Text without Markdown's marks and HTML, on one line; plain code spans are kept."""
+    parts = _CODE.split(one_line(str(words)))
     for mark in "\\`*_[]<>|#~":
-        line = line.replace(mark, f"\\{mark}")
+        parts[::2] = (part.replace(mark, f"\\{mark}") for part in parts[::2])
+    line = "".join(parts)
     return re.sub(r"^(\d{0,9})([-+.)=])(?=\s|$|[-=]+$)", r"\1\\\2", line)  # a list, rule or heading
 
 
@@ -262,7 +270,7 @@ def scores_table(found: Recommendation) -> list[str]:
     """Each option's sum, and whether it is ruled out."""
     ranked = sorted(CHOICES, key=lambda option: -found.scores[option])
     return table(
-        ("option", "sum", "ruled out, since"),
+        ("option", "sum", "ruled out because"),
         ((o, f"{found.scores[o]:+.1f}", found.decided.ruled_out.get(o, "")) for o in ranked),
     )
 
@@ -272,9 +280,14 @@ def flips_table(found: Recommendation) -> list[str]:
     if not found.flips_when:
         return ["No single fact would."]
     return table(
-        ("fact", "is", "would have to be", "then"),
+        ("fact", "now", "would have to be", "choice"),
         (
-            (f.factor, "unknown" if f.from_ is None else shown(f.from_), shown(f.to), f.choice)
+            (
+                f"`{f.factor}`",
+                "unknown" if f.from_ is None else shown(f.from_),
+                shown(f.to),
+                f.choice,
+            )
             for f in found.flips_when
         ),
     )
@@ -284,5 +297,5 @@ def recipe_table(found: Recommendation) -> list[str]:
     """Each setting with its reason and source."""
     return table(
         ("setting", "value", "because", "source"),
-        ((a.setting, shown(a.value), a.because, a.source) for a in found.recipe),
+        ((f"`{a.setting}`", shown(a.value), a.because, a.source) for a in found.recipe),
     )

@@ -1,4 +1,4 @@
-"""What `advisor size` prints for people. GB are 10^9 bytes."""
+"""A size report as text for a terminal. GB are 10^9 bytes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def text(report: Report) -> str:
 
 
 def _methods(report: Report) -> list[str]:
-    """A column a method, a row a part; the parts but the context add up to the peak."""
+    """A column per method, a row per part; all parts except for the context add up to the peak."""
     names = list(report.methods)
     forecasts = [sized.forecast for sized in report.methods.values()]
     rows = [("GB", names)]
@@ -82,7 +82,7 @@ def _changes(name: str, sized: Sized, report: Report) -> list[str]:
             f"{_gb(change.peak_allocated_bytes)} ({change.fits}); price: {change.price}"
         )
     if sized.changes[-1].fits == "no":
-        lines.append("  Even so it doesn't fit: take a smaller model or a larger GPU.")
+        lines.append("  It still doesn't fit: use a smaller model or a larger GPU.")
     return lines
 
 
@@ -103,7 +103,7 @@ def _serving(report: Report) -> list[str]:
 
 
 def table_text(table: dict) -> str:
-    """The article's table beside ours."""
+    """The article's table compared with ours."""
     lines = [
         "GB of GPU memory     article   ours, 4 x 512   process   4 x 4096   process",
     ]

@@ -1,4 +1,4 @@
-"""Published measurements of training memory, as the settings that they were made with."""
+"""Published measurements of training memory, as the settings they were made with."""
 
 import csv
 from dataclasses import replace
@@ -48,7 +48,7 @@ def shape_and_settings(row):
         autocast=row["autocast"] == "True",
         attention=row["attn"].split("_")[0],
         padded=row["attn"].endswith("_mask"),
-        # Qwen's own model code forms no float32 logits beside the shifted ones: as 4.45 in bytes.
+        # Qwen's own model code makes no float32 logits in addition to the shifted ones: in bytes, like 4.45.
         loss="full-4.45" if qwen else LOSSES[row["loss_path"]],
         # A chunked loss comes without the other kernels.
         fused_kernels=False if "chunk" in row["loss_path"] else None,

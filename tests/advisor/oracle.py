@@ -84,7 +84,7 @@ def build(config, method, attention, dtype, rank):
 
 
 def _fake(model):
-    """Have the parameters and buffers, built on the meta device, be fake tensors of the CPU."""
+    """Turn parameters and buffers, built on the meta device, into fake CPU tensors."""
     made = {}
     for module in model.modules():
         for name, parameter in module._parameters.items():

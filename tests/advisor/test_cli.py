@@ -1,4 +1,4 @@
-"""`advisor` answers at once, with reasons, and without torch."""
+"""`advisor` answers immediately, with reasons, and without torch."""
 
 import json
 import subprocess
@@ -14,10 +14,10 @@ def advisor(*arguments):
     return run_command("advisor", *arguments)
 
 
-def test_a_recommendation_says_what_why_how_sure_and_what_would_flip_it():
+def test_a_recommendation_says_what_why_how_sure_and_what_would_change_it():
     text = advisor("recommend", "--scenario", "niche-domain").stdout
     for part in ("Fine-tune with LoRA (high confidence)", "runner-up: prompt", "vocabulary",
-                 "arXiv:", "What would flip it, each alone:", "labelled_examples 2500 -> "):  # fmt: skip
+                 "arXiv:", "What would change this recommendation", "labelled_examples 2500 -> "):  # fmt: skip
         assert part in text
 
 
@@ -34,7 +34,7 @@ def test_a_fact_can_be_replaced():
     assert json.loads(done.stdout)["family"] == "prompt"
 
 
-def test_a_profile_of_ones_own_is_advised_on(tmp_path):
+def test_a_user_s_own_profile_is_advised_on(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text('title = "Mine"\n[profile]\ntask_type = "style"\nstyle_consistency = "essential"\n'
                     "labelled_examples = 900\n")  # fmt: skip
@@ -50,20 +50,23 @@ def test_scenarios_are_listed():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "line"),
+    ("arguments", "parts"),
     [
         (["recommend", "--scenario", "niche-domian"],
-         "error: no scenario named 'niche-domian'; did you mean 'niche-domain'?"),
+         ("'niche-domian'", "did you mean 'niche-domain'?")),
         (["recommend", "--scenario", "niche-domain", "--set", "labels"],
-         "error: --set takes FACTOR=VALUE, not 'labels'"),
+         ("--set", "FACTOR=VALUE", "'labels'")),
         (["recommend", "--scenario", "niche-domain", "--set", "labelled_exmples=3"],
-         "error: no factor named 'labelled_exmples'; did you mean 'labelled_examples'?"),
-        (["recommend"], "error: give either --scenario NAME or --profile FILE"),
+         ("'labelled_exmples'", "did you mean 'labelled_examples'?")),
+        (["recommend"], ("--scenario NAME", "--profile FILE")),
     ],
 )  # fmt: skip
-def test_a_slip_is_one_line_and_exit_code_2(arguments, line):
+def test_a_user_error_is_one_line_and_exit_code_2(arguments, parts):
     done = advisor(*arguments)
-    assert (done.returncode, done.stdout, done.stderr.strip()) == (2, "", line)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert len(done.stderr.strip().splitlines()) == 1
+    for part in ("error: ", *parts):
+        assert part in done.stderr
 
 
 def test_advice_imports_neither_torch_nor_a_network_client():

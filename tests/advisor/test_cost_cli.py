@@ -1,4 +1,4 @@
-"""`advisor cost`: what it says, how it refuses, and what it imports."""
+"""`advisor cost`: what it prints, its error messages, and what it imports."""
 
 import importlib.metadata
 import json
@@ -15,7 +15,7 @@ def cost(*arguments):
     return run_command("advisor", "cost", *arguments)
 
 
-def test_json_holds_each_options_money_with_its_range_and_what_it_rests_on():
+def test_json_holds_each_options_cost_with_its_range_and_the_assumptions():
     found = json.loads(cost("--scenario", "critical-latency", "--json").stdout)
     assert (found["schema_version"], found["scenario"], found["draws"]) == (
         1,
@@ -42,10 +42,10 @@ def test_json_holds_each_options_money_with_its_range_and_what_it_rests_on():
     assert all(entry["as_of"] for entry in found["prices_as_of"]["entries"])
 
 
-def test_text_tells_the_money_the_break_even_and_what_it_rests_on():
+def test_text_shows_the_costs_the_break_even_and_the_assumptions():
     text = cost("--scenario", "niche-domain").stdout
     for part in ("20,000 requests a month over 12 months", "self-hosted-qlora", "Break-even",
-                 "Conditional on equal quality", "What moves it most", "GPU hours reserved a month",
+                 "Conditional on equal quality", "What moves it most", "GPU hours a month reserved",
                  "Assumptions (value, low to high)", "judgement, not measured", "Prices of "):  # fmt: skip
         assert part in text, part
 
@@ -64,17 +64,18 @@ def test_never_and_from_the_first_request_are_answers(tmp_path):
     assert found["requests_per_month"]["value"] < 100
 
 
-def test_old_prices_are_warned_of_on_stderr_and_in_the_json(tmp_path):
+def test_old_prices_give_a_warning_on_stderr_and_in_the_json(tmp_path):
     old = tmp_path / "old.toml"
     old.write_text(
         '[[gpu]]\ngpu = "A100"\nusd_per_gpu_hour = 1\nsource = "x"\nas_of = 2025-01-01\n'
     )
     done = cost("--scenario", "niche-domain", "--prices", old, "--json")
-    assert "warning: A100-80GB: x is of 2025-01-01" in done.stderr
+    assert "warning: A100-80GB: x is dated 2025-01-01" in done.stderr
+    assert "--prices" in done.stderr
     assert any("2025-01-01" in warning for warning in json.loads(done.stdout)["warnings"])
 
 
-def test_a_profile_of_ones_own_is_priced(tmp_path):
+def test_a_user_s_own_profile_is_priced(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text("[profile]\nrequests_per_month = 0\ndata_may_leave = true\n")
     found = json.loads(cost("--profile", path, "--json").stdout)
@@ -85,7 +86,7 @@ def test_a_profile_of_ones_own_is_priced(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        ([], "error: give either --scenario NAME or --profile FILE"),
+        ([], "--scenario NAME and --profile FILE"),
         (["--scenario", "niche-domian"], "did you mean 'niche-domain'?"),
         (["--scenario", "niche-domain", "--set", "requests_per_month=-1"],
          "requests_per_month: input should be greater than or equal to 0"),
@@ -94,14 +95,14 @@ def test_a_profile_of_ones_own_is_priced(tmp_path):
         (["--scenario", "niche-domain", "--set", "hosted_model=gpt-6-lune"], "did you mean 'gpt-6-luna'?"),
         (["--scenario", "niche-domain", "--set", "own_model=Qwn2.5-7B"], "did you mean 'Qwen/Qwen2.5-7B'?"),
         (["--scenario", "niche-domain", "--prices", "nowhere.toml"],
-         "error: can't read 'nowhere.toml': No such file or directory; give a TOML file of prices"),
-        (["--scenario", "data-privacy", "--set", "gpu_memory_gib=4"], "can't be served on the house's GPU"),
+         "'nowhere.toml': No such file or directory; give a TOML file"),
+        (["--scenario", "data-privacy", "--set", "gpu_memory_gib=4"], "can't be served on your own GPU; try a smaller one with --set own_model=NAME"),
         (["--scenario", "niche-domain", "--set", "staff_usd_per_hour=1e308"],
          "staff_usd_per_hour: input should be less than or equal to 1000000000"),
         (["--scenario", "sentiment", "--evidence", "nowhere"], "no record at 'nowhere'"),
     ],
 )  # fmt: skip
-def test_a_slip_is_one_line_and_exit_code_2(arguments, line):
+def test_a_user_error_is_one_line_and_exit_code_2(arguments, line):
     done = cost(*arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert line in done.stderr
@@ -135,7 +136,7 @@ def test_a_forecast_imports_neither_torch_nor_a_network_client():
 
 
 def test_a_break_even_with_evidence_is_of_the_method_that_was_measured():
-    """The record tuned with LoRA: full tuning may not take its place, however cheap."""
+    """The record tuned with LoRA: full tuning may not replace it, however cheap."""
     found = json.loads(
         cost(
             "--scenario", "sentiment", "--json",

@@ -4,8 +4,9 @@ import pytest
 
 import scenarios
 from advisor.decision.memory import tuning_gib
-from advisor.profiles import load
+from advisor.profiles import load, with_settings
 from scenarios.errors import UserError
+from scenarios.schema import Profile
 
 
 def test_a_scenario_of_ours_with_a_fact_replaced():
@@ -40,29 +41,29 @@ def test_a_file_of_facts_needs_no_more_than_its_facts(tmp_path, text):
 def test_all_faults_of_a_file_are_one_line(tmp_path, text, why):
     file = tmp_path / "mine.toml"
     file.write_text(text)
-    with pytest.raises(UserError) as told:
+    with pytest.raises(UserError) as raised:
         load(None, file)
-    assert why in str(told.value)
-    assert "\n" not in str(told.value)
+    assert why in str(raised.value)
+    assert "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize(
     ("name", "file", "settings", "why"),
     [
-        (None, None, [], "give either --scenario NAME or --profile FILE"),
-        ("niche-domain", "x.toml", [], "give either"),
+        (None, None, [], "--scenario NAME and --profile FILE"),
+        ("niche-domain", "x.toml", [], "exactly one"),
         (None, "missing.toml", [], "no file"),
         ("niche-domain", None, ["classes=3", "classes=4"], "--set gives classes twice"),
         ("niche-domain", None, ["classes"], "--set takes FACTOR=VALUE"),
     ],
 )
-def test_slips_are_told(tmp_path, name, file, settings, why):
+def test_user_errors_name_the_option(tmp_path, name, file, settings, why):
     with pytest.raises(UserError, match=why):
         load(name, tmp_path / file if file else None, settings)
 
 
 def test_memory_by_size_is_what_the_forecasts_say():
-    """The kept table equals the forecasts; between two models the sizes' share is taken."""
+    """The kept table equals the forecasts; between two models they are interpolated."""
     import importlib.util
     import json
     from importlib import resources
@@ -78,3 +79,21 @@ def test_memory_by_size_is_what_the_forecasts_say():
     between = tuning_gib("lora", (7.248 + 8.03) / 2)[0]
     assert between == pytest.approx((low + high) / 2, rel=1e-3)
     assert tuning_gib("qlora", 140)[0] > 1.9 * tuning_gib("qlora", 70.554)[0]
+
+
+@pytest.mark.parametrize("fact", ["largest_own_model_billion_parameters", "latency_target_p95_ms"])
+@pytest.mark.parametrize("value", ["1e300", "1e-300", "0", "nan"])
+def test_impossible_values_are_rejected(fact, value):
+    with pytest.raises(UserError, match=fact):
+        with_settings(Profile(), {fact: value})
+
+
+def test_all_wrong_settings_are_reported_together():
+    with pytest.raises(UserError) as raised:
+        with_settings(Profile(), {"clases": "3", "vocabulary": "odd", "labelled_examples": "-1"})
+    for part in (
+        "no factor named 'clases'; did you mean 'classes'?",
+        "vocabulary",
+        "labelled_examples",
+    ):
+        assert part in str(raised.value)

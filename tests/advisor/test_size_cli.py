@@ -1,4 +1,4 @@
-"""`advisor size`: what it says, how fast, and how it refuses."""
+"""`advisor size`: what it prints, how fast it is, and its error messages."""
 
 import json
 import subprocess
@@ -29,7 +29,7 @@ def test_json_holds_each_methods_numbers():
 
 
 def test_every_option_reaches_the_forecast():
-    """As `settings` of the answer, which is what was forecast."""
+    """They are in `settings` of the answer, which is what was forecast."""
     found = json.loads(
         size("Qwen2.5-7B", "--method", "qlora", "--rank", "64", "--targets", "all-linear", "--batch",
              "2", "--seq-len", "2048", "--optimizer", "paged_adamw_8bit", "--no-gradient-checkpointing",
@@ -48,14 +48,14 @@ def test_every_option_reaches_the_forecast():
     assert found["methods"]["qlora"]["trainable_parameters"] == 161_480_704 + 2 * 152_064 * 3_584
 
 
-def test_text_tells_the_peak_its_parts_and_what_would_make_it_fit():
+def test_text_shows_the_peak_its_parts_and_what_would_make_it_fit():
     text = size("Llama-3.1-8B", "--gpu", "L4", "--seq-len", "2048").stdout
     for part in ("8,030,261,248 parameters", "peak allocated", "optimizer step", "fits L4",
                  "To make lora fit L4 (23.6 GB), in this order:", "price:", "Serving, GB:"):  # fmt: skip
         assert part in text
 
 
-def test_the_articles_table_stands_beside_ours():
+def test_the_articles_table_is_compared_with_ours():
     text = size("--table").stdout
     assert "7B full                60            67.4" in text
     assert "Why they differ:" in text
@@ -63,7 +63,7 @@ def test_the_articles_table_stands_beside_ours():
     assert [row["article_bytes"] // 10**9 for row in rows] == [60, 16, 6, 500, 160, 48]
 
 
-def test_types_that_a_method_cannot_train_are_told_beside_the_others():
+def test_a_type_that_one_method_cannot_train_is_reported_with_the_other_forecasts():
     found = json.loads(size("SmolLM2-135M", "--dtype", "float32", "--json").stdout)
     assert list(found["methods"]) == ["full", "lora"]
     assert "16 bit" in found["refused"]["qlora"]
@@ -91,30 +91,30 @@ def test_help_has_examples():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "line"),
+    ("arguments", "parts"),
     [
-        (["Llama-3.1-8"], "error: no model named 'Llama-3.1-8'; did you mean 'meta-llama/Llama-3.1-8B'?"),
-        (["gpt2", "--gpu", "A100-800"], "error: no GPU named 'A100-800'; did you mean 'A100-80GB'?"),
-        (["gpt2", "--method", "loar"], "error: no method named 'loar'; did you mean 'lora'?"),
-        (["gpt2", "--batch", "-2"], "error: the batch is -2; it must be at least 1"),
+        (["Llama-3.1-8"], ("'Llama-3.1-8'", "did you mean 'meta-llama/Llama-3.1-8B'?")),
+        (["gpt2", "--gpu", "A100-800"], ("'A100-800'", "did you mean 'A100-80GB'?")),
+        (["gpt2", "--method", "loar"], ("'loar'", "did you mean 'lora'?")),
+        (["gpt2", "--batch", "-2"], ("batch is -2", "at least 1")),
         (["gpt2", "--seq-len", "1025"],
-         "error: a sequence of 1025 is beyond the context of 'openai-community/gpt2', which is 1024; "
-         "give --seq-len 1024 or less"),
+         ("1025", "'openai-community/gpt2'", "--seq-len 1024")),
         (["gpt2", "--rank", "769"],
-         "error: rank 769 is above the width 768 of attn.c_attn in 'openai-community/gpt2'; "
-         "a rank of at most 768 says all that the layer can say"),
+         ("rank 769", "768", "attn.c_attn", "'openai-community/gpt2'", "at most 768")),
         (["gpt2", "--targets", "c_atn"],
-         "error: no linear layer of 'openai-community/gpt2' is named 'c_atn'; did you mean 'c_attn'?"),
+         ("'openai-community/gpt2'", "'c_atn'", "did you mean 'c_attn'?")),
         (["gpt2", "--optimizer", "lomo"],
-         "error: the memory of optimizer 'lomo' can't be forecast: it updates weights inside the "
-         "backward pass, gradient by gradient; take one of these: adamw_torch_fused, adamw_8bit, adafactor"),
-        ([], "error: give a MODEL, or --table or --list; see `advisor size --help`"),
-        (["./nowhere"], "error: there is no file 'nowhere'; give a config.json, or its folder"),
+         ("'lomo'", "inside the backward pass", "adafactor")),
+        ([], ("MODEL", "--table", "--list", "`advisor size --help`")),
+        (["./nowhere"], ("no file 'nowhere'", "give a config.json")),
     ],
 )  # fmt: skip
-def test_a_slip_is_one_line_and_exit_code_2(arguments, line):
+def test_a_user_error_is_one_line_and_exit_code_2(arguments, parts):
     done = size(*arguments)
-    assert (done.returncode, done.stdout, done.stderr.strip()) == (2, "", line)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert len(done.stderr.strip().splitlines()) == 1
+    for part in ("error: ", *parts):
+        assert part in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The probability that tuning answers better: what moves it, and what it rests on."""
+"""The probability that tuning gives better answers: what moves it, and what it is based on."""
 
 import json
 import math
@@ -20,7 +20,7 @@ def test_the_shipped_weights_are_those_that_the_shipped_cases_give():
         assert one == pytest.approx(other, abs=1e-5)
 
 
-def test_weights_keep_to_the_prior_where_no_case_tells():
+def test_weights_stay_at_the_prior_if_no_case_covers_them():
     weights = dict(zip(shipped_weights().traits, shipped_weights().values, strict=True))
     assert weights["poor_labels"] == PRIOR["poor_labels"][0]
     assert all(weights[name] * prior > 0 for name, (prior, _) in PRIOR.items())
@@ -102,7 +102,7 @@ def test_what_is_unknown_widens_the_interval_and_knowing_it_narrows():
         assert width(**{k: v for k, v in facts.items() if k != missing}) > width(**facts), missing
 
 
-def test_inside_the_house_the_prompted_model_is_one_of_the_houses_own():
+def test_if_data_may_not_leave_the_prompted_model_is_your_own():
     inside = Profile(
         task_type="reasoning", data_may_leave=False, largest_own_model_billion_parameters=8
     )

@@ -1,6 +1,7 @@
 """An experiment's record outranks rules of thumb: what is strong, what shifts, what is set aside."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,7 @@ def sentiment(**facts):
         (-0.04, 0.00, 0.04, "weak", -1),
     ],
 )
-def test_an_interval_clear_of_the_margin_is_strong_and_one_that_holds_it_shifts(
+def test_an_interval_clear_of_the_margin_is_strong_and_one_that_contains_it_shifts(
     tmp_path, low, difference, high, strength, sign
 ):
     found = weigh(record(tmp_path, low=low, difference=difference, high=high), sentiment())
@@ -58,7 +59,7 @@ def test_an_interval_clear_of_the_margin_is_strong_and_one_that_holds_it_shifts(
     assert abs(found.weight) == DECIDES if strength == "strong" else abs(found.weight) <= 1.5
 
 
-def test_a_weak_one_shifts_by_how_far_it_lies_from_the_margin():
+def test_a_weak_one_shifts_by_its_distance_from_the_margin():
     """5 points, 1 to 9, margin 3: (5 - 3) / 4 = +0.5."""
     found = weigh(read({"low": 0.01, "difference": 0.05, "high": 0.09}), sentiment())
     assert found.weight == 0.5
@@ -82,7 +83,7 @@ def test_a_strong_record_decides_against_any_rule_of_thumb(name, difference, fam
     assert recommend(scenario, weigh(evidence, scenario)).family == family
 
 
-def test_no_record_lifts_a_bar():
+def test_no_record_overrides_what_is_ruled_out():
     evidence = read({"difference": 0.5, "low": 0.4, "high": 0.6})
     scenario = sentiment(labels_may_train=False)
     assert recommend(scenario, weigh(evidence, scenario)).family == "prompt"
@@ -91,29 +92,27 @@ def test_no_record_lifts_a_bar():
 @pytest.mark.parametrize(
     ("changed", "facts", "why"),
     [
-        ({"task": "spam"}, {}, "it is about 'spam', and this decision about 'sentiment'"),
-        ({"low": None, "high": None}, {}, "it has no interval"),
+        ({"task": "spam"}, {}, "it is about 'spam'.*'sentiment'.*--scenario"),
+        ({"low": None, "high": None}, {}, "no confidence interval"),
         ({}, {"own_model": "meta-llama/Llama-3.1-8B"}, "the profile names meta-llama/Llama-3.1-8B"),
         ({}, {"hosted_model": "gpt-6-luna"}, "the profile names gpt-6-luna"),
         (
             {},
             {"prompted_model_billion_parameters": 1000.0},
-            "0.135B, and the profile has one of 1000B",
+            "0.135B.*profile.*1000B",
         ),
         (
             {"canaries": [{"name": "shuffled labels", "passed": False}]},
             {},
-            "checks failed (shuffled",
+            r"checks failed \(shuffled",
         ),
     ],
 )
-def test_what_speaks_of_something_else_is_named_and_set_aside_with_the_reason(
-    tmp_path, changed, facts, why
-):
+def test_evidence_about_something_else_is_set_aside_with_the_reason(tmp_path, changed, facts, why):
     scenario = sentiment(**facts)
     found = weigh(record(tmp_path, **changed), scenario)
     assert (found.strength, found.weight) == ("set-aside", 0)
-    assert why in found.because
+    assert re.search(why, found.because)
     with_it, without = recommend(scenario, found), recommend(scenario)
     assert with_it.scores == without.scores
     assert with_it.p_tuning_better == without.p_tuning_better
@@ -125,7 +124,7 @@ def test_the_same_model_under_another_owner_is_the_same(tmp_path):
 
 
 def test_the_probability_is_updated_by_the_odds_of_what_was_seen():
-    """d = 0.1, s = 0.0204, tau = 0.1: z = 4.80, so the ratio is held at 100: odds 1 become 100."""
+    """d = 0.1, s = 0.0204, tau = 0.1: z = 4.80, so the ratio is capped at 100: odds 1 become 100."""
     before = Probability(0.5, 0.2, 0.8)
     after = updated(before, weigh(read({}), sentiment()))
     assert after.value == pytest.approx(100 / 101, abs=1e-6)
@@ -136,7 +135,7 @@ def test_the_probability_is_updated_by_the_odds_of_what_was_seen():
     assert level.value == pytest.approx(0.5)
 
 
-def test_a_record_of_ours_settles_its_own_scenario():
+def test_a_kept_record_settles_its_own_scenario():
     found = json.loads(
         run_command(
             "advisor", "recommend", "--scenario", "sentiment", "--evidence", RECORD, "--json"
@@ -153,25 +152,25 @@ def test_a_record_of_ours_settles_its_own_scenario():
         (None, "no record at"),
         ("[]", "isn't a record of `bench run`: it has no schema_version"),
         ("{", "isn't a record"),
-        ('{"schema_version": 7}', "schema_version 7, and this version reads 1"),
+        ('{"schema_version": 7}', "schema_version 7.* reads 1 and 2; run .* again"),
         ('{"schema_version": 1}', "no list of comparisons"),
         ('{"schema_version": 1, "comparisons": []}', "no primary comparison"),
-        ('{"schema_version": 1, "comparisons": [], "sweep": {"axes": []}}', "is a sweep's record"),
+        ('{"schema_version": 1, "comparisons": [], "sweep": {"axes": []}}', "sweep.*`bench run` or `bench curve`"),
         (json.dumps({"schema_version": 1, "comparisons": [{"primary": True, "metric": 3, "baseline_family": "prompt",
                                                             "challenger_family": "fine_tune"}]}),
-         "no right difference, n, groups, margin"),
-        (json.dumps({"schema_version": 1, "comparisons": [PRIMARY | {"low": 0.2}]}), "right limits"),
-        (json.dumps({"schema_version": 1, "comparisons": [PRIMARY | {"low": float("nan")}]}), "right low"),
+         "primary comparison.*difference, n, groups, margin"),
+        (json.dumps({"schema_version": 1, "comparisons": [PRIMARY | {"low": 0.2}]}), "primary comparison.*limits of the interval"),
+        (json.dumps({"schema_version": 1, "comparisons": [PRIMARY | {"low": float("nan")}]}), "primary comparison: low"),
     ],
 )  # fmt: skip
-def test_what_is_no_record_is_one_line(tmp_path, text, why):
+def test_what_is_not_a_record_is_reported_in_one_line(tmp_path, text, why):
     file = tmp_path / "record.json"
     if text is not None:
         file.write_text(text)
-    with pytest.raises(UserError) as told:
+    with pytest.raises(UserError) as raised:
         read_evidence(file)
-    assert why in str(told.value)
-    assert "\n" not in str(told.value)
+    assert re.search(why, str(raised.value))
+    assert "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -189,7 +188,7 @@ def test_evidence_on_nothing_known_still_says_how_sure():
     assert (found.family, found.confidence) == ("fine_tune", "high")
 
 
-def test_a_look_that_was_not_declared_shifts_and_does_not_decide(tmp_path):
+def test_an_undeclared_interim_analysis_shifts_and_does_not_decide(tmp_path):
     found = weigh(
         record(tmp_path, verdict={"exploratory": "other rows were looked at"}), sentiment()
     )
@@ -213,7 +212,7 @@ def test_a_look_that_was_not_declared_shifts_and_does_not_decide(tmp_path):
     ],
     ids=lambda changed: "-".join(changed),
 )
-def test_numbers_that_no_comparison_has_are_refused(tmp_path, changed):
+def test_impossible_numbers_in_a_comparison_are_rejected(tmp_path, changed):
     with pytest.raises(UserError, match="primary comparison"):
         record(tmp_path, **changed)
 
@@ -223,7 +222,7 @@ def test_numbers_that_no_comparison_has_are_refused(tmp_path, changed):
     [("prompt", "prompt"), ("fine_tune", "prompt"), ("floor", "fine_tune")],
 )
 def test_what_compares_other_sides_says_nothing_of_tuning(tmp_path, baseline, challenger):
-    with pytest.raises(UserError, match="isn't of tuning against prompting"):
+    with pytest.raises(UserError, match=r"primary comparison, lora vs few-shot.*tuning"):
         record(tmp_path, baseline_family=baseline, challenger_family=challenger)
 
 
@@ -231,7 +230,7 @@ def test_the_sides_of_a_record_that_names_none_are_those_of_its_contenders(tmp_p
     unsaid = {"baseline_family": None, "challenger_family": None}
     arms = [{"name": "few-shot", "family": "prompt"}, {"name": "lora", "family": "fine_tune"}]
     assert record(tmp_path, **unsaid, contenders=arms).challenger == "lora"
-    with pytest.raises(UserError, match="isn't of tuning against prompting"):
+    with pytest.raises(UserError, match=r"primary comparison, lora vs few-shot.*tuning"):
         record(tmp_path, **unsaid, contenders=7)
 
 
@@ -251,7 +250,7 @@ def test_a_learning_curve_says_from_how_many_rows_on(tmp_path):
     "curve", [None, 3, {}, {"crossovers": None}, {"crossovers": [3, {"challenger": "lora"}]},
               {"crossovers": [{"challenger": "lora", "sentence": ["x"]}]}]
 )  # fmt: skip
-def test_an_odd_curve_breaks_nothing(tmp_path, curve):
+def test_an_invalid_curve_breaks_nothing(tmp_path, curve):
     assert record(tmp_path, curve=curve).crossover is None
 
 

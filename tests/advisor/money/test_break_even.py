@@ -1,22 +1,15 @@
-"""From which volume tuning pays: worked sums, a search by brute force, and what it hangs on."""
-
-import json
-from datetime import date
+"""From which volume tuning pays: worked sums, a brute-force search, and what it depends on."""
 
 import numpy as np
 import pytest
 
 import scenarios
-from advisor.evidence.records import read_evidence, weigh
 from advisor.money import prices
 from advisor.money.break_even import NEVER, against, least_volume, tornado, volumes
 from advisor.money.lines import Line, lines, reserved_line
 from advisor.money.options import plan_of
 from advisor.money.report import report
-from tests.conftest import ROOT
-
-TODAY = date(2026, 11, 24)
-RECORD = ROOT / "docs" / "measurements" / "2026-11-24-quick-cpu.json"
+from tests.advisor.money.plans import TODAY
 
 
 def asked(request_usd, **once):
@@ -34,7 +27,7 @@ def test_tuning_that_costs_more_a_request_never_pays():
     assert least_volume(asked(0.001), asked(0.002, training=6.0), 12) == NEVER
 
 
-def test_tuning_that_costs_less_at_once_pays_from_the_first_request():
+def test_tuning_that_costs_less_initially_pays_from_the_first_request():
     assert least_volume(asked(0.002, labels=10.0), asked(0.001, training=6.0), 12) == 0
 
 
@@ -123,74 +116,12 @@ def test_what_moves_the_break_even_most_comes_first():
 
 
 def test_data_that_may_not_leave_are_prompted_and_tuned_on_the_same_model():
-    """The same machines serve both, so tuning pays only by the demonstrations that it saves."""
+    """The same machines serve both, so tuning saves only the demonstrations."""
     found = report(scenarios.load("data-privacy"), prices.catalog(TODAY)).break_even
-    assert found.held_against.prompting == ("self-hosted-prompt",)
-
-
-def evidence(tmp_path, **changed):
-    record = json.loads(RECORD.read_text())
-    record["comparisons"][0].update(changed)
-    path = tmp_path / "record.json"
-    path.write_text(json.dumps(record))
-    scenario = scenarios.load("sentiment")
-    weighed = weigh(read_evidence(path), scenario)
-    return report(scenario, prices.catalog(TODAY), weighed, path)
-
-
-def test_tuning_that_was_measured_to_be_worse_has_no_break_even(tmp_path):
-    found = evidence(tmp_path, difference=-0.2, low=-0.3, high=-0.1).to_json()["break_even"]
-    assert (found["answer"], found["requests_per_month"]) == ("not-applicable", None)
-    assert "worse by more than the margin of 3 points" in found["reason"]
-
-
-def test_tuning_that_was_measured_to_be_as_good_is_no_condition_any_more(tmp_path):
-    found = evidence(tmp_path).break_even
-    assert found.condition.startswith("measured, lora against few-shot: +27.7 points")
-    assert found.held_against.prompting == ("self-hosted-prompt",)
-
-
-def test_evidence_that_settles_nothing_leaves_the_condition(tmp_path):
-    found = evidence(tmp_path, difference=0.0, low=-0.1, high=0.1).break_even
-    assert "conditional on equal quality" in found.condition
+    assert found.compared_with.prompting == ("self-hosted-prompt",)
 
 
 def test_without_evidence_the_break_even_says_what_it_assumes():
     found = report(scenarios.load("niche-domain"), prices.catalog(TODAY)).break_even
-    assert "conditional on equal quality, of which there is no evidence" in found.condition
-
-
-def test_a_throughput_measured_on_a_gpu_takes_the_forecasts_place(tmp_path):
-    record = json.loads(RECORD.read_text())
-    for contender in record["contenders"]:
-        contender["device"] = {"kind": "cuda", "gpu": "NVIDIA A100-SXM4-80GB"}
-    path = tmp_path / "record.json"
-    path.write_text(json.dumps(record))
-    scenario = scenarios.load("sentiment")
-    weighed = weigh(read_evidence(path), scenario)
-    plan = report(scenario, prices.catalog(TODAY), weighed, path).plan
-    assert plan.server.gpu.name == "A100-80GB"
-    assert plan.assumptions["rows_per_s tuned"].range.value == pytest.approx(
-        next(c["throughput_rows_per_s"] for c in record["contenders"] if c["name"] == "lora")
-    )
-    assert plan.own.name == "HuggingFaceTB/SmolLM2-135M-Instruct"
-
-
-def test_a_throughput_of_a_model_that_is_not_priced_is_not_used(tmp_path):
-    record = json.loads(RECORD.read_text())
-    record["comparisons"][0]["model"] = "./my-model"
-    for contender in record["contenders"]:
-        contender |= {"device": {"kind": "cuda", "gpu": "NVIDIA L4"}, "model": "./my-model"}
-    path = tmp_path / "record.json"
-    path.write_text(json.dumps(record))
-    scenario = scenarios.load("sentiment")
-    plan = report(scenario, prices.catalog(TODAY), weigh(read_evidence(path), scenario), path).plan
-    assert "rows_per_s tuned" not in plan.assumptions
-    assert any("my-model's, of which the catalog knows no shape" in note for note in plan.notes)
-
-
-def test_a_throughput_measured_on_a_processor_is_told_and_not_priced():
-    scenario = scenarios.load("sentiment")
-    weighed = weigh(read_evidence(RECORD), scenario)
-    notes = report(scenario, prices.catalog(TODAY), weighed, RECORD).plan.notes
-    assert any("requests a second were measured on cpu" in note for note in notes)
+    assert "conditional on equal quality" in found.condition
+    assert "--evidence" in found.condition

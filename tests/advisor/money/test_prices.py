@@ -1,6 +1,7 @@
 """Prices have a unit, a date and a source; a request is priced as the provider would bill it."""
 
 import random
+import re
 import statistics
 import subprocess
 import sys
@@ -21,7 +22,7 @@ def found():
 
 
 def test_a_thousand_requests_are_priced_one_by_one_and_not_as_one():
-    """Claude Haiku 5.5: above 200k tokens a request costs five times as much a token.
+    """Claude Haiku 5.5: above 200k tokens a request costs five times as much per token.
 
     1,000 requests of 2,000 tokens with answers of 10:
     1,000 x (2,000 x $0.10 + 10 x $0.50) / 10^6 = $0.205. The same tokens as one request: $1.025.
@@ -73,7 +74,7 @@ def test_rates_give_what_the_package_asks_for_each_request(name, context, found)
 def test_pricing_imports_no_client_of_a_network_and_leaves_the_package_whole():
     code = (
         "import sys; from datetime import date\n"
-        "from advisor import prices\n"
+        "from advisor.money import prices\n"
         "prices.hosted('gpt-6-luna', prices.catalog(date(2026, 11, 24)))\n"
         "heavy = {'httpx2', 'httpx', 'http.client', 'ssl', 'asyncio', 'torch', 'numpy'}\n"
         "print(sorted(heavy & set(sys.modules)))\n"
@@ -84,16 +85,14 @@ def test_pricing_imports_no_client_of_a_network_and_leaves_the_package_whole():
 
 
 def test_an_unknown_model_is_an_error_with_the_nearest_name(found):
-    with pytest.raises(
-        UserError, match=r"no price of .* 'gpt-6-lune' .*did you mean 'gpt-6-luna'\?"
-    ):
+    with pytest.raises(UserError, match=r"no price .* 'gpt-6-lune' .*did you mean 'gpt-6-luna'\?"):
         prices.hosted("gpt-6-lune", found)
     with pytest.raises(UserError, match="isn't priced by input and output tokens"):
         prices.hosted("whisper-1", found)
 
 
 def test_a_model_without_a_batch_price_has_none(found):
-    """The package gives the standard price for a context that it doesn't know, without a word."""
+    """For a context that it doesn't know, the package silently gives the standard price."""
     assert prices.hosted("mistral:mistral-large-latest", found).batch is None
 
 
@@ -113,17 +112,17 @@ GPU = '[[gpu]]\ngpu = "H100"\n'
     [
         (
             GPU + 'usd_per_gpu_hour = 2\ncurrency = "EUR"\nsource = "x"\nas_of = 2026-11-01',
-            "prices are in US dollars, as their keys say; convert it where it is in EUR",
+            "US dollars.*EUR.*remove 'currency'",
         ),
         (
             GPU + 'usd_per_gpu_hour = 1e300\nsource = "x"\nas_of = 2026-11-01',
-            "a price lies between",
+            "usd_per_gpu_hour is 1e\\+300; give a price between",
         ),
-        (GPU + 'usd_per_gpu_hour = 2\nsource = "x"', "has no date; add the day of the price"),
+        (GPU + 'usd_per_gpu_hour = 2\nsource = "x"', "has no date; add"),
         (GPU + "usd_per_gpu_hour = 2\nas_of = 2026-11-01", "source: missing"),
         (GPU + 'usd_per_gpu_hour = 2\nsource = ""\nas_of = 2026-11-01', "source: string should have"),
-        (GPU + 'price = 2\nsource = "x"\nas_of = 2026-11-01', "'price' has no unit that is known"),
-        (GPU + 'eur_per_gpu_hour = 2\nsource = "x"\nas_of = 2026-11-01', "is in EUR, and prices are in US dollars"),
+        (GPU + 'price = 2\nsource = "x"\nas_of = 2026-11-01', "'price' has no known unit.*usd_per_gpu_hour"),
+        (GPU + 'eur_per_gpu_hour = 2\nsource = "x"\nas_of = 2026-11-01', "'eur_per_gpu_hour' is in EUR.*US dollars.*usd_per_gpu_hour"),
         (GPU + 'usd_per_gpu_hour = 2\nsource = "x"\nas_of = "2026-11-01"', "has no date"),
         (GPU + 'usd_per_gpu_hour = 2\nsource = "x"\nas_of = 2027-11-01', "is in the future"),
         (GPU + 'usd_per_gpu_hour = -2\nsource = "x"\nas_of = 2026-11-01', "greater than or equal to 0.000001"),
@@ -132,21 +131,21 @@ GPU = '[[gpu]]\ngpu = "H100"\n'
         (GPU + 'source = "x"\nas_of = 2026-11-01', "needs one price"),
         (GPU.replace("H100", "H1000") + 'usd_per_gpu_hour = 2\nsource = "x"\nas_of = 2026-11-01',
          "no GPU named 'H1000'"),
-        ('[gpu]\ngpu = "H100"', "two pairs of brackets"),
-        ('[[gpus]]\ngpu = "H100"', "no prices of the kind 'gpus'"),
+        ('[gpu]\ngpu = "H100"', r"\[\[gpu\]\]"),
+        ('[[gpus]]\ngpu = "H100"', r"'gpus'.*\[\[gpu\]\]"),
         ("[[gpu", "isn't TOML"),
     ],
 )  # fmt: skip
 def test_a_price_without_unit_date_or_source_is_refused_in_one_line(text, fault):
     with pytest.raises(UserError) as error:
         prices.read(text, "mine.toml", TODAY)
-    assert fault in str(error.value)
+    assert re.search(fault, str(error.value))
     assert str(error.value).startswith("mine.toml")
     assert "\n" not in str(error.value)
 
 
 def test_a_price_of_a_machine_is_not_read_as_a_price_of_a_gpu():
-    """$55.04 an hour for eight H100 are $6.88 each, and fewer than eight can't be had so."""
+    """$55.04 an hour for eight H100 are $6.88 each, and fewer than eight aren't available at that price."""
     text = GPU + ('usd_per_machine_hour = 55.04\ngpus_per_machine = 8\nkind = "hyperscaler"\n'
                   'source = "p5.48xlarge"\nas_of = 2026-11-09')  # fmt: skip
     (entry,) = prices.read(text, "mine.toml", TODAY)["gpu"]
@@ -156,7 +155,7 @@ def test_a_price_of_a_machine_is_not_read_as_a_price_of_a_gpu():
     assert only.gpu_hour("H100-SXM", 8, prices.OFFERS)[0].value == pytest.approx(6.88)
 
 
-def test_a_users_entry_takes_the_place_of_the_catalogs(found, tmp_path):
+def test_a_users_entry_replaces_the_catalogs(found, tmp_path):
     mine = tmp_path / "mine.toml"
     mine.write_text(GPU + 'usd_per_gpu_hour = 1.5\nsource = "contract"\nas_of = 2026-11-20\n'
                     '[[hosted]]\nmodel = "house"\ninput_usd_per_mtok = 2\noutput_usd_per_mtok = 8\n'
@@ -180,7 +179,7 @@ def test_offers_give_a_median_with_their_lowest_and_highest(found):
     assert all(offer.together == 1 for offer in offers)
 
 
-def test_one_offer_alone_is_widened_by_what_others_spread(found):
+def test_a_single_offer_is_widened_by_the_spread_of_others(found):
     hour, offers = found.gpu_hour("H200", 1, prices.OFFERS)
     assert len(offers) == 1
     assert (hour.low, hour.high) == (hour.value / 2, hour.value * 2)
@@ -199,8 +198,8 @@ def test_one_offer_alone_is_widened_by_what_others_spread(found):
     )
 
 
-def test_a_price_of_91_days_is_warned_of_and_one_of_90_is_not(found):
+def test_a_price_of_91_days_gives_a_warning_and_one_of_90_does_not(found):
     entries = [("a", date(2026, 8, 25)), ("b", date(2026, 8, 26))]
     assert found.old(entries) == [
-        "a is of 2026-08-25, 91 days ago; check it, and give today's by --prices"
+        "a is dated 2026-08-25 (91 days ago): check it and pass the current price with --prices"
     ]

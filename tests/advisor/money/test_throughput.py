@@ -1,4 +1,4 @@
-"""Serving's pace beside what others measured, and its bounds."""
+"""The serving pace compared with published measurements, and its bounds."""
 
 import pytest
 
@@ -33,7 +33,7 @@ def pace(model, gpu, prompt, answer, at_once, quantile):
 
 
 @pytest.mark.parametrize("case", MEASURED[:4], ids=lambda case: f"{case[0]}-{case[1]}-{case[4]}")
-def test_a_published_pace_lies_in_the_forecast_s_interval(case):
+def test_a_published_pace_is_within_the_forecast_s_range(case):
     *what, measured, _ = case
     assert pace(*what, "low") < measured < pace(*what, "high")
 
@@ -45,7 +45,7 @@ def test_busy_servers_are_forecast_within_a_tenth(case):
 
 
 def test_reading_while_writing_is_not_counted():
-    """vLLM does both at once, so one published pace is a twelfth above the interval: the forecast is on
+    """vLLM does both at once, so one published pace is a twelfth above the range: the forecast is on
     the safe side there."""
     *what, measured, _ = MEASURED[4]
     assert pace(*what, "high") < measured < 1.1 * pace(*what, "high")

@@ -1,6 +1,7 @@
-"""Parameters and LoRA's numbers equal those of the real modules, to the last digit."""
+"""Parameters, including LoRA's, equal those of the real modules to the last digit."""
 
 import csv
+import re
 from pathlib import Path
 
 import pytest
@@ -54,8 +55,8 @@ def test_totals_are_those_that_the_hub_states(model, total):
     assert shape_of(model).total_parameters == total
 
 
-def test_a_mixtral_token_meets_two_experts_of_eight():
-    """Of 46.7 billion parameters 12.7 billion work for a token, without the embedding's 0.13."""
+def test_a_mixtral_token_uses_two_experts_of_eight():
+    """12.7 of 46.7 billion parameters are used per token, without the embedding's 0.13."""
     assert shape_of("Mixtral-8x7B-v0.1").active_parameters == pytest.approx(12.75e9, rel=0.01)
 
 
@@ -92,25 +93,25 @@ GOOD = {"model_type": "llama", "hidden_size": 64, "intermediate_size": 128, "num
     ("change", "says"),
     [
         ({"hidden_size": None}, "the config of 'toy' has no field 'hidden_size'"),
-        ({"num_attention_heads": 5}, "5 heads, which don't divide its width of 64"),
-        ({"num_key_value_heads": 3}, "4 heads, which don't divide by its 3 key-value heads"),
+        ({"num_attention_heads": 5}, "5 heads.*width of 64; give head_dim"),
+        ({"num_key_value_heads": 3}, "4 heads.*3 key-value heads"),
         ({"num_hidden_layers": 0}, "gives num_hidden_layers as 0; it must be a whole number"),
         ({"vocab_size": "many"}, "gives vocab_size as many"),
         ({"vocab_size": True}, "gives vocab_size as True"),
         ({"vision_config": {}}, "has a vision part, whose memory isn't known"),
         ({"model_type": None}, "has no field 'model_type'"),
-        ({"model_type": "lama"}, "isn't known, so it can't be estimated; did you mean 'llama'?"),
+        ({"model_type": "lama"}, r"'lama'.*did you mean 'llama'\?"),
     ],
 )
 def test_a_config_at_fault_is_named_with_the_reason(change, says):
     with pytest.raises(UserError) as refusal:
         read_shape(GOOD | change, "toy")
-    assert says in str(refusal.value)
+    assert re.search(says, str(refusal.value))
 
 
 def test_a_rank_above_a_layers_width_and_an_unknown_layer_are_refused():
     shape = read_shape(GOOD, "toy")
-    with pytest.raises(UserError, match="rank 65 is above the width 64 of"):
+    with pytest.raises(UserError, match=r"rank 65 .*width 64 .*at most 64"):
         shape.adapter_parameters(65, "attention")
     with pytest.raises(UserError, match=r"is named 'q_prj'; did you mean 'q_proj'\?"):
         shape.adapter_parameters(8, "q_prj")
@@ -127,25 +128,25 @@ def test_a_recipe_that_names_llamas_layers_reaches_those_of_the_same_role():
 
 
 @pytest.mark.parametrize(
-    ("more", "told"),
+    ("more", "fault"),
     [
         ({"sliding_window": -64}, "gives sliding_window as -64"),
         ({"tie_word_embeddings": "yes"}, "gives tie_word_embeddings as yes; it must be true or false"),
         ({"num_hidden_layers": 10**30}, "gives num_hidden_layers as 1000"),
         ({"hidden_dropout": float("nan")}, "a dropout of nan"),
-        ({"hidden_dropout": [0.1]}, "has a field of another kind than a llama's"),
+        ({"hidden_dropout": [0.1]}, "config of 'mine'.*llama"),
         ({"model_type": ["llama"]}, "isn't known"),
         ({"model_type": "qwen2", "sliding_window": 8, "layer_types": ["full_attention"]},
-         "needs a layer_types for each of its 2 layers"),
+         "layer_types for each of its 2 layers"),
         ({"model_type": "qwen3_moe", "num_experts": 4, "num_experts_per_tok": 9,
           "moe_intermediate_size": 8}, "uses 9 of its 4 experts"),
         ({"model_type": "qwen3_moe", "num_experts": 4, "num_experts_per_tok": 2,
           "moe_intermediate_size": 8, "mlp_only_layers": [0]}, "blocks without experts"),
     ],
 )  # fmt: skip
-def test_a_field_of_another_kind_is_told_and_never_counted(more, told):
+def test_an_invalid_field_is_reported_and_never_counted(more, fault):
     config = {"model_type": "llama", "hidden_size": 64, "intermediate_size": 128, "vocab_size": 99,
               "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 64}  # fmt: skip
     with pytest.raises(UserError) as error:
         read_shape(config | more, "mine")
-    assert told in str(error.value)
+    assert re.search(fault, str(error.value))

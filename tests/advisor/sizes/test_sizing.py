@@ -1,5 +1,6 @@
-"""Peak memory by worked sums, by direction, and at its boundaries."""
+"""Peak memory as worked sums, by direction of change, and at its boundaries."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -36,17 +37,17 @@ def test_full_tuning_in_bfloat16_takes_ten_bytes_a_parameter_at_the_step():
     assert found.peak_allocated_bytes / 1e9 == pytest.approx(80.318, abs=0.01)
 
 
-def test_a_fused_adam_makes_nothing_on_the_way():
-    """What is highest then is the end of the backward pass: 8 bytes a parameter and one block."""
+def test_a_fused_adam_makes_no_temporaries():
+    """The peak is then at the end of the backward pass: 8 bytes a parameter and one block."""
     saved = peak("full") - peak("full", optimizer="adamw_torch_fused")
     assert saved == pytest.approx(2 * 8_030_261_248, rel=0.005)
 
 
-def test_float32_weights_under_autocast_take_sixteen_bytes_and_four_on_the_way():
+def test_float32_weights_under_autocast_take_sixteen_bytes_and_four_of_temporaries():
     assert peak("full", dtype="float32") == 20 * 8_030_261_248 + CUBLAS_BYTES
 
 
-def test_float32_adapters_rest_at_twelve_bytes_each():
+def test_float32_adapters_take_twelve_bytes_each_between_steps():
     """4 for the weight, 8 for Adam's two states: 13,631,488 x 12 = 163,577,856."""
     breakdown = training_memory(LLAMA, "lora").breakdown
     assert breakdown["adapters"] + breakdown["optimizer"] == 13_631_488 * 12
@@ -66,11 +67,11 @@ def test_nf4_with_double_quantisation_is_4_127_bits_a_parameter():
     ("loss", "bytes_each"),
     [("full", 12), ("full-4.48", 14), ("full-4.45", 12), ("fused-ce", 8), ("fused-ce-5", 10)],
 )
-def test_logits_take_so_many_bytes_a_token_and_vocabulary_entry(loss, bytes_each):
+def test_logits_take_this_many_bytes_per_token_and_vocabulary_entry(loss, bytes_each):
     """Current: the float32 log-softmax, its gradient and the logits' (4 each). 4.48: the logits in
     bfloat16, in float32, shifted, and the log-softmax (2 + 4 + 4 + 4). Fused: in place, on shifted
-    logits beside those that they are made of (4 + 4); in Transformers 5 on logits in float32 beside
-    those in bfloat16, which accelerate copies to float32 (2 + 4 + 4)."""
+    logits, in addition to the originals (4 + 4); in Transformers 5 on float32 logits in addition
+    to those in bfloat16, which accelerate copies to float32 (2 + 4 + 4)."""
     one, two = (training_memory(LLAMA, "lora", Settings(batch=batch, loss=loss, seq_len=4096))
                 for batch in (4, 8))  # fmt: skip
     grown = two.breakdown["logits_and_loss"] - one.breakdown["logits_and_loss"]
@@ -104,7 +105,7 @@ def test_a_short_runs_growth_gives_the_deep_ones_bytes():
                 assert sum(alive.values()) == sum(whole[moment].values()), (method, moment)
 
 
-def test_nothing_is_left_of_a_step_but_the_gradients():
+def test_only_the_gradients_are_left_after_a_step():
     for method in METHODS:
         ledger = run_step(SMALL, step_of(SMALL, method, Settings()), 3)
         assert ledger.total == ledger.by_kind["gradients"]
@@ -136,7 +137,7 @@ def test_the_parts_but_the_context_add_up_to_the_peak(method):
         ({"logit_tokens": 1}, {"logit_tokens": None}),
     ],
 )
-def test_more_never_takes_less(method, less, more):
+def test_larger_settings_never_take_less_memory(method, less, more):
     common = {"seq_len": 512, "batch": 4}
     assert peak(method, SMALL, **(common | less)) <= peak(method, SMALL, **(common | more))
 
@@ -151,7 +152,7 @@ def test_four_bits_take_less_than_sixteen_and_those_less_than_all():
     assert peak("qlora") < peak("lora") < peak("full")
 
 
-def test_gradients_of_an_earlier_micro_batch_stand_beside_the_logits():
+def test_gradients_of_an_earlier_micro_batch_are_in_memory_with_the_logits():
     once = peak("full", SMALL, batch=8, seq_len=2048)
     assert peak("full", SMALL, batch=8, seq_len=2048, accumulation=2) - once == pytest.approx(
         2 * SMALL.total_parameters, rel=0.05
@@ -182,7 +183,7 @@ def test_only_the_experts_in_use_work_but_all_are_held():
     assert training_memory(mixtral, "lora").breakdown["weights"] == 2 * 46_702_792_704
 
 
-def test_it_fits_surely_perhaps_or_not():
+def test_it_fits_certainly_probably_or_not():
     found = training_memory(LLAMA, "lora")
     assert found.fits(found.process_high_bytes) == "yes"
     assert found.fits(found.process_high_bytes - 1) == "probably"
@@ -190,7 +191,7 @@ def test_it_fits_surely_perhaps_or_not():
     assert found.fits(found.process_low_bytes - 1) == "no"
 
 
-def test_an_adapter_file_holds_the_adapters_and_nothing_else():
+def test_an_adapter_file_contains_only_the_adapters():
     assert training_memory(LLAMA, "lora").adapter_file_bytes == 4 * 13_631_488
     assert training_memory(LLAMA, "full").adapter_file_bytes == 0
 
@@ -203,23 +204,23 @@ def test_an_adapter_file_holds_the_adapters_and_nothing_else():
         ("lora", {"seq_len": 0}, "the sequence length is 0"),
         ("lora", {"rank": 0}, "the rank is 0"),
         ("full", {"accumulation": 0}, "the accumulation is 0"),
-        ("lora", {"seq_len": 131_073}, "is beyond the context of 'meta-llama/Llama-3.1-8B', which is 131072"),
-        ("lora", {"rank": 1025}, "rank 1025 is above the width 1024 of self_attn.k_proj"),
+        ("lora", {"seq_len": 131_073}, "context of 'meta-llama/Llama-3.1-8B'.*--seq-len 131072"),
+        ("lora", {"rank": 1025}, "rank 1025 .*width 1024 of self_attn.k_proj"),
         ("lora", {"dropout": 1.0}, "the dropout is 1; it must be from 0 to below 1"),
-        ("lora", {"optimizer": "adamw_trch"}, "no optimizer named 'adamw_trch'; did you mean 'adamw_torch'?"),
-        ("lora", {"optimizer": "galore_adamw"}, "'galore_adamw' can't be forecast: its state depends on"),
-        ("lora", {"attention": "flsh"}, "no attention named 'flsh'; did you mean 'flash'?"),
+        ("lora", {"optimizer": "adamw_trch"}, "no optimizer named 'adamw_trch'; did you mean 'adamw_torch'"),
+        ("lora", {"optimizer": "galore_adamw"}, "'galore_adamw' can't be forecast.*adafactor"),
+        ("lora", {"attention": "flsh"}, "no attention named 'flsh'; did you mean 'flash'"),
         ("lora", {"loss": "fused"}, "no loss named 'fused'"),
         ("lora", {"dtype": "bf16"}, "no dtype named 'bf16'"),
         ("qlora", {"dtype": "float32"}, "QLoRA multiplies in 16 bit"),
         ("full", {"dtype": "float16"}, "GradScaler"),
-        ("dora", {}, "no method named 'dora'; did you mean 'lora'?"),
+        ("dora", {}, "no method named 'dora'; did you mean 'lora'"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_run_or_counted_is_refused_by_name(method, settings, says):
+def test_what_cannot_be_run_or_forecast_is_rejected_by_name(method, settings, says):
     with pytest.raises(UserError) as refusal:
         training_memory(LLAMA, method, Settings(**settings))
-    assert says in str(refusal.value)
+    assert re.search(says, str(refusal.value))
 
 
 def test_the_whole_context_and_the_full_rank_are_still_allowed():
@@ -232,7 +233,7 @@ def test_every_known_optimizer_has_a_forecast():
         assert peak("full", SMALL, optimizer=name) > 4 * SMALL.total_parameters
 
 
-def test_dropout_keeps_a_byte_a_number_beside_its_output():
+def test_dropout_keeps_a_byte_per_number_in_addition_to_its_output():
     """QLoRA, autocast: the inputs of q, k and v are one tensor of 2 bytes a number without dropout;
     with it each has a mask of 1 and a copy of 2, and the output projection's input as well."""
     without, masked = (kept_by_a_block(dropout) for dropout in (0.0, 0.1))

@@ -9,7 +9,7 @@ from tests.advisor import measured
 
 
 def errors(rows):
-    """Signed relative errors of the allocated peak: above 0 where the forecast is too high."""
+    """Signed relative errors of the allocated peak: positive if the forecast is too high."""
     found = []
     for row in rows:
         shape, settings = measured.shape_and_settings(row)

@@ -1,8 +1,8 @@
-"""The forecast's activations, logits, loss and gradients, held against the real modules' own.
+"""The forecast's activations, logits, loss and gradients, compared with those of the real modules.
 
 The real ones run on fake tensors (oracle.py), on the CPU: there dropout keeps wider masks than on
 CUDA and layer_norm stays in 16 bit under autocast, so neither is compared here. Eight blocks of
-2 x 512 tokens; the forecast must come within 2 %.
+2 x 512 tokens; the forecast must come within 2%.
 """
 
 import pytest
@@ -79,7 +79,7 @@ def test_the_forecast_counts_what_the_real_modules_hold(
     ("method", "checkpointing"), [("full", True), ("full", False), ("lora", True)]
 )
 def test_two_real_steps_on_the_cpu_peak_where_the_forecast_says(method, checkpointing):
-    """Real tensors, an optimizer and its states: weights, adapters and all, within 1 %."""
+    """Real tensors, an optimizer and its states: weights, adapters and all, within 1%."""
     model = oracle.build(QWEN3, method, "sdpa", torch.bfloat16, rank=16)
     model.to_empty(device="cpu").tie_weights()
     for tensor in [*model.parameters(), *model.buffers()]:

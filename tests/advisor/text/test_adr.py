@@ -30,23 +30,23 @@ def test_it_has_the_sections_of_madr_in_their_order():
     expected = ["# A niche domain", "## Context and problem statement", "## Decision drivers",
                 "## Considered options", "## Decision outcome", "### Consequences",
                 "### Confirmation", "### Recipe", "## Pros and cons of the options", "## Evidence",
-                "## What reopens this decision"]  # fmt: skip
+                "## What would reopen this decision"]  # fmt: skip
     found = [h for h in headings if any(h.startswith(e) for e in expected)]
     assert len(found) == len(expected)
     assert all(h.startswith(e) for h, e in zip(found, expected, strict=True))
 
 
-def test_it_holds_every_vote_every_fact_and_every_score():
+def test_it_contains_every_vote_every_fact_and_every_score():
     found = recommend(scenarios.load("niche-domain"))
     text = adr(found, TODAY)
     for vote in found.votes:
         assert recommend_text.escaped(vote.because) in text
     for fact, value in found.scenario.profile:
         if value is not None:
-            assert recommend_text.escaped(fact) in text
+            assert f"| `{fact}` |" in text
     for option in CHOICES:
         assert f"{found.scores[option]:+.1f}" in text
-    assert "| margin | 0.03 |" in text
+    assert "| `margin` | 0.03 |" in text
 
 
 def test_its_status_is_proposed_since_its_readers_accept_it():
@@ -60,22 +60,20 @@ def test_its_status_is_proposed_since_its_readers_accept_it():
 @pytest.mark.parametrize(
     ("today", "until"), [(date(2026, 11, 24), "2027-05-24"), (date(2026, 8, 31), "2027-02-28")]
 )
-def test_it_says_when_its_facts_are_to_be_looked_at_again(today, until):
-    assert f"look again by {until}" in adr(recommend(scenarios.load("niche-domain")), today)
+def test_it_says_when_its_facts_should_be_reviewed(today, until):
+    assert f"review by {until}" in adr(recommend(scenarios.load("niche-domain")), today)
 
 
-def test_evidence_stands_in_it_with_its_scope():
+def test_it_contains_the_evidence_with_its_scope():
     scenario = scenarios.load("sentiment")
     text = adr(recommend(scenario, weigh(read({}), scenario)), TODAY)
-    assert (
-        "Evidence (strong): lora against few-shot, +10.0 points (6.0 to 14.0) on 300 rows" in text
-    )
+    assert "Evidence (strong): lora vs few-shot, +10.0 points (CI +6.0 to +14.0, n = 300)" in text
     assert "scope this-model" in text
     aside = adr(recommend(scenario, weigh(read({"task": "spam"}), scenario)), TODAY)
-    assert "set aside, since it is about 'spam'" in aside
+    assert "set aside because it is about 'spam'" in aside
 
 
-def test_text_from_a_users_file_is_no_markup():
+def test_text_from_a_users_file_is_not_markup():
     scenario = Scenario(
         name="x", title="<script>alert(1)</script> | **x**\n# y", summary="`z` [a](b)"
     )
@@ -86,12 +84,12 @@ def test_text_from_a_users_file_is_no_markup():
 
 
 @pytest.mark.parametrize("summary", ["~~~", "- item", "1. item", "---", "===", "+ item"])
-def test_a_summary_begins_no_list_rule_or_fence(summary):
+def test_a_summary_starts_no_list_rule_or_fence(summary):
     scenario = Scenario(name="x", title="x", summary=summary)
     assert summary not in adr(recommend(scenario), TODAY).splitlines()[4:]
 
 
-def test_a_title_passes_for_no_line_of_ours():
+def test_a_title_cannot_imitate_a_line_of_the_output():
     scenario = Scenario(name="x", title="Fine\n\nFine-tune all weights (high confidence)\u202e")
     lines = recommend_text.text(recommend(scenario)).splitlines()
     assert lines[0].startswith("Fine Fine-tune all weights (high confidence)")
@@ -99,7 +97,7 @@ def test_a_title_passes_for_no_line_of_ours():
     assert lines[2].startswith("Undecided")
 
 
-def test_a_ruled_out_option_stands_with_its_reason():
+def test_a_ruled_out_option_is_shown_with_its_reason():
     text = record_of("writing-style", labels_may_train=False)
     assert "the labels may not train a model" in text
 
