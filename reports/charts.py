@@ -5,19 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, TypedDict
 
 COLOURS = {"floor": "#8a8f98", "prompt": "#b4540a", "between": "#6b4fa0", "fine_tune": "#0b6e6e"}
 NAMES = {
-    "floor": "floor",
+    "floor": "baseline",
     "prompt": "prompting",
-    "between": "between",
+    "between": "embedding classifier",
     "fine_tune": "fine-tuning",
 }
 
 
 @dataclass(frozen=True)
 class Point:
-    """A contender: quality in 0..1 with its interval, latency in milliseconds."""
+    """A contender: quality in 0..1 with its confidence interval, latency in milliseconds."""
 
     name: str
     family: str
@@ -28,7 +29,7 @@ class Point:
 
 
 def quality_against_latency(points: Sequence[Point], quality: str) -> str:
-    """SVG of quality with intervals against latency on a logarithmic axis."""
+    """SVG of quality with confidence intervals against latency on a logarithmic axis."""
     import altair as alt
 
     rows = [
@@ -48,7 +49,7 @@ def quality_against_latency(points: Sequence[Point], quality: str) -> str:
         domain=[NAMES[family] for family in families],
         range=[COLOURS[family] for family in families],
     ).legend(orient="top")  # fmt: skip
-    x = alt.X("latency:Q", title="latency of single requests, p50, ms (logarithmic)")
+    x = alt.X("latency:Q", title="p50 latency of single requests, ms (logarithmic)")
     base = alt.Chart(alt.Data(values=rows)).encode(x=x.scale(type="log", padding=40), color=colour)
     y = alt.Y("quality:Q", title=f"{quality}, %").scale(domain=[0, 100])
     bars = base.mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q"), y2="high:Q")
@@ -66,9 +67,9 @@ def quality_against_latency(points: Sequence[Point], quality: str) -> str:
 
 @dataclass(frozen=True)
 class Line:
-    """An arm of a learning curve. `points` are (rows, value, low, high), `seeds` single draws' values as
-    (rows, value), `fit` the fitted curve as (rows, value, extrapolated); `flat` the value of one that
-    takes no labelled rows."""
+    """An arm of a learning curve. `points` are (rows, value, low, high), `seeds` the values of single
+    draws as (rows, value), `fit` the fitted curve as (rows, value, extrapolated); `flat` is the value
+    of an arm that uses no labelled rows."""
 
     name: str
     family: str
@@ -84,7 +85,7 @@ def quality_by_rows(
     """SVG of quality against labelled rows on a logarithmic axis.
 
     Dots are means over seeds, small dots single seeds, areas bands; the fitted curve is dashed where it
-    extrapolates, and `bracket` is shaded, from and to so many rows.
+    extrapolates, and the range `bracket` (from, to, in rows) is shaded.
     """
     import altair as alt
 
@@ -96,7 +97,7 @@ def quality_by_rows(
     marks = _marks(lines)
     places = [row["rows"] for row in marks["dots"] + marks["fits"]] or [1]
     ends = [min(places), max(places) * 1.6]
-    x = alt.X("rows:Q", title="labelled rows, choices included (logarithmic)").scale(
+    x = alt.X("rows:Q", title="labelled rows, including those for choosing (logarithmic)").scale(
         type="log", domain=ends, nice=False
     )
     y = alt.Y("value:Q", title=f"{quality}, %").scale(domain=[0, 100])
@@ -129,23 +130,36 @@ def quality_by_rows(
     return _drawn(chart.to_dict())
 
 
-def _marks(lines: Sequence[Line]) -> dict[str, list[dict]]:
-    """The rows of each layer of a learning curve's chart, in percent."""
-    found: dict[str, list[dict]] = {
+class _Mark(TypedDict, total=False):
+    """A data row of a learning curve's chart; which keys it has depends on its layer."""
+
+    name: str
+    family: str
+    rows: float
+    value: float
+    low: float
+    high: float
+    dash: str
+
+
+def _marks(lines: Sequence[Line]) -> dict[str, list[_Mark]]:
+    """The data rows of each layer of a learning curve's chart, values in percent."""
+    found: dict[str, list[_Mark]] = {
         name: [] for name in ("bands", "fits", "flats", "seeds", "dots", "names")
     }
     rising = [line for line in lines if line.flat is None]
-    places = [p[0] for line in rising for p in (*line.points, *line.fit)] or [1, 2]
+    places = [point[0] for line in rising for point in line.points]
+    places += [place[0] for line in rising for place in line.fit]
+    ends = (min(places), max(places)) if places else (1, 2)
     for line in lines:
-        own = {"name": line.name, "family": NAMES[line.family]}
+        own: _Mark = {"name": line.name, "family": NAMES[line.family]}
         if line.flat is not None:
-            ends = min(places), max(places)
             found["flats"] += [own | {"rows": end, "value": line.flat * 100} for end in ends]
             found["names"].append(own | {"rows": ends[1], "value": line.flat * 100})
             continue
         for rows, value, low, high in line.points:
             found["dots"].append(own | {"rows": rows, "value": value * 100})
-            if low is not None:
+            if low is not None and high is not None:
                 found["bands"].append(own | {"rows": rows, "low": low * 100, "high": high * 100})
         found["seeds"] += [own | {"rows": rows, "value": v * 100} for rows, v in line.seeds]
         for rows, value, beyond in line.fit:
@@ -153,7 +167,8 @@ def _marks(lines: Sequence[Line]) -> dict[str, list[dict]]:
                 own | {"rows": rows, "value": value * 100, "dash": "beyond" if beyond else "within"}
             )
         inside = [place for place in line.fit if not place[2]]
-        if inside and len(inside) < len(line.fit):  # the dashed part begins where the other ends
+        if inside and len(inside) < len(line.fit):
+            # the dashed part begins where the solid one ends
             rows, value, _ = inside[-1]
             found["fits"].append(own | {"rows": rows, "value": value * 100, "dash": "beyond"})
         last = line.fit[-1][:2] if line.fit else line.points[-1][:2]
@@ -162,12 +177,12 @@ def _marks(lines: Sequence[Line]) -> dict[str, list[dict]]:
 
 
 def _crowds(other: Point, point: Point) -> bool:
-    """Whether another point sits so close above that the name goes below."""
+    """Whether another point is so close above this one that the name goes below."""
     near = 1 / 4 < (other.latency_ms + 1e-3) / (point.latency_ms + 1e-3) < 4
     return other is not point and near and 0 <= other.quality - point.quality < 0.1
 
 
-def _drawn(specification: dict) -> str:
+def _drawn(specification: dict[str, Any]) -> str:
     import vl_convert
 
     svg = vl_convert.vegalite_to_svg(specification)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bench.record.types import Comparison, Record
 from bench.record.verdict import percent_of
 from reports import numbers
 from reports.blocks import Block, Paragraph, Table
@@ -10,83 +11,89 @@ TITLE = "Comparisons"
 PLACE = 30
 
 
-def blocks(record: dict) -> list[Block]:
+def blocks(record: Record) -> list[Block]:
     """The primary comparison first; the others are exploratory."""
     side = record.get("side_comparisons", [])
-    found = [*record["comparisons"], *side]
+    found: list[Comparison] = [*record["comparisons"], *side]
     if not found:
-        return [Paragraph("No prompting arm and tuning arm are both done, so none is compared.")]
+        return [
+            Paragraph(
+                "Nothing was compared: it takes a prompting arm and a tuning arm that are both done."
+            )
+        ]
     rows = tuple(
         (
-            f"{c['challenger']} against {c['baseline']}",
+            f"{c['challenger']} vs {c['baseline']}",
             "primary" if c["primary"] else "exploratory",
             f"{c['difference'] * 100:+.1f}",
-            "none" if c["low"] is None else f"{c['low'] * 100:+.1f} to {c['high'] * 100:+.1f}",
+            numbers.gain_interval(c["low"], c["high"]),
             numbers.p_value(c["p_adjusted"]),
             c["method"],
         )
         for c in found
     )
     first = found[0]
-    caption = (
-        f"Difference in {first['metric']}, points, on {first['n']} rows in {first['groups']} groups"
-    )
-    level = f"{percent_of(first['level'])} % interval"
-    columns = ("comparison", "role", "difference", level, "p", "method")
+    caption = f"Difference in {first['metric']}, in points, on {first['n']} test rows in {first['groups']} groups"
+    level = f"{percent_of(first['level'])}% CI"
+    columns = ("comparison", "role", "difference", level, "p-value", "method")
     chosen = record["plan"]["primary"]
-    said: list[Block] = [Table(caption, columns, rows, frozenset((2, 3, 4)))]
+    said: list[Block] = [Table(caption, columns, rows, frozenset((2, 3, 4)), frozenset((1, 5)))]
     if chosen:
         said.append(
             Paragraph(
-                "The verdict is drawn from the primary comparison alone, whose arms were chosen by "
-                f"{chosen['chosen_by']}. p of exploratory comparisons is adjusted after Holm, over "
-                "the family that the plan declares."
+                "The verdict rests only on the primary comparison, whose arms were chosen by "
+                f"{chosen['chosen_by']}. The p-values of exploratory comparisons are "
+                "Holm-adjusted over the family that the plan declares."
             )
         )
     said += [
-        Paragraph(text) for text in (_visible(first), _variance(first), _looks(record)) if text
+        Paragraph(text) for text in (_visible(first), _variance(first), _interim(record)) if text
     ]
     return said
 
 
-def _visible(comparison: dict) -> str | None:
-    """What this run could have seen at all."""
+def _visible(comparison: Comparison) -> str | None:
+    """The smallest difference that this run could have detected."""
     visible = comparison.get("smallest_visible")
     if visible is None:
         return None
     said = (
-        f"The smallest difference that {comparison['challenger']} against "
-        f"{comparison['baseline']} could have shown on these rows, four times in five: "
-        f"{visible * 100:.1f} points"
+        f"The smallest difference between {comparison['challenger']} and {comparison['baseline']} that "
+        f"these test rows could have shown four times in five: {visible * 100:.1f} points"
     )
-    if comparison.get("discordant_share") is not None:
-        said += f"; the two differ on {comparison['discordant_share'] * 100:.1f} % of the rows"
-    if (comparison.get("design_effect") or 1) > 1.1:
-        said += f", and rows of one group count as 1 / {comparison['design_effect']:.1f} of a row"
+    discordant = comparison.get("discordant_share")
+    if discordant is not None:
+        said += f"; the two differ on {discordant * 100:.1f}% of the rows"
+    effect = comparison.get("design_effect") or 1.0
+    if effect > 1.1:
+        said += f"; design effect {effect:.1f}"
     return f"{said}."
 
 
-def _variance(comparison: dict) -> str | None:
-    """Where the doubt comes from, where there are several seeds."""
+def _variance(comparison: Comparison) -> str | None:
+    """Where the variance comes from, with several seeds."""
     parts = comparison.get("variance")
-    total = sum(parts.values()) if parts else 0
+    if not parts:
+        return None
+    named = {
+        "the test rows": parts["sampling"],
+        "training seeds": parts["seed"],
+        "draws of demonstrations": parts["draw"],
+    }
+    total = sum(named.values())
     if not total:
         return None
-    told = ", ".join(
-        f"{name} {parts[key] / total * 100:.0f} %"
-        for key, name in (("sampling", "the test rows"), ("seed", "training seeds"),
-                          ("draw", "draws of prompts"))
-    )  # fmt: skip
-    return f"Where the variance of that difference comes from: {told}."
+    shares = ", ".join(f"{name} {part / total * 100:.0f}%" for name, part in named.items())
+    return f"Sources of the variance of that difference: {shares}."
 
 
-def _looks(record: dict) -> str | None:
+def _interim(record: Record) -> str | None:
     look = record["plan"].get("look")
     if not look:
         return None
-    said = f"Look {look['look']} of {look['looks']} declared, at an error of {look['error'] * 100:.2g} %."
+    said = (
+        f"Interim analysis {look['look']} of {look['looks']}, alpha = {look['error'] * 100:.2g}%."
+    )
     if look["looks"] == 1:
         return said
-    return (
-        f"{said} p is multiplied by 5 % over that error, so that 0.05 is its limit at every look."
-    )
+    return f"{said} p-values are multiplied by 5% / alpha, so that 0.05 is the limit at every one of them."

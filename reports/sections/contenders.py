@@ -1,7 +1,8 @@
-"""Every contender's quality with its interval, speed, memory and money, and one chart."""
+"""Every contender's quality with its confidence interval, speed, memory and cost, and one chart."""
 
 from __future__ import annotations
 
+from bench.record.types import ContenderEntry, Record, metric_of
 from reports import numbers
 from reports.blocks import Block, Figure, Paragraph, Table
 from reports.charts import NAMES, Point, quality_against_latency
@@ -10,8 +11,8 @@ TITLE = "Contenders"
 PLACE = 20
 
 
-def blocks(record: dict) -> list[Block]:
-    """The tables, the chart, and the trials that have no figures."""
+def blocks(record: Record) -> list[Block]:
+    """The tables, the chart, and the contenders that have no figures."""
     done = [entry for entry in record["contenders"] if entry["status"] == "done"]
     found: list[Block] = [
         Paragraph(f"{entry['name']} {entry['status']}: {entry['reason']}")
@@ -29,42 +30,38 @@ def blocks(record: dict) -> list[Block]:
     ]
 
 
-def _quality(record: dict, done: list[dict]) -> Table:
+def _quality(record: Record, done: list[ContenderEntry]) -> Table:
     metrics = record["plan"]["scenario"]["task"]["metrics"]
-    level = f"{done[0][_key(metrics[0])]['level'] * 100:g} %"
+    level = f"{metric_of(done[0], metrics[0])['level'] * 100:g}%"
     rows = tuple(
         (
             entry["name"],
             NAMES[entry["family"]],
-            *(numbers.estimate(entry[_key(metric)]) for metric in metrics),
+            *(numbers.estimate(metric_of(entry, metric)) for metric in metrics),
             numbers.percent(entry["validation_score"]),
         )
         for entry in done
     )
-    columns = ("contender", "kind", *metrics, f"{metrics[0]}, by validation")
-    caption = f"Quality on the test rows, with {level} intervals"
+    columns = ("contender", "kind", *metrics, f"{metrics[0]}, validation rows")
+    caption = f"Quality on the test rows, with {level} confidence intervals (CI)"
     if record["plan"]["scenario"]["task"]["labels"]:
         caption += (
-            ". The rows hold the labels as evenly as there are rows of each: where your requests "
-            "don't, this isn't the quality on them"
+            ". The test rows are balanced over the labels as far as the data allow; if your requests "
+            "aren't, expect other figures on them"
         )
-    return Table(caption, columns, rows, frozenset(range(2, len(columns))))
+    return Table(caption, columns, rows, frozenset(range(2, len(columns))), frozenset((0, 1)))
 
 
-def _key(metric: str) -> str:
-    return metric.replace("-", "_")
-
-
-def _chart(record: dict, done: list[dict]) -> Figure:
+def _chart(record: Record, done: list[ContenderEntry]) -> Figure:
     metric = record["plan"]["scenario"]["task"]["metrics"][0]
     points = [
         Point(
             entry["name"],
             entry["family"],
             entry["p50_latency_ms"],
-            entry[_key(metric)]["value"],
-            entry[_key(metric)]["low"],
-            entry[_key(metric)]["high"],
+            metric_of(entry, metric)["value"],
+            metric_of(entry, metric)["low"],
+            metric_of(entry, metric)["high"],
         )
         for entry in done
     ]
@@ -75,26 +72,28 @@ def _chart(record: dict, done: list[dict]) -> Figure:
     return Figure(
         quality_against_latency(points, metric),
         f"Quality against latency. {said}.",
-        "Quality with its interval against the latency of a single request. Up and left is better.",
+        "Quality with its confidence interval against the p50 latency of a single request. Higher and further left is "
+        "better.",
     )
 
 
-def _speed(done: list[dict]) -> Table:
+def _speed(done: list[ContenderEntry]) -> Table:
     with_gpu = any(entry["peak_gpu_bytes"] is not None for entry in done)
     with_texts = any(entry["p50_first_token_ms"] is not None for entry in done)
-    columns = ["contender", "p50", "p95", *(["first token", "each after"] if with_texts else []),
-               "rows/s", "set-up", "memory", "to serve", *(["GPU memory"] if with_gpu else [])]  # fmt: skip
+    texts = ["time to first token", "per further token"] if with_texts else []
+    columns = ["contender", "p50 latency", "p95 latency", *texts, "throughput", "set-up", "peak memory",
+               "peak memory, serving", *(["peak GPU memory"] if with_gpu else [])]  # fmt: skip
     rows = []
     for entry in done:
-        texts = [entry["p50_first_token_ms"], entry["p50_per_token_ms"]] if with_texts else []
+        per_token = [entry["p50_first_token_ms"], entry["p50_per_token_ms"]] if with_texts else []
         gpu = [numbers.mebibytes(entry["peak_gpu_bytes"])] if with_gpu else []
         rows.append(
             (
                 entry["name"],
                 numbers.milliseconds(entry["p50_latency_ms"]),
                 numbers.milliseconds(entry["p95_latency_ms"]),
-                *map(numbers.milliseconds, texts),
-                f"{entry['throughput_rows_per_s']:,.1f}",
+                *map(numbers.milliseconds, per_token),
+                numbers.rows_per_second(entry["throughput_rows_per_s"]),
                 numbers.seconds(entry["train_seconds"]),
                 numbers.mebibytes(entry["peak_resident_bytes"]),
                 numbers.mebibytes(entry["serving_peak_resident_bytes"]),
@@ -102,14 +101,14 @@ def _speed(done: list[dict]) -> Table:
             )
         )
     caption = (
-        f"Speed and memory. Latency over {done[0]['latency_requests']} single requests after "
-        "warm-up, with the prompt's shared part computed once; set-up is choosing and training; "
-        "memory is the peak of the trial's own processes, over all and for serving"
+        f"Speed and memory. Latency over {done[0]['latency_requests']} single requests after warm-up, "
+        "with the shared part of the prompt computed once; set-up is choosing and training; peak memory is "
+        "that of the trial's own processes, overall and while serving"
     )
     return Table(caption, tuple(columns), tuple(rows), frozenset(range(1, len(columns))))
 
 
-def _size_and_money(done: list[dict]) -> Table:
+def _size_and_money(done: list[ContenderEntry]) -> Table:
     rows = tuple(
         (
             entry["name"],
@@ -121,8 +120,8 @@ def _size_and_money(done: list[dict]) -> Table:
         for entry in done
     )
     caption = (
-        "Tokens of all test rows, the adapter's file, and dollars per 1,000 requests: "
+        "Tokens for all test rows, size of the adapter file, and dollars per 1,000 requests: "
         f"{done[0]['usd_reason']}"
     )
-    columns = ("contender", "tokens in", "tokens out", "adapter", "$/1,000")
+    columns = ("contender", "tokens in", "tokens out", "adapter", "$ per 1,000")
     return Table(caption, columns, rows, frozenset((1, 2, 3, 4)))

@@ -1,17 +1,18 @@
-"""The learning curve: quality by labelled rows, fitted and carried on, and where tuning overtakes."""
+"""The learning curve: quality by labelled rows, fitted and extrapolated, and where tuning overtakes."""
 
 from __future__ import annotations
 
 from bench.record.text import labels_text
+from bench.record.types import CrossoverEntry, CurveArm, CurveRecord, EstimateDict, Place, Record
 from reports import numbers
 from reports.blocks import Block, Figure, Paragraph, Table
 from reports.charts import NAMES, Line, quality_by_rows
 
-TITLE = "From how many labelled rows on"
+TITLE = "Learning curve"
 PLACE = 22
 
 
-def blocks(record: dict) -> list[Block]:
+def blocks(record: Record) -> list[Block]:
     """The crossover, the chart, its tables, and how the labels are counted."""
     curve = record.get("curve")
     if not curve:
@@ -21,7 +22,7 @@ def blocks(record: dict) -> list[Block]:
     if curve["crossovers"]:
         found += [Paragraph(_labels(curve["crossovers"][0])), _places(curve)]
     if curve["no_crossover"]:
-        found.append(Paragraph(f"No crossover is told: {curve['no_crossover']}."))
+        found.append(Paragraph(f"No crossover is given: {curve['no_crossover']}."))
     if arms:
         found += [_chart(curve, arms), _points(curve, arms)]
         found += [_fits(curve, arms)] if any(arm["fit"] for arm in arms) else []
@@ -35,17 +36,17 @@ def blocks(record: dict) -> list[Block]:
     return [*found, Paragraph(curve["choices"]), Paragraph(_method(curve))]
 
 
-def _labels(crossover: dict) -> str:
+def _labels(crossover: CrossoverEntry) -> str:
     labels = crossover["labels"]
-    dated = f", as of {labels['as_of']}" if labels["as_of"] else ""
+    dated = f", dated {labels['as_of']}" if labels["as_of"] else ""
     return (
-        f"{labels_text(crossover)} A label is taken at {numbers.dollars(labels['usd_per_label'])} "
+        f"{labels_text(crossover)} One label is priced at {numbers.dollars(labels['usd_per_label'])} "
         f"({labels['source']}{dated})."
     )
 
 
-def _places(curve: dict) -> Table:
-    """Where the resamples put the crossover."""
+def _places(curve: CurveRecord) -> Table:
+    """Where the crossover falls in the resamples."""
     found = curve["crossovers"]
     rows = tuple(
         (one["challenger"], _place(place), numbers.percent(place["share"]))
@@ -54,40 +55,41 @@ def _places(curve: dict) -> Table:
         if place["share"] > 0
     )
     caption = (
-        f"Where tuning overtakes every prompting arm by more than {curve['margin'] * 100:g} points and "
-        "stays ahead, by the share of the resamples"
+        f"Crossover: where tuning overtakes every prompting arm by more than the margin of "
+        f"{curve['margin'] * 100:g} points and stays ahead, in which share of the resamples"
     )
-    return Table(caption, ("tuned", "labelled rows", "resamples"), rows, frozenset((2,)))
+    return Table(caption, ("tuning arm", "labelled rows", "resamples"), rows, frozenset((2,)))
 
 
-def _place(place: dict) -> str:
+def _place(place: Place) -> str:
     if place["at_most"] is None:
-        return f"not up to {place['after']:,}"
+        return f"not at up to {place['after']:,}"
     if place["after"] is None:
-        return f"from {place['at_most']:,}, the smallest size, on"
+        return f"at {place['at_most']:,}, the smallest size, or below"
     return f"above {place['after']:,} and up to {place['at_most']:,}"
 
 
-def _chart(curve: dict, arms: list[dict]) -> Figure:
+def _chart(curve: CurveRecord, arms: list[CurveArm]) -> Figure:
     lines = [_line(arm) for arm in arms]
     bracket = None
     first = next(iter(curve["crossovers"]), None)
-    if first and first["answer"] == "bracket" and first["after"] is not None:
-        bracket = first["after"], first["at_most"]
+    if first and first["answer"] == "bracket":
+        after, at_most = first["after"], first["at_most"]
+        bracket = None if after is None or at_most is None else (after, at_most)
     said = "; ".join(f"{arm['name']}: {_in_words(arm)}" for arm in arms)
     shaded = (
-        f" Tuning overtakes in the shaded part, {bracket[0]} to {bracket[1]}." if bracket else ""
+        f" Tuning overtakes in the shaded range, {bracket[0]} to {bracket[1]}." if bracket else ""
     )
     return Figure(
         quality_by_rows(lines, curve["metric"], bracket),
         f"{curve['metric']} against labelled rows. {said}.{shaded}",
-        "Dots are means over seeds, small dots single seeds, areas 95 % bands (five seeds or more), lines "
-        "fitted curves, dashed where they are carried on beyond the sizes that were run; the dotted line "
-        "takes no labelled rows. The shaded part is where tuning overtakes.",
+        "Dots are means over seeds and small dots single seeds; areas are 95% bands (with five seeds or more). "
+        "Lines are fitted curves, dashed where they extrapolate beyond the sizes that were run; a dotted line "
+        "is an arm that uses no labelled rows. A shaded range holds the crossover.",
     )
 
 
-def _line(arm: dict) -> Line:
+def _line(arm: CurveArm) -> Line:
     if arm["flat"]:
         return Line(arm["name"], arm["family"], flat=arm["points"][0]["value"])
     points = [(p["size"], p["value"], p["low"], p["high"]) for p in arm["points"]]
@@ -104,21 +106,20 @@ def _line(arm: dict) -> Line:
     )  # fmt: skip
 
 
-def _in_words(arm: dict) -> str:
+def _in_words(arm: CurveArm) -> str:
     if arm["flat"]:
         return f"{numbers.percent(arm['points'][0]['value'])} without labelled rows"
     return ", ".join(f"{numbers.percent(p['value'])} at {p['size']}" for p in arm["points"])
 
 
-def _points(curve: dict, arms: list[dict]) -> Table:
+def _points(curve: CurveRecord, arms: list[CurveArm]) -> Table:
     rows = tuple(
         (
             arm["name"],
             NAMES[arm["family"]],
             numbers.count(point["size"]),
             numbers.percent(point["value"]),
-            "none" if point["low"] is None
-            else f"{point['low'] * 100:.1f} to {point['high'] * 100:.1f}",
+            _band(point["low"], point["high"]),
             ", ".join(f"{value * 100:.1f}" for value in point["by_seed"].values()),
             numbers.count(round(point["chosen_by"])),
             numbers.count(round(point["looked_through"])),
@@ -126,26 +127,34 @@ def _points(curve: dict, arms: list[dict]) -> Table:
         )
         for arm in arms
         for point in arm["points"]
-    )  # fmt: skip
-    caption = (
-        f"{curve['metric']} on the same {curve['test_rows']} test rows at each size; of the labelled rows, "
-        "how many chose, and how many are looked through until they are together (medians over seeds)"
     )
-    columns = ("arm", "kind", "labelled rows", "mean", "95 % band", "by seed", "chose",
-               "looked through", "fitting")  # fmt: skip
-    return Table(caption, columns, rows, frozenset(range(2, 9)))
+    caption = (
+        f"{curve['metric']} on the same {curve['test_rows']} test rows at each size; how many of the labelled "
+        "rows were used for choosing, and how many rows were examined to collect them (medians over seeds)"
+    )
+    columns = ("arm", "kind", "labelled rows", "mean", "95% band", "by seed", "for choosing",
+               "examined", "fitting")  # fmt: skip
+    return Table(caption, columns, rows, frozenset(range(2, 9)), frozenset((0, 1)))
 
 
-def _fits(curve: dict, arms: list[dict]) -> Table:
+def _band(low: float | None, high: float | None) -> str:
+    if low is None or high is None:
+        return "none"
+    return f"{low * 100:.1f} to {high * 100:.1f}"
+
+
+def _fits(curve: CurveRecord, arms: list[CurveArm]) -> Table:
     rows = []
-    for arm in (arm for arm in arms if arm["fit"]):
+    for arm in arms:
         fit = arm["fit"]
+        if not fit:
+            continue
         beyond = [place for place in fit["curve"] if place["extrapolated"]]
         far = beyond[-1] if beyond else None
         rows.append(
             (
                 arm["name"],
-                _share(fit["a"]),
+                numbers.estimate(fit["a"]),
                 _number(fit["b"]),
                 _number(fit["c"]),
                 f"{fit['largest_miss'] * 100:.1f}",
@@ -156,22 +165,18 @@ def _fits(curve: dict, arms: list[dict]) -> Table:
             )
         )  # fmt: skip
     caption = (
-        f"{curve['metric']} = a - b rows^(-c), fitted to the means by their sampling error; intervals from "
-        "resampled rows and seeds. The last column is an extrapolation: nothing was run there"
+        f"{curve['metric']} = a - b rows^(-c), fitted to the means, weighted by their sampling error; confidence "
+        "intervals from resampled rows and seeds. The last column is an extrapolation: nothing was run there"
     )
-    columns = ("arm", "a (where it leads)", "b", "c", "largest miss, points", "carried on")
+    columns = ("arm", "a (limit)", "b", "c", "largest residual, points", "extrapolated")
     return Table(caption, columns, tuple(rows), frozenset(range(1, 6)))
 
 
-def _share(found: dict) -> str:
-    return f"{found['value'] * 100:.1f} % ({found['low'] * 100:.1f} to {found['high'] * 100:.1f})"
-
-
-def _number(found: dict) -> str:
+def _number(found: EstimateDict) -> str:
     return f"{found['value']:.2g} ({found['low']:.2g} to {found['high']:.2g})"
 
 
-def _why_no_fit(arms: list[dict]) -> list[str]:
+def _why_no_fit(arms: list[CurveArm]) -> list[str]:
     return [
         f"No curve is fitted to {arm['name']}: {arm['fit_reason']}."
         for arm in arms
@@ -179,16 +184,16 @@ def _why_no_fit(arms: list[dict]) -> list[str]:
     ]
 
 
-def _method(curve: dict) -> str:
+def _method(curve: CurveRecord) -> str:
     seeds = len(curve["seeds"])
     few = (
         ""
         if seeds >= 5
-        else f" {seeds} seed{'s' if seeds > 1 else ''} can't tell how much the draw of the rows matters: the "
-        "shares and intervals know little of other draws."
+        else f" With {seeds} seed{'s' if seeds > 1 else ''} it is unknown how much the draw of the labelled rows "
+        "matters: the shares and confidence intervals hardly cover other draws."
     )
     return (
-        f"Each size contains the rows of the smaller one, and all arms share a seed's rows and the test rows. "
-        f"{curve['resamples']:,} resamples of groups of test rows and of seeds, the same for all arms, make "
-        f"the shares and the fits' intervals. The band holds at each size by itself.{few}"
+        f"Each size contains the rows of the previous one; all arms use the same rows for a seed and the same test "
+        f"rows. The shares and the confidence intervals of the fits come from {curve['resamples']:,} resamples of "
+        f"groups of test rows and of seeds, the same for all arms. The band holds at each size separately.{few}"
     )

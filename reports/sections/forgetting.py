@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bench.record.types import ContenderEntry, EstimateDict, Forgot, Record
 from reports import numbers
 from reports.blocks import Block, Paragraph, Table
 
@@ -9,33 +10,33 @@ TITLE = "What tuning forgot"
 PLACE = 32
 
 
-def blocks(record: dict) -> list[Block]:
-    """Nothing where no tuned model was asked."""
+def blocks(record: Record) -> list[Block]:
+    """Empty if no tuned model was tested for forgetting."""
     asked = [entry for entry in record["contenders"] if entry.get("forgetting")]
     if not asked:
         return []
     done = [entry for entry in asked if entry["forgetting"]["status"] == "done"]
     found: list[Block] = [
-        Paragraph(f"{entry['name']} wasn't asked: {entry['forgetting']['reason']}")
+        Paragraph(f"{entry['name']} wasn't tested for forgetting: {entry['forgetting']['reason']}")
         for entry in asked
         if entry not in done
     ]
     if not done:
         return found
-    told = [_sentence(entry["name"], entry["forgetting"]) for entry in done]
-    return [*map(Paragraph, told), _table(done), *_examples(done), *found]
+    sentences = [_sentence(entry["name"], entry["forgetting"]) for entry in done]
+    return [*map(Paragraph, sentences), _table(done), *_examples(done), *found]
 
 
-def _sentence(name: str, found: dict) -> str:
+def _sentence(name: str, found: Forgot) -> str:
     if found["beyond_noise"]:
         return (
-            f"{name} lost more instructions than chance would: {found['lost']:g} of the "
-            f"{found['base_followed']:g} that its base follows."
+            f"{name} lost more instructions than chance explains: {found['lost']:g} of the "
+            f"{found['base_followed']:g} that its base model follows."
         )
     return f"{name}: no loss of instructions beyond noise."
 
 
-def _table(done: list[dict]) -> Table:
+def _table(done: list[ContenderEntry]) -> Table:
     rows = tuple(
         (
             entry["name"],
@@ -51,26 +52,28 @@ def _table(done: list[dict]) -> Table:
     )
     first = done[0]["forgetting"]
     caption = (
-        f"Divergence KL(base || tuned), nats a token, on the base's own answers to "
+        f"Forgetting: divergence KL(base || tuned) in nats per token, on the base's own answers to "
         f"{first['prompts']} general prompts ({first['tokens']:,} tokens); and "
-        f"{first['instructions']} simple instructions that a program checks, paired"
+        f"{first['instructions']} simple instructions checked by a program, paired"
     )
-    columns = ("tuned model", "nats a token", "base follows", "lost", "gained", "share lost", "p")
+    columns = (
+        "tuned model", "nats per token", "followed by the base", "lost", "gained", "share lost", "p-value",
+    )  # fmt: skip
     return Table(caption, columns, rows, frozenset(range(1, len(columns))))
 
 
-def _divergence(found: dict) -> str:
+def _divergence(found: EstimateDict) -> str:
     value = f"{found['value']:.3g}"
     if found["low"] is None:
-        return f"{value} (no interval)"
+        return f"{value} (no CI)"
     return f"{value} ({found['low']:.3g} to {found['high']:.3g})"
 
 
-def _examples(done: list[dict]) -> list[Block]:
+def _examples(done: list[ContenderEntry]) -> list[Block]:
     rows = tuple(
         (entry["name"], example["ask"], example["base"], example["tuned"])
         for entry in done
         for example in entry["forgetting"]["examples"]
     )
-    columns = ("tuned model", "instruction", "the base said", "the tuned model said")
+    columns = ("tuned model", "instruction", "answer of the base", "answer of the tuned model")
     return [Table("Some of the instructions that were lost", columns, rows)] if rows else []

@@ -1,57 +1,59 @@
-"""What this report can't tell."""
+"""What this report can't show."""
 
 from __future__ import annotations
 
+from bench.record.types import OutcomeDict, Record
 from reports.blocks import Block, Paragraph
 
-TITLE = "What this can't tell"
+TITLE = "What this report can't show"
 PLACE = 60
 
 
-def blocks(record: dict) -> list[Block]:
-    """Limits that follow from how the run was made."""
+def blocks(record: Record) -> list[Block]:
+    """Limits that follow from how the run was done."""
     mode = record["plan"]["mode"]
     found = [
-        "Other models, other tasks and other instructions may rank differently; the verdict's "
-        "scope names what was run."
+        "With other models, tasks or instructions the ranking may differ; the scope of the verdict "
+        "says what was run."
     ]
     seeds = max(_seeds_of(record), default=1)
     if seeds < 5 and record["trials"]:
         found.append(
-            f"{seeds} training seed{'s' if seeds > 1 else ''}: the intervals hold for these weights "
-            "and prompts, not for the methods. A run with --full trains five."
+            f"{seeds} training seed{'s' if seeds > 1 else ''}: the confidence intervals hold for these "
+            "weights and prompts, not for the methods. A run with --full trains with five."
         )
     if any(entry["family"] == "between" for entry in record["contenders"]):
         found.append(
-            "Classifiers on a causal model's vectors stand between the two sides, and enter no "
-            "verdict; a model made for sentences would do better than these vectors."
+            "Classifiers on the embeddings of a causal model are neither prompting nor fine-tuning, so they don't "
+            "enter the verdict; the embeddings of a dedicated sentence model would do better."
         )
     if record.get("curve"):
         found.append(
-            "The learning curve trains and prompts with settings that are the same at every size: a search by "
-            "labelled rows of its own may do better, and costs those rows."
+            "The learning curve uses the same settings at every size: a search at each size might do better, but "
+            "would need labelled rows of its own."
         )
     if mode["name"] == "quick" and record["trials"]:
-        found.append("A quick run: few training rows, and settings chosen for speed.")
+        found.append("This was a quick run: few training rows, and settings chosen for speed.")
     if folds := record["plan"]["rows"]["counts"].get("folds"):
         found.append(
-            f"Cross-fitted in {folds} folds: each row was answered by what was fitted on others, and "
-            "the fits share rows. The intervals take the rows for the only source of chance."
+            f"Cross-fitting in {folds} folds: each row was answered by models that never saw it, but the "
+            "models share training rows. The confidence intervals treat the test rows as the only source of "
+            "chance."
         )
-    again = [t["name"] for t in record["trials"] if _went_on(t["outcome"])]
+    again = [t["name"] for t in record["trials"] if _resumed(t["outcome"])]
     if again:
         found.append(
-            f"The run was interrupted, and {', '.join(again)} went on after it: the seconds of all "
-            "starts are added up, and forecasts of time aren't graded by them."
+            f"The run was interrupted, and {', '.join(again)} resumed: the times of all starts are "
+            "added up, and forecasts of time aren't compared with them."
         )
     found.append(
-        "Timings are of this machine while it did this, one contender after the other: where other "
-        "work came and went meanwhile, differences between them are that work's as well."
+        "Timings are of this machine during this run, one contender after the other: if other work ran on it "
+        "in the meantime, differences between contenders also reflect that work."
     )
     return [Paragraph(text) for text in found]
 
 
-def _seeds_of(record: dict) -> list[int]:
+def _seeds_of(record: Record) -> list[int]:
     pairs = {
         (trial["name"], trial["seed"])
         for trial in record["trials"]
@@ -61,5 +63,5 @@ def _seeds_of(record: dict) -> list[int]:
     return [names.count(name) for name in set(names)]
 
 
-def _went_on(outcome: dict) -> bool:
+def _resumed(outcome: OutcomeDict) -> bool:
     return outcome["status"] == "done" and outcome.get("wall_seconds") is None

@@ -1,19 +1,27 @@
-"""What ran on what: rows, models, machine, versions."""
+"""What was run on which rows, models, machine and versions."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from bench.record.types import Record
 from reports import numbers
 from reports.blocks import Block, Facts
 
-TITLE = "What ran on what"
+TITLE = "Data, models and machine"
 PLACE = 50
+COUNTS = {
+    "copies": "duplicates",
+    "near-copies of test or validation rows": "near-duplicates of test or validation rows",
+}
+"""Names of counts in a record that a reader would stumble over."""
 
 
-def blocks(record: dict) -> list[Block]:
+def blocks(record: Record) -> list[Block]:
     """The data card, the models, and the environment."""
     data, machine = record["data"], record["environment"]
-    counts = ", ".join(f"{name} {value:,}" for name, value in data["counts"].items())
-    device = machine["device"] or {}
+    counts = ", ".join(f"{COUNTS.get(name, name)} {n:,}" for name, n in data["counts"].items())
+    device: Mapping[str, object] = machine["device"] or {}
     rows = (
         ("rows", data["source"]),
         ("provenance", data["provenance"]),
@@ -33,7 +41,7 @@ def blocks(record: dict) -> list[Block]:
         ("memory", numbers.mebibytes(machine["memory_bytes"])),
         ("system", f"{machine['system']}, Python {machine['python']}"),
         ("versions", ", ".join(f"{k} {v}" for k, v in machine["versions"].items() if v)),
-        ("state of the code", machine["git"] or "installed package"),
+        ("version of the code", machine["git"] or "installed package"),
         ("mode, seed", f"{record['plan']['mode']['name']}, {record['plan']['seed']}"),
     )
     return [Facts(rows), *([Facts(models)] if models else []), Facts(ran)]

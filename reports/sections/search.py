@@ -1,7 +1,11 @@
-"""What each arm tried, and what was chosen by validation: prompts, rates, layers."""
+"""What each arm tried, and what was chosen on validation rows: prompts, learning rates, layers."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bench.record.types import Record, TrialEntry
 from reports import numbers
 from reports.blocks import Block, Paragraph, Table
 
@@ -13,8 +17,8 @@ NAMES = {
     "draw": "draw",
     "order": "order",
     "instruction": "instruction",
-    "encoder": "likeness by",
-    "calibration": "calibration",
+    "encoder": "similarity by",
+    "calibration": "label calibration",
     "learning_rate": "learning rate",
     "rows": "rows",
     "depth": "layer (1 = last)",
@@ -22,12 +26,14 @@ NAMES = {
     "steps": "steps",
 }
 COUNTED = ("draw", "order", "instruction")
-"""Numbers that begin at 0 in the record, and at 1 for people."""
+"""Numbers that start at 0 in the record and at 1 in the report."""
 
 
-def blocks(record: dict) -> list[Block]:
-    """The leading candidates of each trial that chose among some."""
-    if not record["trials"]:  # a learning curve alone says what chose beside its points
+def blocks(record: Record) -> list[Block]:
+    """The best candidates of each trial that chose among several."""
+    if not record[
+        "trials"
+    ]:  # a learning curve without a race shows with its points what was used for choosing
         return []
     found: list[Block] = []
     for trial in record["trials"]:
@@ -35,31 +41,32 @@ def blocks(record: dict) -> list[Block]:
         if tried:
             found.append(_table(trial, tried))
     if not found:
-        return [Paragraph("Nothing was chosen: every arm ran with one setting.")]
+        return [Paragraph("There was nothing to choose: every arm ran with one setting.")]
     wordings = record["plan"]["scenario"]["task"].get("instructions", [])
     first = record["plan"]["scenario"]["task"]["instruction"]
-    told = "; ".join(f"{i}: {text}" for i, text in enumerate([first, *wordings], start=1))
+    instructions = "; ".join(f"{i}: {text}" for i, text in enumerate([first, *wordings], start=1))
     return [
         Paragraph(
-            f"All of it was chosen {_how(record)}, and its time counts as set-up. The best "
-            "of many is flattered by the rows that chose it: the test rows say how good it is. "
-            f"Instructions by number: {told}"
+            f"Each of these was chosen {_how(record)}, and the time this took counts as set-up. The best "
+            "of many candidates looks better than it is on the rows used to choose it; the test rows show "
+            "how good it really is."
         ),
+        Paragraph(f"Instructions by number: {instructions}", linked=False),
         *found,
     ]
 
 
-def _how(record: dict) -> str:
+def _how(record: Record) -> str:
     choosing = record["plan"].get("choosing") or {"folds": 0}
     if not choosing["folds"]:
         return "on the validation rows"
     return (
-        f"by {choosing['folds']}-fold cross-validation within the {choosing['rows']} rows that aren't "
-        "test, since too few were left to validate"
+        f"by {choosing['folds']}-fold cross-validation on the {choosing['rows']} rows that aren't test "
+        "rows, since too few were left as validation rows"
     )
 
 
-def _table(trial: dict, tried: list[dict]) -> Table:
+def _table(trial: TrialEntry, tried: Sequence[Mapping[str, Any]]) -> Table:
     keys = [key for key in NAMES if any(key in one for one in tried)]
     scores = list(dict.fromkeys(name for one in tried for name in one.get("scores", ())))
     ordered = sorted(tried, key=lambda one: one["validation_score"] or 0.0, reverse=True)
@@ -71,16 +78,16 @@ def _table(trial: dict, tried: list[dict]) -> Table:
         )
         for one in ordered[:MOST_ROWS]
     )
-    columns = (*(NAMES[key] for key in keys), *scores, "by validation")
-    more = f", the best {MOST_ROWS} of {len(tried)}" if len(tried) > MOST_ROWS else ""
+    columns = (*(NAMES[key] for key in keys), *scores, "validation rows")
+    more = f", best {MOST_ROWS} of {len(tried)}" if len(tried) > MOST_ROWS else ""
     seed = f" (seed {trial['seed']})" if trial["seed"] else ""
     numeric = frozenset(range(len(keys), len(columns)))
     return Table(f"{trial['name']}{seed}: candidates{more}", columns, rows, numeric)
 
 
-def _cell(key: str, value) -> str:
+def _cell(key: str, value: int | float | str | None) -> str:
     if value is None:
         return numbers.MISSING
     if key in COUNTED:
-        return str(value + 1)
+        return str(int(value) + 1)
     return f"{value:g}" if isinstance(value, float) else str(value)

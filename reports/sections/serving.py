@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from statistics import median
 
+from bench.record.types import Record
 from reports import numbers
 from reports.blocks import Block, Paragraph, Table
 
@@ -11,9 +12,9 @@ TITLE = "Ways of serving a tuned model"
 PLACE = 46
 
 
-def blocks(record: dict) -> list[Block]:
-    """Latency, weights and agreement by way."""
-    if not record["trials"]:  # a learning curve alone times no requests
+def blocks(record: Record) -> list[Block]:
+    """Latency, weights and agreement of each way."""
+    if not record["trials"]:  # a learning curve without a race times no requests
         return []
     rows = []
     for trial in record["trials"]:
@@ -32,10 +33,10 @@ def blocks(record: dict) -> list[Block]:
                 )
             )
     if not rows:
-        return [Paragraph("Not timed: a quick run, or no tuned model that has an adapter.")]
+        return [Paragraph("Not timed: this was a quick run, or no tuned model has an adapter.")]
     caption = (
-        "Single requests one after the other, in one process; answers alike are those that the "
-        "attached adapter gives; the machine's speed is a fixed product beside each, in GFLOP/s"
+        "Single requests one after the other, in one process; same answers is the share that equals those of "
+        "the attached adapter; machine is its speed on a fixed matrix product timed with each, in GFLOP/s"
     )
-    columns = ("contender", "way", "p50", "weights", "answers alike", "machine")
-    return [Table(caption, columns, tuple(rows), frozenset((2, 3, 4, 5)))]
+    columns = ("contender", "way", "p50 latency", "weights", "same answers", "machine")
+    return [Table(caption, columns, tuple(rows), frozenset((2, 3, 4, 5)), frozenset((1,)))]

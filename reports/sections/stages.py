@@ -1,14 +1,18 @@
-"""What the meters saw of each trial, stage by stage; the card's state where there was one."""
+"""What was measured of each trial, stage by stage; on a GPU also the state of the card."""
 
 from __future__ import annotations
 
-from bench.record.make import STAGES
+from collections.abc import Mapping
+from typing import Any
+
+from bench.record.measured import STAGES
+from bench.record.types import Record, Stage, TrialEntry, UsageDict
 from reports import numbers
 from reports.blocks import Block, Paragraph, Table
 
 TITLE = "Stages"
 PLACE = 45
-NAMES = {
+NAMES: dict[Stage, str] = {
     "loading": "load the model",
     "setup": "choose and train",
     "restoring": "restore the tuned model",
@@ -16,8 +20,8 @@ NAMES = {
 }
 
 
-def blocks(record: dict) -> list[Block]:
-    """Time and memory by trial and stage, the GPU's own table, and what can't repeat exactly."""
+def blocks(record: Record) -> list[Block]:
+    """Time and memory by trial and stage, a table for the GPU, and what isn't exactly repeatable."""
     stages = [
         (trial["name"], NAMES[stage], trial["outcome"][stage])
         for trial in _trials(record)
@@ -28,8 +32,8 @@ def blocks(record: dict) -> list[Block]:
         (name, stage, numbers.seconds(u["seconds"]), numbers.mebibytes(u["peak_resident_bytes"]))
         for name, stage, u in stages
     )
-    caption = "Time and peak resident memory, each stage by itself; peaks are reset between stages"
-    columns = ("contender", "stage", "time", "memory")
+    caption = "Time and peak memory (resident) of each stage; peaks are reset between stages"
+    columns = ("contender", "stage", "time", "peak memory")
     found: list[Block] = [Table(caption, columns, rows, frozenset((2, 3)))] if rows else []
     on_gpu = [stage for stage in stages if stage[2]["peak_gpu_bytes"] is not None]
     if on_gpu:
@@ -37,13 +41,13 @@ def blocks(record: dict) -> list[Block]:
     return [*found, Paragraph(_repeatable(record))]
 
 
-def _trials(record: dict) -> list[dict]:
-    """The run's own and the curve's."""
+def _trials(record: Record) -> list[TrialEntry]:
+    """Those of the run and those of the learning curve."""
     curve = record.get("curve")
     return record["trials"] + (curve["trials"] if curve else [])
 
 
-def _gpu(stages: list[tuple[str, str, dict]]) -> Table:
+def _gpu(stages: list[tuple[str, str, UsageDict]]) -> Table:
     rows = []
     for name, stage, usage in stages:
         state = usage["gpu_state"] or {}
@@ -62,30 +66,30 @@ def _gpu(stages: list[tuple[str, str, dict]]) -> Table:
             )
         )
     caption = (
-        "On the GPU: torch's peak allocated and reserved, the driver's count of the process "
-        "(context included), the whole card's energy, and its state meanwhile"
+        "On the GPU: peak memory that torch allocated and reserved, the driver's figure for the process "
+        "(context included), energy of the whole card, and its state in the meantime"
     )
     columns = ("contender", "stage", "allocated", "reserved", "process", "energy", "clock",
                "slowed by", "other processes")  # fmt: skip
     return Table(caption, columns, tuple(rows), frozenset((2, 3, 4, 5, 6, 8)))
 
 
-def _clock(state: dict) -> str:
+def _clock(state: Mapping[str, Any]) -> str:
     usual, lowest = state.get("sm_clock_mhz"), state.get("lowest_sm_clock_mhz")
     if usual is None:
         return numbers.MISSING
     return f"{usual:,.0f} MHz (lowest {lowest:,} of {state['highest_possible_sm_clock_mhz']:,})"
 
 
-def _repeatable(record: dict) -> str:
-    devices = [t["outcome"]["device"] for t in _trials(record) if t["outcome"].get("device")]
-    unable = sorted({name for device in devices for name in device["not_deterministic"]})
+def _repeatable(record: Record) -> str:
+    devices = [trial["outcome"].get("device") for trial in _trials(record)]
+    unable = sorted({name for one in devices if one for name in one["not_deterministic"]})
     if unable:
         return (
-            "Equal runs may differ in last bits here, since these operations have no repeatable "
-            f"form on this device: {', '.join(unable)}."
+            "Identical runs may differ in the last bits, since these operations have no repeatable form "
+            f"on this device: {', '.join(unable)}."
         )
     return (
-        "Nothing was seen here that an equal run on the same machine, with as many threads, "
-        "wouldn't repeat."
+        "An identical run on the same machine with the same number of threads should give the same "
+        "answers: no operation without a repeatable form was seen."
     )

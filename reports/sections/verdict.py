@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bench.record.types import Part, Record
 from reports.blocks import Block, Paragraph, Verdict
 
 TITLE = "Verdict"
@@ -15,27 +16,33 @@ WORDS = {
 }
 
 
-def blocks(record: dict) -> list[Block]:
-    """The four answers, and what they speak of."""
+def blocks(record: Record) -> list[Block]:
+    """The four answers, their scope, and the thresholds."""
     verdict = record["verdict"]
     parts = []
     for on in ("overall", "quality", "latency", "cost"):
         part = verdict[on]
         answer, tone = WORDS[part["answer"]]
-        parts.append(Verdict(on.capitalize(), answer, part["sentence"], part["would_settle"], tone))
+        parts.append(Verdict(on.capitalize(), answer, part["sentence"], _next_step(part), tone))
     return [*parts, Paragraph(verdict["scope"]), Paragraph(_thresholds(record))]
 
 
-def _thresholds(record: dict) -> str:
+def _next_step(part: Part) -> str | None:
+    """What would give an answer, as a sentence."""
+    settles = part["would_settle"]
+    return f"To settle this you need {settles}." if settles else None
+
+
+def _thresholds(record: Record) -> str:
     """What was declared before the run."""
     decision = record["plan"]["scenario"]["decision"]
-    told = [f"a margin of {decision['margin'] * 100:g} points"]
+    declared = [f"a margin of {decision['margin'] * 100:g} points"]
     if decision.get("quality_bar"):
-        told.append(f"a bar of {decision['quality_bar'] * 100:g} %")
+        declared.append(f"a quality bar of {decision['quality_bar'] * 100:g}%")
     if decision["latency_target_p95_ms"]:
-        told.append(f"a p95 of {decision['latency_target_p95_ms']:g} ms")
+        declared.append(f"a p95 latency of {decision['latency_target_p95_ms']:g} ms")
     if decision.get("requests_per_month"):
-        told.append(f"{decision['requests_per_month']:,} requests a month")
+        declared.append(f"{decision['requests_per_month']:,} requests per month")
     if decision.get("horizon_months"):
-        told.append(f"a horizon of {decision['horizon_months']:g} months")
-    return f"Declared before the run: {', '.join(told)}."
+        declared.append(f"a horizon of {decision['horizon_months']:g} months")
+    return f"Declared before the run: {', '.join(declared)}."

@@ -1,4 +1,4 @@
-"""Sections of a sweep and of what was forgotten: their figures, and nothing of a model as markup."""
+"""The sections on sweeps and forgetting: their figures, and no markup from a model's answers."""
 
 import pytest
 
@@ -36,14 +36,13 @@ def test_a_record_without_either_has_neither_section():
     assert "What tuning forgot" not in html
 
 
-def test_what_was_lost_is_told_with_its_interval_and_examples(record):
+def test_12_of_40_lost_instructions_are_shown_with_their_interval_and_examples(record):
     said, table, examples = forgotten.blocks(record)
-    assert said == Paragraph(
-        "lora lost more instructions than chance would: 12 of the 40 that its base follows."
-    )
+    assert "lora lost more instructions" in said.text
+    assert "12 of the 40" in said.text
     name, divergence, *counts = table.rows[0]
     assert (name, divergence.split()[0], counts[:4]) == (
-        "lora", "1.05", ["40", "12", "0", "30.0 % (18.1 to 45.4)"],
+        "lora", "1.05", ["40", "12", "0", "30.0% (18.1 to 45.4)"],
     )  # fmt: skip
     assert examples.rows == (("lora", "Say yes.", "Yes.", EVIL),)
     html = page(record)
@@ -51,12 +50,14 @@ def test_what_was_lost_is_told_with_its_interval_and_examples(record):
     assert "&lt;img" in html
 
 
-def test_a_model_that_could_not_be_asked_has_its_reason(record):
+def test_a_model_that_could_not_be_tested_for_forgetting_has_its_reason(record):
     record["contenders"][-1]["forgetting"] = {"status": "skipped", "reason": "out of memory"}
-    assert forgotten.blocks(record) == [Paragraph("lora wasn't asked: out of memory")]
+    [found] = forgotten.blocks(record)
+    assert found.text.startswith("lora wasn't tested")
+    assert found.text.endswith(": out of memory")
 
 
-def test_noise_is_told_as_noise(record):
+def test_a_loss_within_noise_is_reported_as_noise(record):
     same = asked([True, False], [True, False])
     record["contenders"][-1]["forgetting"] = forgetting.summary([same], 0)
     assert forgotten.blocks(record)[0] == Paragraph("lora: no loss of instructions beyond noise.")
