@@ -1,4 +1,4 @@
-"""What is asked: one TOML file a scenario, and the rows that it names."""
+"""Scenarios: what is to be done, in one TOML file each, and the rows that it names."""
 
 from __future__ import annotations
 
@@ -16,15 +16,17 @@ def names() -> list[str]:
 
 
 def load(name_or_path: str) -> Scenario:
-    """A scenario of ours by name, or one of the user's by the path of its `.toml`.
+    """A built-in scenario by name, or one of the user's by the path of its `.toml`.
 
     Raises `UserError` for an unknown name (with the nearest one), an unreadable file, or a
-    file with faults (all of them, each with its place).
+    file with faults (all are listed, each with its line).
     """
     if name_or_path.endswith(".toml") or "/" in name_or_path or "\\" in name_or_path:
         path = Path(name_or_path)
         if path.exists() and not path.is_file():
-            raise UserError(f"'{path}' is no file; give a scenario's name, or its .toml")
+            raise UserError(
+                f"'{path}' isn't a file; give a scenario's name or the path of its .toml"
+            )
         try:
             text = path.read_text(encoding="utf-8-sig")
         except FileNotFoundError:

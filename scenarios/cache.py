@@ -1,4 +1,4 @@
-"""One folder for what is fetched or converted once; nothing half-written is ever trusted."""
+"""One folder for what is downloaded or converted once; nothing half-written is ever used."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from pathlib import Path
 
 CACHE_VARIABLE = "TUNE_OR_PROMPT_CACHE"
 DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})
-"""What the system says where a folder is full or may not be written to."""
+"""Error numbers for a disk that is full or a folder that isn't writable."""
 
 PATH_ERRORS = frozenset(
     {errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG}
 )
-"""What the system says of a path that can't be what it is used as."""
+"""Error numbers for a path that can't be used as intended."""
 
 
 def cache_folder() -> Path:
-    """The cache's folder: `TUNE_OR_PROMPT_CACHE`, else the platform's place for caches."""
+    """The cache folder: `TUNE_OR_PROMPT_CACHE`, or else the platform's usual place for caches."""
     if chosen := os.environ.get(CACHE_VARIABLE):
         return Path(chosen).expanduser().absolute()
     from platformdirs import user_cache_path
@@ -34,8 +34,8 @@ def build_once(folder: Path, build: Callable[[Path], None], what: str) -> Path:
     """The folder, filled by `build` if it isn't there yet.
 
     `build` writes into a folder of its own, which takes the final name in one step when it is
-    complete. A second process waits for the first one; a process that dies leaves a folder that
-    the next one clears away. `what` says to a waiting user what is being prepared.
+    complete. A second process waits for the first; what a process leaves behind when it dies is
+    removed by the next one. `what` names for a waiting user what is being prepared.
     """
     from filelock import FileLock, Timeout
 
@@ -67,7 +67,7 @@ def build_once(folder: Path, build: Callable[[Path], None], what: str) -> Path:
 
 @contextmanager
 def disk_errors_told() -> Iterator[None]:
-    """The disk's errors as the system's own, where safetensors has put them into words of its own."""
+    """Raises disk errors as `OSError`, where safetensors reports them as errors of its own."""
     from safetensors import SafetensorError
 
     try:
@@ -80,7 +80,7 @@ def disk_errors_told() -> Iterator[None]:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write a whole text file: it is there complete, or as it was before."""
+    """Write a text file in one step: it is complete afterwards, or still as it was."""
     partial = path.with_name(path.name + ".partial")
     partial.write_text(text, encoding="utf-8", newline="\n")
     sync(partial)
@@ -89,7 +89,7 @@ def write_atomically(path: Path, text: str) -> None:
 
 
 def sync(path: Path) -> None:
-    """Ask the system to put a file or folder on the disk itself."""
+    """Flush a file or folder to the disk."""
     if path.is_dir() and os.name == "nt":  # Windows can't open a folder
         return
     handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)

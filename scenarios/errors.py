@@ -1,4 +1,4 @@
-"""What a user can put right: one line that names the thing, the reason and the way out."""
+"""Errors that a user can fix: one line that names the thing, the reason and the way out."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ class UserError(Exception):
 
 
 class Stopped(Exception):
-    """The user interrupted; shown as one line that says how to go on, exit code 130."""
+    """The user interrupted; shown as one line that says how to resume, exit code 130."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A half-sentence that names the nearest known name, or all names where none is near."""
+    """A half-sentence that names the nearest known name, or all names if none is near."""
     known = list(known)
     near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.6)
     return f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known) or 'none'}"

@@ -1,4 +1,4 @@
-"""A number with its doubt, as both commands tell it."""
+"""A number with its confidence interval, as both commands report it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value and its interval; `low` and `high` are None where none can be given, with `reason`."""
+    """A value and its confidence interval; without one, `low` and `high` are None and `reason` says why."""
 
     value: float
     low: float | None

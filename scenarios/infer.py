@@ -1,4 +1,4 @@
-"""A scenario from a file of rows: what was inferred, and the TOML that says so."""
+"""A scenario from a file of rows: what was inferred, and its TOML."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from scenarios.errors import UserError, unknown
 from scenarios.tables import FORMATS, column, content_of, load_dataset, turns_of, values
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 TEXT_NAMES = ("text", "sentence", "review", "content", "body", "message", "input", "question",
               "title", "description")  # fmt: skip
@@ -20,14 +24,18 @@ FEWEST_ROWS_A_LABEL = 10
 FEWEST_FREE_TEXTS = 24
 MOST_ANSWER_TOKENS = 512
 SHORT_ANSWER = 40
-"""Characters up to which an answer is right or wrong; longer ones are more or less like the gold."""
+"""Up to this many characters an answer is right or wrong; longer ones are more or less similar to
+the reference."""
+
+Parts = tuple[str, dict[str, Any], dict[str, Any], list[str]]
+"""Title, profile and task of a scenario, and what to say about it."""
 
 _ID_NAMES = ("id", "uid", "uuid", "row_id", "example_id")
 
 
 @dataclass(frozen=True)
 class Inferred:
-    """A scenario's TOML, and what was inferred in sentences for the user to check."""
+    """A scenario's TOML, and what was inferred, as sentences for the user to check."""
 
     toml: str
     said: tuple[str, ...]
@@ -41,25 +49,27 @@ def infer(
 ) -> Inferred:
     """The task that a file of rows holds: its columns, labels, instruction and parts.
 
-    `path` is how the scenario is to name the file; its name alone suits one that lies beside it.
+    `path` is the path of the file in the scenario; its name is enough if both are in one folder.
 
     Takes columns of text and label, chats in `messages`, or `instruction`, `input`, `output`.
-    A column whose values come again and again holds labels; else the answers are free texts.
-    Raises `UserError` where no task can be made of it.
+    A column whose values repeat holds labels; otherwise the answers are free text.
+    Raises `UserError` if the file holds no task.
     """
     if not file.is_file():
         raise UserError(f"no file '{file}'; --data takes JSON lines, CSV, TSV or Parquet")
     format_ = FORMATS.get(file.suffix.lower())
     if format_ is None:
         raise UserError(
-            f"'{file.name}': can't tell its format; name it {', '.join(sorted(FORMATS))}"
+            f"'{file.name}': unknown format; its name must end in {', '.join(sorted(FORMATS))}"
         )
     data = load_dataset(file, format_)
     for name in (text_field, label_field):
         if name is not None and name not in data.column_names:
             raise unknown(f"column in {file.name}", name, data.column_names)
     if text_field is not None and text_field == label_field:
-        raise UserError("--text-field and --label-field name the same column; give two")
+        raise UserError(
+            "--text-field and --label-field name the same column; name two different ones"
+        )
     layout = _layout(data, text_field, label_field, file.name)
     labels = _labels(layout.answers, file.name)
     id_column = next((name for name in _ID_NAMES if _identifies(data, name)), None)
@@ -79,8 +89,7 @@ def infer(
     return Inferred(_toml(values), tuple(said))
 
 
-def _classification(layout: _Layout, labels: dict[str, int], file: Path):
-    """Title, profile, task and what to say of it."""
+def _classification(layout: _Layout, labels: dict[str, int], file: Path) -> Parts:
     test, validation = _parts(labels, file.name)
     instruction = layout.instruction or f"Which label fits the text: {_listed(list(labels))}?"
     rows = sum(labels.values())
@@ -94,51 +103,50 @@ def _classification(layout: _Layout, labels: dict[str, int], file: Path):
     return f"Classification of {file.stem}", profile, task, [
         f"{len(labels)} labels: {_counted(labels)}",
         _said_instruction(layout, instruction),
-        f"{test} test rows and {validation} validation rows, balanced; the others train",
+        f"{test} test rows and {validation} validation rows, balanced; the rest are training rows",
     ]  # fmt: skip
 
 
-def _generation(layout: _Layout, labels: dict[str, int], file: Path):
-    """Title, profile, task and what to say of it."""
+def _generation(layout: _Layout, labels: dict[str, int], file: Path) -> Parts:
     answers = [answer for answer in layout.answers if answer]
     if len(answers) < FEWEST_FREE_TEXTS:
         raise UserError(
-            f"{file.name}: {len(answers)} rows with free texts as answers, and "
-            f"{FEWEST_FREE_TEXTS} are the fewest that can be split; bring more, or name a column "
-            "of labels by --label-field"
+            f"{file.name}: {len(answers)} rows with free-text answers; at least "
+            f"{FEWEST_FREE_TEXTS} are needed. Add rows, or name a label column with --label-field"
         )
     test, validation = min(100, len(answers) // 4), min(40, max(8, len(answers) // 8))
     longest = max(map(len, answers))
-    most = min(MOST_ANSWER_TOKENS, 16 * -(-longest // (16 * 2)))  # two characters a token at least
+    most = min(
+        MOST_ANSWER_TOKENS, 16 * -(-longest // (16 * 2))
+    )  # at least two characters per token
     instruction = layout.instruction or "Answer the following."
+    metrics = ["exact-match", "chrf"] if longest <= SHORT_ANSWER else ["chrf", "exact-match"]
     task = {
         "type": "generation",
         "instruction": instruction,
-        "metrics": ["exact-match", "chrf"] if longest <= SHORT_ANSWER else ["chrf", "exact-match"],
+        "metrics": metrics,
         "test_rows": test,
         "validation_rows": validation,
         "most_answer_tokens": most,
     }
     profile = {"task_type": "generation", "labelled_examples": len(answers)}
     return f"Answers of {file.stem}", profile, task, [
-        f"the answers are free texts of up to {longest:,} characters; at most {most} tokens are "
-        f"generated, and {task['metrics'][0]} decides",
+        f"the answers are free text of up to {longest:,} characters; at most {most} tokens are "
+        f"generated; the deciding metric is {metrics[0]}",
         _said_instruction(layout, instruction),
-        f"{test} test rows and {validation} validation rows; the others train",
+        f"{test} test rows and {validation} validation rows; the rest are training rows",
     ]  # fmt: skip
 
 
 def _said_instruction(layout: _Layout, instruction: str) -> str:
     if layout.instruction:
         return f"instruction: {instruction}"
-    return (
-        f"instruction: {instruction} (the rows bring none; write a better one, prompts live by it)"
-    )
+    return f"instruction: {instruction} (the rows contain none; write a better one, since prompts depend on it)"
 
 
 @dataclass(frozen=True)
 class _Layout:
-    """Which columns hold what; `answers` are the values that stand as labels or answers."""
+    """Which columns hold what; `answers` are the values that serve as labels or answers."""
 
     columns: dict[str, str]
     answers: list[str]
@@ -146,7 +154,7 @@ class _Layout:
     instruction: str | None = None
 
 
-def _layout(data, text_field, label_field, place: str) -> _Layout:
+def _layout(data: Dataset, text_field: str | None, label_field: str | None, place: str) -> _Layout:
     names = data.column_names
     if "messages" in names and not (text_field or label_field):
         chats = values(data, "messages")
@@ -159,8 +167,8 @@ def _layout(data, text_field, label_field, place: str) -> _Layout:
     return _Layout({"text": text, "label": label}, column(data, label), said)
 
 
-def _instruction_layout(data) -> _Layout:
-    """One instruction for all rows is the task's; differing ones stand above each row's input."""
+def _instruction_layout(data: Dataset) -> _Layout:
+    """A single instruction is the task's; differing ones are put above each row's input."""
     given = Counter(column(data, "instruction"))
     labels = column(data, "output")
     inputs = "input" if "input" in data.column_names else None
@@ -171,8 +179,8 @@ def _instruction_layout(data) -> _Layout:
     return _Layout(columns | ({"before": "instruction"} if inputs else {}), labels, said)
 
 
-def _system(chats) -> str | None:
-    """The system message, where all chats have the same."""
+def _system(chats: list[Any]) -> str | None:
+    """The system message, if all chats have the same."""
     found = {
         next((content_of(turn) for turn in chat or () if turn["role"] == "system"), "")
         for chat in chats
@@ -180,10 +188,12 @@ def _system(chats) -> str | None:
     return found.pop() or None if len(found) == 1 else None
 
 
-def _two_columns(data, text_field, label_field, place: str) -> tuple[str, str]:
+def _two_columns(
+    data: Dataset, text_field: str | None, label_field: str | None, place: str
+) -> tuple[str, str]:
     """The columns of text and label: as given, by their names, or by what they hold.
 
-    A label column is the only one whose values come again and again; the text is the longest.
+    The label column is the only one whose values repeat; the text column is the longest.
     """
     names = [name for name in data.column_names if name.lower() not in _ID_NAMES]
     lower = {name.lower(): name for name in names}
@@ -203,43 +213,44 @@ def _two_columns(data, text_field, label_field, place: str) -> tuple[str, str]:
         longest = sorted(lengths, key=lengths.__getitem__)[-2:]
         clear = len(longest) == 1 or lengths[longest[-1]] > 2 * lengths[longest[0]]
         named["text"] = longest[-1] if longest and clear else None
-    if None in named.values():
+    text, label = named["text"], named["label"]
+    if text is None or label is None:
         raise UserError(
             f"{place}: can't tell which column is the text and which the label among "
-            f"{', '.join(data.column_names)}; give --text-field and --label-field"
+            f"{', '.join(data.column_names)}; name them with --text-field and --label-field"
         )
-    return named["text"], named["label"]
+    return text, label
 
 
 def _labels(answers: list[str], place: str) -> dict[str, int]:
-    """The labels with their numbers of rows, spellings of one taken together; none in free texts."""
-    spellings: dict[str, Counter] = {}
+    """The labels with their numbers of rows, spelling variants merged; none for free text."""
+    spellings: dict[str, Counter[str]] = {}
     for answer, count in Counter(filter(None, answers)).items():
         spellings.setdefault(" ".join(answer.split()).casefold(), Counter())[answer] += count
     counts = {spelled.most_common(1)[0][0]: sum(spelled.values()) for spelled in spellings.values()}
     if len(counts) < 2:
         raise UserError(
-            f"{place}: {len(counts)} label in all its rows leaves nothing to choose between; "
-            "name the right column by --label-field"
+            f"{place}: {len(counts)} label in all rows, so there is nothing to choose between; "
+            "name the label column with --label-field"
         )
     if len(counts) > MOST_LABELS or len(counts) > len(answers) / 3:
         return {}
     return dict(sorted(counts.items(), key=lambda item: _natural(item[0])))
 
 
-def _natural(label: str) -> tuple:
-    """An order in which 2 comes before 10."""
+def _natural(label: str) -> tuple[tuple[int, int, str], ...]:
+    """A sort key by which 2 comes before 10."""
     parts = re.split(r"(\d+)", label.casefold())
     return tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts)
 
 
 def _parts(labels: dict[str, int], place: str) -> tuple[int, int]:
-    """Test and validation rows: balanced, at most 300 and 90, and most of the rarest label trains."""
+    """Test and validation rows: balanced, at most 300 and 90; most of the rarest label is for training."""
     rarest = min(labels, key=labels.__getitem__)
     if labels[rarest] < FEWEST_ROWS_A_LABEL:
         raise UserError(
-            f"{place}: the label '{rarest}' has {labels[rarest]} rows, and "
-            f"{FEWEST_ROWS_A_LABEL} are the fewest that can be split; add some, or leave it out"
+            f"{place}: the label '{rarest}' has {labels[rarest]} rows; at least "
+            f"{FEWEST_ROWS_A_LABEL} are needed. Add rows with it, or remove it"
         )
     count, few = len(labels), labels[rarest]
     test = max(count * 2, min(300 // count, few * 3 // 10) * count)
@@ -247,7 +258,7 @@ def _parts(labels: dict[str, int], place: str) -> tuple[int, int]:
     return test, validation
 
 
-def _identifies(data, name: str) -> bool:
+def _identifies(data: Dataset, name: str) -> bool:
     return name in data.column_names and len(set(column(data, name))) == len(data)
 
 
@@ -261,12 +272,12 @@ def _counted(labels: dict[str, int]) -> str:
     return ", ".join(shown) + more
 
 
-def _toml_value(value) -> str:
-    """JSON's strings, numbers and lists are TOML's as well, but for one character."""
+def _toml_value(value: object) -> str:
+    """JSON's strings, numbers and lists are also valid TOML, except for one character."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def _toml(values: dict) -> str:
+def _toml(values: dict[str, Any]) -> str:
     """TOML of a table of tables."""
     lines = []
     for key, value in values.items():

@@ -1,4 +1,4 @@
-"""Texts that are nearly the same as some chosen ones, found in one pass over a million rows."""
+"""Near-duplicates of some chosen texts, found in one pass over a million rows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 SIMILARITY = 0.8
-"""Share of character 5-grams in common (Jaccard) from which two texts count as near-copies."""
+"""Share of character 5-grams in common (Jaccard) from which two texts count as near-duplicates."""
 
 _WIDTH = 5
 _MORE = 4
@@ -17,11 +17,11 @@ _BITS = 22
 
 
 def near_copies_of(chosen: Sequence[str], others: Sequence[str]) -> set[int]:
-    """Positions in `others` of the near-copies of some chosen text, whatever their case.
+    """Positions in `others` of the near-duplicates of any chosen text, ignoring case.
 
-    A near-copy lacks at most a fifth of a text's 5-grams. So of any fifth of them and five more it
-    holds five: the rarest are looked for (prefix filtering, Chaudhuri et al. 2006), and only texts
-    that hold as many are compared. Texts of under five characters have no near-copies.
+    A near-duplicate lacks at most a fifth of a text's 5-grams. So of any fifth of them plus five it
+    holds at least five: the rarest are searched for (prefix filtering, Chaudhuri et al. 2006), and only
+    texts that hold five are compared. Texts of fewer than five characters have no near-duplicates.
     """
     wanted = [_grams(text.casefold()) for text in chosen]
     sample = others[:: max(1, len(others) // 5000)]
@@ -50,9 +50,9 @@ def _are_near(one: set[str], other: set[str]) -> bool:
 def _holding(
     telling: list[list[str]], needed: np.ndarray, texts: Sequence[str]
 ) -> Iterator[tuple[int, int]]:
-    """Places of texts with the chosen whose telling 5-grams they hold as many of as needed.
+    """Pairs of a text's position and a chosen one's of whose rarest 5-grams it holds enough.
 
-    None is missed; a few are too many, since 5-grams are known by a hash of 22 bits.
+    None is missed; a few are false, since 5-grams are known by a hash of 22 bits.
     """
     pairs = {
         (int(hash_), one)
@@ -85,7 +85,7 @@ def _holding(
 
 
 def _hashes(text: str) -> np.ndarray:
-    """A number below 2^22 for each five characters in a row, one for each place they begin at."""
+    """A number below 2^22 for each five consecutive characters, by the position of the first."""
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
     if len(codes) < _WIDTH:
         return np.zeros(0, dtype=np.uint32)

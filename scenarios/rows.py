@@ -1,4 +1,4 @@
-"""Rows: read through `datasets`, cleaned, and split so that no group or near-copy is in two parts."""
+"""Rows: read through `datasets`, cleaned, and split; no group or near-duplicate is in two parts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MARKS = re.compile(r"[\W_]+")
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One labelled row. `group` names the rows that it belongs with (a review, say)."""
+    """One labelled row. `group` names the rows that it belongs with, such as those of one review."""
 
     id: str
     text: str
@@ -34,7 +34,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Fold:
-    """Ids of training rows that are held out together, and of their near-copies among the others."""
+    """Ids of training rows that are held out together, and of their near-duplicates among the others."""
 
     held_out: tuple[str, ...]
     copies: tuple[str, ...] = ()
@@ -42,11 +42,11 @@ class Fold:
 
 @dataclass(frozen=True)
 class Split:
-    """Three parts of the rows, no group or near-copy in two of them.
+    """Three parts of the rows, with no group or near-duplicate in two of them.
 
     `digest` is a SHA-256 over ids, texts and labels in order: two runs on equal splits have
     equal digests. `counts` says how many rows were read, left out (and why) and kept. `folds` are
-    of the training rows, to choose by where there is no validation part.
+    folds of the training rows, for choosing where there are no validation rows.
     """
 
     train: tuple[Example, ...]
@@ -60,7 +60,7 @@ class Split:
 def load_split(task: Task, seed: int) -> Split:
     """Read the task's rows and split them; the same task, rows and seed give the same split.
 
-    Raises `UserError` where the rows can't be had or read, or don't fill the parts.
+    Raises `UserError` if the rows can't be found or read, or are too few for the parts.
     """
     with _no_collecting():
         examples, counts = clean(*read(task))
@@ -69,7 +69,7 @@ def load_split(task: Task, seed: int) -> Split:
 
 @contextmanager
 def _no_collecting() -> Iterator[None]:
-    """Rows are no cycles: looking for garbage among millions of them only takes time."""
+    """No garbage collection meanwhile: rows hold no cycles, and searching millions of them takes time."""
     collects = gc.isenabled()
     gc.disable()
     try:
@@ -82,7 +82,7 @@ def _no_collecting() -> Iterator[None]:
 def read(task: Task) -> tuple[list[Example], dict[str, int]]:
     """All rows that have a label of the task's, in the file's order, with counts of the others.
 
-    A label that differs from one of the task's by case or spaces alone is read as that one.
+    A label that differs from one of the task's only by case or spaces is read as that one.
     """
     rows = task.rows
     place = rows.filename or rows.path
@@ -104,8 +104,8 @@ def read(task: Task) -> tuple[list[Example], dict[str, int]]:
         gold = label if free or label in meant else meant.get(_spelling(label))
         if gold is None:
             raise UserError(
-                f"{place}: row {number} has the label '{_short(label)}', which the task doesn't "
-                f"name ({_short(', '.join(task.labels))})"
+                f"{place}: row {number} has the label '{_short(label)}', which isn't among the "
+                f"task's labels ({_short(', '.join(task.labels))}); add it there, or fix the row"
             )
         if id_ in numbers:
             raise UserError(
@@ -119,7 +119,7 @@ def read(task: Task) -> tuple[list[Example], dict[str, int]]:
 
 
 def _labels_by_spelling(labels: Sequence[str]) -> dict[str, str]:
-    """Each label by itself, and by its spelling where no other label shares that."""
+    """Each label, and its spelling if no other label shares that, to the label that is meant."""
     spelled = Counter(map(_spelling, labels))
     alone = {_spelling(label): label for label in labels if spelled[_spelling(label)] == 1}
     return alone | {label: label for label in labels}
@@ -136,13 +136,13 @@ def _short(text: str) -> str:
 def clean(
     examples: Sequence[Example], counts: dict[str, int]
 ) -> tuple[list[Example], dict[str, int]]:
-    """Leave out copies of a text (the first one stays) and texts that stand under two labels.
+    """Leave out duplicates of a text (the first one stays) and texts that have two labels.
 
-    Texts are the same if their letters and digits are, whatever the case, spaces and marks.
+    Texts are the same if their letters and digits are, ignoring case, spaces and punctuation.
     """
     keys = [_key(example.text) for example in examples]
     gold: dict[str, str] = {}
-    torn = set()  # texts that stand under two labels
+    torn = set()  # texts that have two labels
     for key, example in zip(keys, examples, strict=True):
         if gold.setdefault(key, example.gold) != example.gold:
             torn.add(key)
@@ -161,18 +161,18 @@ def clean(
 
 
 def _key(text: str) -> str:
-    """What makes two texts the same: letters and digits in lower case, or the text if it has none."""
+    """What two same texts share: letters and digits in lower case, or the text if it has none."""
     return _MARKS.sub("", text.casefold()) or text
 
 
 def split(
     examples: Sequence[Example], task: Task, seed: int, counts: dict[str, int] | None = None
 ) -> Split:
-    """Test and validation rows from groups of their own, balanced over the labels; the rest trains.
+    """Test and validation rows from separate groups, balanced over the labels; the rest is for training.
 
     Whole groups are drawn for the test part, if they hold a label that it still lacks, until each
     label has its rows, then for the validation part; rows of those groups beyond the balance are
-    left out, and so are near-copies of a part's rows that later parts would hold.
+    left out, and so are near-duplicates of a part's rows in later parts.
     """
     _check_labels(examples, task.labels)
     rng = random.Random(seed)
@@ -193,7 +193,7 @@ def split(
     if missing or not train:
         which = f" with the label {_short(', '.join(missing))}" if missing else ""
         raise UserError(
-            f"no training row is left{which}; set test_rows and validation_rows lower in [task]"
+            f"no training row is left{which}; lower test_rows or validation_rows in [task]"
         )
     rng.shuffle(train)
     test, validation = parts["test"], parts["validation"]
@@ -210,12 +210,12 @@ def split(
 
 
 def cross_splits(task: Task, seed: int, count: int, fewest: int = 1) -> list[Split]:
-    """So many splits of all usable rows, in which each row is tested exactly once.
+    """`count` splits of all usable rows, in which each row is tested exactly once.
 
     The rows are dealt into folds by whole groups. In the k-th split the k-th fold is the test part and
-    the next one the validation part; the others train, without near-copies of either. Where a
-    validation part would have under `fewest` rows, there is none in any split, and its rows train.
-    Raises `UserError` where there are too few groups, or a split lacks a label to train on.
+    the next one the validation part; the others are for training, without near-duplicates of either.
+    If a validation part would have fewer than `fewest` rows, there is none in any split, and its rows
+    are for training. Raises `UserError` for too few groups, or a split without training rows of a label.
     """
     examples, counts = clean(*read(task))
     _check_labels(examples, task.labels)
@@ -230,7 +230,7 @@ def cross_splits(task: Task, seed: int, count: int, fewest: int = 1) -> list[Spl
 def _cross_split(
     dealt: list[list[Example]], k: int, validates: bool, task: Task, seed: int, counts: dict
 ) -> Split:
-    """The split that tests the k-th fold, with the next as its validation part or without one."""
+    """The split that tests the k-th fold, with the next as its validation part, or without one."""
     count, test = len(dealt), dealt[k]
     held = {k, (k + 1) % count} if validates else {k}
     validation, copied = dealt[(k + 1) % count] if validates else [], 0
@@ -244,9 +244,9 @@ def _cross_split(
     if missing or not train or (validates and not validation):
         raise UserError(
             f"fold {k + 1} of {count} has no training row with the label "
-            f"{_short(', '.join(missing))}; give fewer folds, or bring more rows"
+            f"{_short(', '.join(missing))}; use fewer folds, or add rows"
             if missing
-            else f"fold {k + 1} of {count} has nothing to train or choose on; give fewer folds"
+            else f"fold {k + 1} of {count} has no rows to train or choose on; use fewer folds"
         )
     random.Random(seed).shuffle(train)
     own = dict(counts) | {
@@ -261,9 +261,9 @@ def _cross_split(
 def with_folds(split: Split, labels: Sequence[str], n: int, seed: int, count: int) -> Split:
     """The split with its first `n` training rows, balanced over the labels, and folds of them.
 
-    Whole groups are dealt into `count` folds (as many as there are groups, where those are fewer),
-    each label as evenly as may be. Raises `UserError` where a label would have no row left to train
-    on while a fold is held out.
+    Whole groups are dealt into `count` folds (or one per group if there are fewer groups), each label
+    as evenly as possible. Raises `UserError` if a label would have no training row left while a fold
+    is held out.
     """
     train = balanced_sample(split.train, n, labels)
     folds = []
@@ -273,11 +273,12 @@ def with_folds(split: Split, labels: Sequence[str], n: int, seed: int, count: in
         [left], _ = _padded(_without_copies_of(held_out, [others]))
         missing = sorted(set(labels) - {example.gold for example in left})
         if missing or not left:
-            which = f"the label '{_short(missing[0])}'" if missing else "any answer"
+            which = f" with the label '{_short(missing[0])}'" if missing else ""
+            more = "rows with it, or remove the label" if missing else "rows"
             raise UserError(
-                f"the {len(train)} rows that aren't tested are too few to choose on by "
-                f"cross-validation: while one fold is held out, no row with {which} is left to "
-                "train on; bring more of its rows, or leave the label out"
+                f"the {len(train)} rows that aren't test rows are too few for choosing by "
+                f"cross-validation: with one fold held out, no training row{which} is left; "
+                f"add {more}"
             )
         kept = {example.id for example in left}
         copies = tuple(example.id for example in others if example.id not in kept)
@@ -288,7 +289,7 @@ def with_folds(split: Split, labels: Sequence[str], n: int, seed: int, count: in
 
 
 def _dealt_by_label(examples: Sequence[Example], count: int, seed: int) -> list[list[Example]]:
-    """Whole groups, the largest first, each to the fold that has the fewest rows of its labels."""
+    """Whole groups, the largest first, each in the fold that has the fewest rows of its labels."""
     groups: dict[str, list[Example]] = {}
     for example in examples:
         groups.setdefault(example.group, []).append(example)
@@ -307,18 +308,19 @@ def _dealt_by_label(examples: Sequence[Example], count: int, seed: int) -> list[
 
 
 def _padded(found: tuple[list[list[Example]], int]) -> tuple[list[list[Example]], int]:
-    """One part, that may have become empty."""
+    """A single part, which may have become empty."""
     return found[0] or [[]], found[1]
 
 
 def _dealt(examples: Sequence[Example], count: int, seed: int) -> list[list[Example]]:
-    """Rows in so many folds, whole groups together, of about equal numbers of rows."""
+    """Rows in `count` folds of about equal size, whole groups together."""
     groups: dict[str, list[Example]] = {}
     for example in examples:
         groups.setdefault(example.group, []).append(example)
     if len(groups) < count:
         raise UserError(
-            f"{len(groups)} groups of rows can't be dealt into {count} folds; give fewer"
+            f"{count} folds need at least {count} groups of rows, and there are {len(groups)}; "
+            "use fewer folds"
         )
     names = sorted(groups)
     random.Random(seed).shuffle(names)
@@ -329,22 +331,22 @@ def _dealt(examples: Sequence[Example], count: int, seed: int) -> list[list[Exam
 
 
 def _check_labels(examples: Sequence[Example], labels: Sequence[str]) -> None:
-    """Raises `UserError` where a label can't be both trained and tested."""
+    """Raises `UserError` if a label can't be both trained on and tested."""
     if len(examples) < len(labels):
         raise UserError(
-            f"{len(examples)} usable rows for {len(labels)} labels; bring several rows of each label"
+            f"{len(examples)} usable rows for {len(labels)} labels; add several rows of each label"
         )
     counts = Counter(example.gold for example in examples)
     once = [label for label in labels if counts[label] == 1]
     if once:
         raise UserError(
-            f"the label '{_short(once[0])}' is seen once, and one row can't be both trained on and "
-            "tested; bring more of its rows, or leave the label out"
+            f"the label '{_short(once[0])}' has only one row, which can't be both trained on and "
+            "tested; add rows with it, or remove the label"
         )
 
 
 def keep_split(split: Split, file: Path) -> None:
-    """Write a split to a file, whole or not at all."""
+    """Write a split to a file in one step."""
     write_atomically(file, json.dumps(asdict(split), ensure_ascii=False))
 
 
@@ -360,9 +362,9 @@ def kept_split(file: Path) -> Split:
 
 
 def balanced_sample(examples: Sequence[Example], n: int, labels: Sequence[str]) -> list[Example]:
-    """The first rows of each label in turn, `n` in all (fewer where the rows run out).
+    """The first rows of each label in turn, `n` in total (fewer if the rows run out).
 
-    A larger sample of the same rows contains the smaller one. Without labels the first `n` rows.
+    A larger sample of the same rows contains the smaller one. Without labels: the first `n` rows.
     """
     if not labels:
         return list(examples[:n])
@@ -377,7 +379,7 @@ def balanced_sample(examples: Sequence[Example], n: int, labels: Sequence[str]) 
 def _drawn(
     name: str, size: int, groups: list[list[Example]], task: Task, rng: random.Random
 ) -> tuple[list[Example], list[list[Example]]]:
-    """`size` rows, each label's share within one of the others', and the groups that are left."""
+    """`size` rows, labels balanced to within one row, and the groups that are left."""
     labels = task.labels or ("",)
     wanted = {
         label: size // len(labels) + (i < size % len(labels)) for i, label in enumerate(labels)
@@ -398,7 +400,7 @@ def _drawn(
         short = f" (short of {_short(', '.join(sorted(lacking)))})" if task.labels else ""
         raise UserError(
             f"too few rows for {size} {name} rows{short}; "
-            "set test_rows and validation_rows lower in [task], or bring more rows"
+            "lower test_rows or validation_rows in [task], or add rows"
         )
     part = [e for label in labels for e in rng.sample(pool[label], wanted[label])]
     rng.shuffle(part)
@@ -408,7 +410,7 @@ def _drawn(
 def _without_copies_of(
     part: list[Example], groups: list[list[Example]]
 ) -> tuple[list[list[Example]], int]:
-    """The groups without the near-copies of a part's rows, and how many those were."""
+    """The groups without the near-duplicates of a part's rows, and the number of those."""
     others = [example for group in groups for example in group]
     found = near_copies_of([e.text for e in part], [e.text for e in others])
     if not found:

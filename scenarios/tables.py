@@ -7,11 +7,15 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from scenarios.archives import Archive, fetch
 from scenarios.cache import cache_folder
 from scenarios.errors import UserError
 from scenarios.schema import Rows
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".csv": "csv", ".tsv": "tsv",
            ".parquet": "parquet"}  # fmt: skip
@@ -19,7 +23,7 @@ FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".csv": "csv
 
 @dataclass(frozen=True)
 class Table:
-    """Columns of equal length, all texts; an empty text stands for a value that isn't there."""
+    """Columns of equal length, all texts; an empty text is a missing value."""
 
     ids: list[str]
     texts: list[str]
@@ -29,10 +33,10 @@ class Table:
 def load_table(rows: Rows) -> Table:
     """The rows of a file or archive member, in its order.
 
-    Raises `UserError` where the file can't be had or read, with the line where that is known.
+    Raises `UserError` if the file can't be found or read, with the line where that is known.
     """
     data = load_dataset(file_of(rows), rows.format, rows.columns)
-    place = rows.filename or Path(rows.path).name
+    place = rows.filename or Path(rows.path or "").name
     wanted = [rows.id, rows.before, rows.rating]
     wanted += [rows.messages] if rows.messages else [rows.text, rows.label]
     for name in wanted:
@@ -54,27 +58,27 @@ def load_table(rows: Rows) -> Table:
 
 
 def file_of(rows: Rows) -> Path:
-    """The file itself; fetched first where it is an archive's member."""
-    if rows.path is None:
-        return fetch(Archive(rows.project, rows.filename, rows.sha256, rows.member, rows.inner))
-    file = Path(rows.path)
+    """The file itself; downloaded first if it is a member of an archive."""
+    if rows.archived is not None:
+        return fetch(Archive(*rows.archived, rows.inner))
+    file = Path(rows.path or "")
     if not file.is_file():
-        raise UserError(f"no file '{file}' of rows; put it there, or mend path in [task.rows]")
+        raise UserError(f"no file '{file}' of rows; put it there, or fix path in [task.rows]")
     return file
 
 
-def load_dataset(file: Path, format_: str, columns: tuple[str, ...] | None = None):
+def load_dataset(file: Path, format_: str, columns: tuple[str, ...] | None = None) -> Dataset:
     """A file as a `datasets.Dataset`; `columns` names those of a file without a heading."""
     import datasets
 
-    options: dict = {}
+    options: dict[str, Any] = {}
     if format_ in ("csv", "tsv"):
         names = list(columns or _heading(file, format_))
         options = {
             "encoding": "utf-8-sig",
             "keep_default_na": False,  # the text "NA" is a text
-            "converters": dict.fromkeys(names, str),  # and "007" is no number
-            "index_col": False,  # a cell too many is told, and shifts no column
+            "converters": dict.fromkeys(names, str),  # and so is "007"
+            "index_col": False,  # an extra cell is an error, and shifts no column
         }
         _check_width(file, format_, names, headed=not columns)
         if columns:
@@ -87,7 +91,7 @@ def load_dataset(file: Path, format_: str, columns: tuple[str, ...] | None = Non
     datasets.disable_progress_bars()
     datasets.logging.set_verbosity(datasets.logging.CRITICAL)
     if file.stat().st_size == 0:
-        raise UserError(f"'{file.name}' is empty; it needs a row for each example")
+        raise UserError(f"'{file.name}' is empty; it needs one row per example")
     try:
         return datasets.load_dataset(
             builder,
@@ -101,25 +105,25 @@ def load_dataset(file: Path, format_: str, columns: tuple[str, ...] | None = Non
             raise
         cause = error.__cause__ or error
         if "corresponds to no data" in str(cause):
-            raise UserError(f"'{file.name}' holds no rows; it needs one for each example") from None
+            raise UserError(f"'{file.name}' has no rows; it needs one per example") from None
         reason = _fault(file, format_) or str(cause).strip().splitlines()[0]
         raise UserError(f"can't read '{file.name}' as {format_}: {reason}") from error
 
 
-def values(data, name: str) -> list:
-    """A column's values, read in one go: row by row takes fifty times as long."""
-    if "Json(" in repr(data.features[name]):  # values of several kinds, which lie there as JSON
+def values(data: Dataset, name: str) -> list[Any]:
+    """A column's values, read in one call: row by row takes fifty times as long."""
+    if "Json(" in repr(data.features[name]):  # values of several types, which are stored as JSON
         return data[:][name]
     return data.data.column(name).to_pylist()
 
 
-def column(data, name: str) -> list[str]:
+def column(data: Dataset, name: str) -> list[str]:
     """A column's values as texts."""
     return list(map(as_text, values(data, name)))
 
 
-def as_text(value) -> str:
-    """A value as people write it: no float for a whole number, nothing for a missing value."""
+def as_text(value: object) -> str:
+    """A value as people write it: a whole number without a point, a missing value empty."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -129,13 +133,13 @@ def as_text(value) -> str:
     return str(value).strip()
 
 
-def turns_of(chat, place: str, number: int) -> tuple[str, str]:
-    """The assistant's last answer in a chat, after the user turn that it answers."""
+def turns_of(chat: Any, place: str, number: int) -> tuple[str, str]:
+    """The user turn that the assistant's last answer in a chat is to, and that answer."""
     try:
         said = [(turn["role"], content_of(turn)) for turn in chat or ()]
     except (TypeError, KeyError):
         raise UserError(
-            f"{place}: row {number} is no chat; it needs a list of turns with role and content"
+            f"{place}: row {number} isn't a chat; it must be a list of turns with role and content"
         ) from None
     answered = [i for i, (role, _) in enumerate(said) if role == "assistant"]
     if not answered:
@@ -144,22 +148,23 @@ def turns_of(chat, place: str, number: int) -> tuple[str, str]:
     return next((text for role, text in before if role == "user"), ""), said[answered[-1]][1]
 
 
-def content_of(turn) -> str:
-    """A turn's text; of a list of parts the texts, each on a line."""
+def content_of(turn: dict[str, Any]) -> str:
+    """A turn's text; if it is a list of parts, their texts, one per line."""
     content = turn["content"]
     if isinstance(content, list):
         return "\n".join(as_text(part["text"]) for part in content if part.get("text"))
     return as_text(content)
 
 
-def _labels(rows: Rows, data) -> list[str]:
+def _labels(rows: Rows, data: Dataset) -> list[str]:
     if rows.label:
         return column(data, rows.label)
+    assert rows.rating  # checked by Rows
     return [_banded(rows, value) for value in values(data, rows.rating)]
 
 
-def _banded(rows: Rows, value) -> str:
-    """The label of the band that a rating lies in, or nothing."""
+def _banded(rows: Rows, value: Any) -> str:
+    """The label of the band that a rating is in, or an empty text."""
     try:
         number = float(value)
     except (TypeError, ValueError):
@@ -178,21 +183,23 @@ def _check_width(file: Path, format_: str, names: list[str], headed: bool) -> No
     row = next(rows, []) if not headed else next(rows, []) and next(rows, [])
     if len(row) > len(names):
         raise UserError(
-            f"'{file.name}': line {1 + headed} has {len(row)} cells, and there are {len(names)} columns "
-            f"({', '.join(names)}); quote texts with the separator in them, or name every column"
+            f"'{file.name}': line {1 + headed} has {len(row)} cells, but there are {len(names)} columns "
+            f"({', '.join(names)}); quote texts that contain the separator, or name every column"
         )
 
 
 def _cells(file: Path, format_: str) -> Iterator[list[str]]:
     """The cells of each row."""
     csv.field_size_limit(2**31 - 1)
-    quoting = csv.QUOTE_NONE if format_ == "tsv" else csv.QUOTE_MINIMAL
     with open(file, encoding="utf-8-sig", newline="", errors="replace") as lines:
-        yield from csv.reader(lines, delimiter="\t" if format_ == "tsv" else ",", quoting=quoting)
+        if format_ == "tsv":
+            yield from csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+        else:
+            yield from csv.reader(lines)
 
 
 def _fault(file: Path, format_: str) -> str | None:
-    """The first line that can't be read, and why, as far as a line tells."""
+    """The first line that can't be read, and why; None if no line is at fault."""
     if format_ == "parquet":
         import pyarrow
         from pyarrow.parquet import ParquetFile
@@ -200,8 +207,8 @@ def _fault(file: Path, format_: str) -> str | None:
         try:
             found = ParquetFile(file)
         except (pyarrow.ArrowException, OSError):
-            return "it isn't a whole Parquet file (cut short, or of another kind)"
-        return None if found.metadata.num_rows else "it holds no rows"
+            return "it isn't a complete Parquet file (truncated, or of another type)"
+        return None if found.metadata.num_rows else "it has no rows"
     for number, line in _lines(file):
         try:
             text = line.decode("utf-8-sig")

@@ -17,9 +17,11 @@ DONE, GATE_MISSED, USER_AT_FAULT, BUG, INTERRUPTED = 0, 1, 2, 70, 130
 
 
 class Group(click.Group):
-    """A command group that names the nearest command where one is misspelt."""
+    """A command group that suggests the nearest command if one is misspelt."""
 
-    def resolve_command(self, context, arguments):
+    def resolve_command(
+        self, context: click.Context, arguments: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command that the arguments name. Raises `UserError` for an unknown one."""
         if arguments and self.get_command(context, arguments[0]) is None:
             raise unknown("command", arguments[0], self.list_commands(context))
@@ -27,7 +29,7 @@ class Group(click.Group):
 
 
 def main(group: click.Group, name: str, arguments: list[str] | None = None) -> None:
-    """Run a command group and leave the process with the exit code that its outcome has."""
+    """Run a command group and exit with the code of its outcome."""
     sys.exit(_exit_code(group, name, arguments))
 
 
@@ -43,10 +45,10 @@ def _exit_code(group: click.Group, name: str, arguments: list[str] | None) -> in
     except click.ClickException as error:
         return _complain(f"{error.format_message().rstrip('.')}; see `{name} --help`")
     except (Stopped, KeyboardInterrupt, click.Abort) as error:
-        kept = "interrupted; the same command starts again, and what was fetched is kept"
+        kept = "interrupted: the same command starts again; what was downloaded is kept"
         print(f"error: {str(error) or kept}", file=sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:  # the reader of our output has gone, which is its right
+    except BrokenPipeError:  # the reader of the output has closed it, which isn't an error
         sys.stderr.close()
         return DONE
     except OSError as error:
@@ -54,8 +56,8 @@ def _exit_code(group: click.Group, name: str, arguments: list[str] | None) -> in
             return _complain(f"can't use '{error.filename}': {error.strerror}; give another path")
         if error.errno in DISK_ERRORS:
             place = f"'{error.filename}'" if error.filename else "the disk"
-            return _complain(f"can't write to {place}: {error.strerror}; make room or choose "
-                             "another folder, and start again: what was finished is kept")  # fmt: skip
+            return _complain(f"can't write to {place}: {error.strerror}; free some space or "
+                             "choose another folder, then start again; finished work is kept")  # fmt: skip
         traceback.print_exc()
         return BUG
     except Exception:
@@ -69,12 +71,12 @@ def _complain(text: str) -> int:
 
 
 def plain(text: str) -> str:
-    """Text without control characters, which a terminal would obey: what comes from data is shown."""
+    """Text with control characters replaced: a terminal would obey those that data contains."""
     return _CONTROL.sub("\ufffd", text)
 
 
 def one_line(text: str) -> str:
-    """Text on one line without control characters, so that it can't pass for lines of ours."""
+    """Text on one line without control characters, so that it can't imitate our own lines."""
     return " ".join(plain(text).split())
 
 

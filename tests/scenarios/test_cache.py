@@ -1,4 +1,4 @@
-"""What is built once is there whole or not at all."""
+"""What is built once is complete or absent."""
 
 import threading
 
@@ -44,7 +44,7 @@ def test_threads_that_want_the_same_thing_build_it_once(tmp_path):
     assert built == [1]
 
 
-def test_a_text_is_written_whole_or_stays_as_it_was(tmp_path):
+def test_a_text_is_written_completely_or_stays_as_it_was(tmp_path):
     path = tmp_path / "a.json"
     write_atomically(path, "one")
     write_atomically(path, "zwei ü\n")

@@ -1,4 +1,4 @@
-"""Near-copies: texts of which most 5-grams are the same, found without comparing all with all."""
+"""Near-duplicates: texts that share most 5-grams, found without comparing all pairs."""
 
 import random
 
@@ -23,27 +23,27 @@ def compared(chosen, others):
     }
 
 
-def test_texts_that_share_four_fifths_of_their_5_grams_are_near_copies():
+def test_texts_that_share_four_fifths_of_their_5_grams_are_near_duplicates():
     others = [PICTURES.upper()[:-1], "the screen is far too dark to read in the sun", PICTURES * 2]
     assert near_copies_of([PICTURES], others) == {0, 2}
 
 
-def test_exactly_four_fifths_is_near_and_less_is_not():
+def test_exactly_four_fifths_is_a_near_duplicate_and_less_is_not():
     """abcdefgh has the 5-grams abcde, bcdef, cdefg, defgh; with one more, 4 of 5 are shared."""
     assert near_copies_of(["abcdefgh"], ["abcdefghi", "abcdefghij"]) == {0}
 
 
-def test_texts_of_under_five_characters_have_no_near_copies():
+def test_texts_of_fewer_than_five_characters_have_no_near_duplicates():
     assert near_copies_of([], ["some text"]) == set()
     assert near_copies_of(["some text"], []) == set()
     assert near_copies_of(["", "abcd"], ["", "abcd", "abcde"]) == set()
 
 
-def test_a_gram_across_the_border_of_two_texts_is_none():
+def test_a_5_gram_across_two_texts_does_not_count():
     assert near_copies_of(["abcdef"], ["abc", "def"]) == set()
 
 
-def test_the_search_finds_what_comparing_all_with_all_finds():
+def test_the_search_finds_what_comparing_all_pairs_finds():
     """Rows of a few words, some changed by a letter or doubled; letters of several alphabets."""
     rng = random.Random(3)
     words = (

@@ -1,4 +1,4 @@
-"""A scenario's file is read strictly, and all of its faults are told at once, each with its line."""
+"""A scenario's file is read strictly, and all of its faults are listed together, each with its line."""
 
 import re
 
@@ -42,7 +42,7 @@ def test_an_unknown_scenario_names_the_nearest():
         scenarios.load("sentimnet")
 
 
-def test_a_missing_file_names_the_scenarios_of_ours():
+def test_a_missing_file_lists_the_built_in_scenarios():
     with pytest.raises(UserError, match=r"no file 'mine.toml'; known scenarios: critical-latency"):
         scenarios.load("mine.toml")
 
@@ -54,7 +54,7 @@ def test_an_unknown_key_names_its_line_and_the_nearest_key():
     )
 
 
-def test_all_faults_of_a_file_are_told_at_once():
+def test_all_faults_of_a_file_are_listed_together():
     found = complaint(
         'title = "x"\n[profile]\nclasses = 1\nvocabulary = "special"\n[decision]\nmargin = 2.0\n'
     )
@@ -63,37 +63,40 @@ def test_all_faults_of_a_file_are_told_at_once():
     assert "line 6, decision.margin" in found
 
 
-def test_text_that_is_no_toml_says_where():
+def test_text_that_is_not_toml_is_rejected_with_its_place():
     assert complaint("title = ").startswith("x.toml isn't TOML: Invalid value (at ")
 
 
-def test_a_missing_title_is_told():
+def test_a_missing_title_is_reported():
     assert complaint("[profile]\n") == "x.toml: title: missing"
 
 
 def test_one_label_leaves_nothing_to_choose():
     found = complaint('title = "x"' + TASK.replace('["a", "b"]', '["a"]'))
-    assert "labels holds 1: there is nothing to choose between" in found
+    assert "labels has 1 entries" in found
+    assert "at least two" in found
 
 
-def test_the_same_label_twice_is_refused():
-    assert "same label twice" in complaint('title = "x"' + TASK.replace('"b"', '"a"'))
+def test_the_same_label_twice_is_rejected():
+    assert "the same label twice; remove one" in complaint(
+        'title = "x"' + TASK.replace('"b"', '"a"')
+    )
 
 
 @pytest.mark.parametrize(
-    ("was", "instead", "told"),
+    ("was", "instead", "reason"),
     [
-        ('path = "rows.csv"', "", "give either path, or all of project"),
+        ('path = "rows.csv"', "", "give either path or all of project"),
         ('path = "rows.csv"', 'path = "r.csv"\nproject = "p"\nfilename = "f"\nmember = "m"\n'
-         f'sha256 = "{"0" * 64}"', "give either path, or all of project"),
-        ('label = "label"', "", "give one of label, messages, or both rating and bands"),
+         f'sha256 = "{"0" * 64}"', "give either path or all of project"),
+        ('label = "label"', "", "exactly one of: label, messages, or rating with bands"),
         ('label = "label"', 'label = "label"\nid = "id"\ngroup = "("', "isn't a regular expression"),
-        ('label = "label"', 'label = "label"\ngroup = "(x)"', "group reads the id"),
+        ('label = "label"', 'label = "label"\ngroup = "(x)"', "id must name a column"),
         ('label = "label"', 'label = "label"\nid = "id"\ngroup = "x"', "group needs parentheses"),
     ],
 )  # fmt: skip
-def test_rows_must_say_one_place_and_one_way_to_a_label(was, instead, told):
-    assert told in complaint('title = "x"' + TASK.replace(was, instead))
+def test_rows_must_name_one_place_and_one_way_to_a_label(was, instead, reason):
+    assert reason in complaint('title = "x"' + TASK.replace(was, instead))
 
 
 def test_a_band_holds_both_of_its_bounds():
@@ -102,7 +105,7 @@ def test_a_band_holds_both_of_its_bounds():
     assert Band(label="negative", at_most=-1).holds(-4)
 
 
-def test_rows_of_a_file_lie_beside_it(tmp_path):
+def test_a_relative_path_of_rows_starts_at_the_scenarios_folder(tmp_path):
     (tmp_path / "my_task.toml").write_text('title = "x"' + TASK)
     found = scenarios.load(str(tmp_path / "my_task.toml"))
     assert found.name == "my-task"
@@ -114,22 +117,23 @@ def test_what_a_profile_does_not_say_is_unknown():
 
 
 @pytest.mark.parametrize("margin", ["0", "0.0", "-0.1", "1.0", "nan"])
-def test_a_margin_of_nothing_is_told_with_the_way_out(margin):
+def test_a_margin_of_zero_is_rejected_with_the_way_out(margin):
     found = complaint(f'title = "x"\n[decision]\nmargin = {margin}\n')
-    assert "line 3, decision.margin: a margin lies between 0 and 1" in found
+    assert "line 3, decision.margin" in found
+    assert "between 0 and 1" in found
     assert "such as 0.03" in found
 
 
-def test_a_decision_may_hold_a_bar_a_volume_a_horizon_and_looks():
+def test_a_decision_may_have_a_quality_bar_a_volume_a_horizon_and_interim_analyses():
     text = "quality_bar = 0.9\nrequests_per_month = 50000\nhorizon_months = 12\nlooks = 2\n"
     found = parse(f'title = "x"\n[decision]\n{text}', "x", "x.toml").decision
     assert (found.quality_bar, found.requests_per_month, found.looks) == (0.9, 50000, 2)
-    told = complaint('title = "x"\n[decision]\nquality_bar = 90\nlooks = 0\n')
-    assert "line 3, decision.quality_bar" in told
-    assert "line 4, decision.looks" in told
+    found = complaint('title = "x"\n[decision]\nquality_bar = 90\nlooks = 0\n')
+    assert "line 3, decision.quality_bar" in found
+    assert "line 4, decision.looks" in found
 
 
-def test_a_task_may_bring_other_wordings_of_its_instruction():
+def test_a_task_may_have_other_wordings_of_its_instruction():
     text = TASK.replace("labels =", 'instructions = ["What?", "Who?"]\nlabels =')
     task = parse('title = "x"' + text, "x", "x.toml").task
     assert task.wordings == ("Which?", "What?", "Who?")
@@ -150,28 +154,28 @@ label = "label"
 
 
 @pytest.mark.parametrize(
-    ("was", "instead", "told"),
+    ("was", "instead", "reason"),
     [
         ('"Good or bad?"', '" "', "line 3, task.instruction: an instruction is blank"),
         ('["Which is it?"]', '["Which?", "  "]', "line 4, task.instructions: an instruction is blank"),
-        ('["Which is it?"]', '["a?", "a?"]', "the instruction 'a?' stands twice among instruction"),
-        ('["Which is it?"]', '["Good  or bad?"]', "the instruction 'Good or bad?' stands twice"),
+        ('["Which is it?"]', '["a?", "a?"]', "'a?' appears twice"),
+        ('["Which is it?"]', '["Good  or bad?"]', "'Good or bad?' appears twice"),
     ],
 )  # fmt: skip
-def test_a_wording_that_is_blank_or_said_before_is_told(was, instead, told):
+def test_a_blank_or_repeated_wording_is_rejected(was, instead, reason):
     text = 'title = "x"' + TASKED
     assert parse(text, "x", "x.toml").task.wordings == ("Good or bad?", "Which is it?")
-    with pytest.raises(UserError, match=re.escape(told)):
+    with pytest.raises(UserError, match=re.escape(reason)):
         parse(text.replace(was, instead), "x", "x.toml")
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "reason"),
     [
-        ("requests_per_month = 50000", "requests_per_month without horizon_months prices nothing"),
-        ("horizon_months = 12", "horizon_months without requests_per_month prices nothing"),
+        ("requests_per_month = 50000", "requests_per_month without horizon_months .* both"),
+        ("horizon_months = 12", "horizon_months without requests_per_month .* both"),
     ],
 )
-def test_a_volume_and_its_horizon_go_together(line, told):
-    with pytest.raises(UserError, match=told):
+def test_a_volume_and_its_horizon_go_together(line, reason):
+    with pytest.raises(UserError, match=reason):
         parse(f'title = "x"\n[decision]\n{line}\n', "x", "x.toml")
