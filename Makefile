@@ -28,6 +28,7 @@ lint: $(VENV)/has-test
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/lint-imports
+	$(VENV)/bin/mypy
 
 benchmark: $(VENV)/has-bench $(VENV)-peers/ready
 	$(VENV)/bin/python benchmarks/laptop.py --peers $(peers) $(OPTIONS)

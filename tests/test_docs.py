@@ -131,3 +131,16 @@ def test_the_races_table_and_verdict_are_those_of_its_record():
         assert row_of(entry) in text, entry["name"]
     assert f"> {record['verdict']['overall']['sentence']}" in text
     assert f"> {record['verdict']['scope']}" in text
+
+
+def test_the_tree_of_modules_in_the_architecture_is_that_of_the_code():
+    from docs import tree
+
+    assert tree.document_with(tree.tree()) == tree.DOCUMENT.read_text(encoding="utf-8")
+
+
+def test_every_module_says_in_a_first_line_what_it_knows():
+    from docs import tree
+
+    bare = [line for line in tree.tree().splitlines() if not re.search(r"`: .*\.$", line)]
+    assert bare == []
