@@ -12,7 +12,6 @@ import click
 
 import scenarios
 from bench import registry
-from bench.cli import text
 from bench.cli.options import (
     RunOptions,
     curve_options,
@@ -71,6 +70,8 @@ def main() -> None:
 @json_option
 def list_(as_json: bool) -> None:
     """List the scenarios that can be run, contenders and metrics."""
+    from bench.cli import text
+
     runnable = {name: scenarios.load(name) for name in scenarios.names()}
     runnable = {name: found for name, found in runnable.items() if found.task is not None}
     contenders = {name: registry.contender(name) for name in registry.names("contenders")}
@@ -126,6 +127,8 @@ def plan(options: RunOptions, as_json: bool) -> None:
     \b
     Example: bench plan sentiment --quick
     """
+    from bench.cli import text
+
     need_extra()
     _show_plan(run_request(options), as_json, text.plan_lines)
 
@@ -175,6 +178,8 @@ def curve(
       bench curve sentiment --only few-shot,lora --budget 45m
       bench curve sentiment --plan
     """
+    from bench.cli import text
+
     need_extra()
     request = curve_request(options, sizes, draws)
     if plan_only:
@@ -197,6 +202,8 @@ def sweep(options: RunOptions, vary: tuple[str, ...], plan_only: bool, as_json: 
       bench sweep data-quality --quick
       bench sweep --data reviews.csv --only full --vary epochs=1,2,3
     """
+    from bench.cli import text
+
     need_extra()
     request = sweep_request(options, vary)
     if plan_only:
@@ -240,6 +247,7 @@ def _show_plan(
 
 def _run_and_report(request: Request, as_json: bool, strict: bool) -> int:
     """Run what was requested, write its report and print the results; returns the exit code."""
+    from bench.cli import text
     from bench.running import run as running
     from reports.page import write_report
 

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.core.files import Forecast
-from bench.record.types import ContenderEntry, Record, SweepRecord, metric_of
-
 if TYPE_CHECKING:
+    from bench.core.files import Forecast
     from bench.core.plan import Plan
     from bench.planning.request import Budget
+    from bench.record.types import ContenderEntry, Record, SweepRecord
 
 ANSWERS = {
     "fine_tune": "Fine-tune",
@@ -42,6 +41,8 @@ def _quality_column(metric: str, width: int) -> Column:
     """A metric's value and, if there is one, its confidence interval."""
 
     def cell(entry: ContenderEntry) -> str:
+        from bench.record.types import metric_of  # dozens of classes that no help needs
+
         found = metric_of(entry, metric)
         interval = "" if found["low"] is None else f" ({found['low']:.3f}-{found['high']:.3f})"
         return f"{found['value']:>{width - INTERVAL_WIDTH}.3f}{interval:<{INTERVAL_WIDTH}}"
