@@ -68,14 +68,32 @@ def row_of(entry):
     )
 
 
+def worded(record):
+    """A kept record's verdict, from its figures and in today's words."""
+    from bench.core.plan import Plan
+    from bench.record.circumstances import Circumstances
+    from bench.record.verdict import make_verdict
+
+    plan = Plan.from_json(record["plan"])
+    around = Circumstances(plan.rows.counts["test"], plan.rows.counts["test groups"])
+    found = make_verdict(plan, record["contenders"], record["comparisons"], around)
+    parts = ("quality", "latency", "cost", "overall")
+    answers = [
+        [verdict[part]["answer"] for part in parts] for verdict in (found, record["verdict"])
+    ]
+    assert answers[0] == answers[1]
+    return found
+
+
 def test_the_readmes_table_is_that_of_the_kept_record():
     record = json.loads((ROOT / "docs" / "measurements" / RECORD).read_text())
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for entry in record["contenders"]:
         assert row_of(entry) in readme, entry["name"]
-    assert record["verdict"]["overall"]["sentence"] in readme.replace("\n> ", " ").replace(
-        "\n", " "
-    )
+    text = " ".join(readme.replace("\n> ", "\n").split())
+    verdict = worded(record)
+    assert verdict["overall"]["sentence"] in text
+    assert verdict["scope"] in text
 
 
 def printed(*arguments):
@@ -129,8 +147,9 @@ def test_the_races_table_and_verdict_are_those_of_its_record():
     text = (ROOT / "docs" / "race.md").read_text(encoding="utf-8")
     for entry in record["contenders"]:
         assert row_of(entry) in text, entry["name"]
-    assert f"> {record['verdict']['overall']['sentence']}" in text
-    assert f"> {record['verdict']['scope']}" in text
+    verdict = worded(record)
+    assert f"> {verdict['overall']['sentence']}" in text
+    assert f"> {verdict['scope']}" in text
 
 
 def test_the_tree_of_modules_in_the_architecture_is_that_of_the_code():
