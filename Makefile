@@ -1,6 +1,6 @@
 # make demo   a quick race of prompting against LoRA on real reviews, and its report
 # make test   everything that CI checks
-# make benchmark   scoring and training here, beside lm-evaluation-harness and TRL; on a quiet machine
+# make benchmark   scoring and training here, compared with lm-evaluation-harness and TRL; on a quiet machine
 #                  (OPTIONS="--scale 300 3000 30000 --out laptop.json" are benchmarks/laptop.py's)
 #
 # TORCH_INDEX=URL takes torch, and torch alone, from another index: PyTorch's CPU index saves

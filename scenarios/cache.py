@@ -66,7 +66,7 @@ def build_once(folder: Path, build: Callable[[Path], None], what: str) -> Path:
 
 
 @contextmanager
-def disk_errors_told() -> Iterator[None]:
+def disk_errors_as_os_errors() -> Iterator[None]:
     """Raises disk errors as `OSError`, where safetensors reports them as errors of its own."""
     from safetensors import SafetensorError
 

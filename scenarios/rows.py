@@ -69,7 +69,7 @@ def load_split(task: Task, seed: int) -> Split:
 
 @contextmanager
 def _no_collecting() -> Iterator[None]:
-    """No garbage collection meanwhile: rows hold no cycles, and searching millions of them takes time."""
+    """Switches garbage collection off within the context: rows hold no cycles, and searching millions of them takes time."""
     collects = gc.isenabled()
     gc.disable()
     try:

@@ -118,7 +118,7 @@ def shuffled(answers: Sequence[Answer], ground: Ground) -> dict:
     return _canary(
         "shuffled labels",
         right <= most,
-        f"trained on shuffled labels, it answers {right} of {n} {rows} correctly; chance reaches up to "
+        f"trained on shuffled labels, it answers {right} of {n} {rows} correctly; chance gives at most "
         f"{most} (in {LEVEL:.1%} of draws)",
     )
 

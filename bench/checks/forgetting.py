@@ -246,7 +246,7 @@ def sentence(name: str, found: dict | None) -> str | None:
 
 
 @contextmanager
-def told_as_skipped(found: dict) -> Iterator[None]:
+def recorded_as_skipped(found: dict) -> Iterator[None]:
     """Puts a reason in place of figures where measuring fails, since the trial itself has succeeded."""
     from bench.core.errors import TrialFailed, TrialSkipped
     from scenarios.errors import UserError

@@ -162,7 +162,7 @@ noise_option = click.option(
     callback=_a_number,
     default=0.0,
     metavar="SHARE",
-    help="Share of training labels to replace at random by wrong ones; test rows are left as is.",
+    help="Share of training labels to replace at random with wrong ones; test rows are left as is.",
 )
 forgetting_option = click.option(
     "--forgetting/--no-forgetting",

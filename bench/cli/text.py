@@ -187,7 +187,7 @@ def plan_lines(plan: Plan, forecasts: Sequence[Forecast]) -> Iterator[str]:
         model = f" on {trial.model}" if trial.model else ""
         yield f"\n{trial.slug}: {trial.name}{model}, {trial.n_train} training rows available"
         if trial.label_noise:
-            yield f"    {trial.label_noise * 100:g}% of their labels replaced by wrong ones"
+            yield f"    {trial.label_noise * 100:g}% of their labels replaced with wrong ones"
         yield from _settings_lines(trial.settings)
         if trial.slug in by_trial:
             yield f"    forecast: {_forecast_text(by_trial[trial.slug])}"

@@ -14,7 +14,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from bench.core.contender import Ground
-from scenarios.cache import disk_errors_told
+from scenarios.cache import disk_errors_as_os_errors
 
 LEAST_UPDATES = 24
 """In a training of a curve: as many as one epoch of the quick run's 384 rows. With a fixed number of
@@ -79,7 +79,7 @@ class Contender:
                 after = tuning.of_some_rows()
             four_bit = getattr(self, "four_bit", False)
             notes["canaries"].append(canaries.adapter_off(before, after, four_bit))
-        with disk_errors_told():
+        with disk_errors_as_os_errors():
             file = tuned.save(ground.folder)
         notes |= {"adapter_bytes": file.stat().st_size, "served": self.serve, "tried": tried}
         notes["replayed_rows"] = tuning.replayed_rows

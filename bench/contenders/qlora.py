@@ -24,7 +24,7 @@ class Contender(lora.Contender):
     ways: ClassVar = None  # its weights are in 4 bit anyway
 
     def check(self, device: Device) -> None:
-        """Raises `Skipped` where training over 4-bit weights isn't possible."""
+        """Raises `TrialSkipped` where training over 4-bit weights isn't possible."""
         check_four_bit(device)
 
     def fit(self, ground: Ground, seed: int):

@@ -23,7 +23,7 @@ from bench.contenders.embeddings import (
 )
 from bench.core.contender import Ground
 from bench.core.errors import TrialFailed
-from scenarios.cache import disk_errors_told
+from scenarios.cache import disk_errors_as_os_errors
 from scenarios.rows import Example
 
 Whole = Annotated[int, Field(gt=0)]
@@ -63,7 +63,7 @@ class Contender:
         choice = [self.depth], self.inverse_penalties
         said = said or [predictions(embedded, ground, *choice)]
         found = best_of_predictions(ground, embedded, said, *choice)
-        with disk_errors_told():
+        with disk_errors_as_os_errors():
             network.save_pretrained(ground.folder, save_embedding_layers=False)
         found.notes |= {"first_loss": losses[0], "last_loss": losses[-1]}
         return found

@@ -16,7 +16,7 @@ from bench.core import outcome as outcomes
 from bench.core.files import Account, Forecast, Point
 from bench.core.kept import Kept
 from bench.core.outcome import CurveDone, Done, Outcome
-from bench.core.plan import Plan, Trial
+from bench.core.plan import Plan, Trial, UnreadableVersion
 from scenarios.cache import write_atomically
 from scenarios.errors import UserError
 from scenarios.rows import Split, keep_split, kept_split
@@ -104,10 +104,14 @@ class RunFolder:
             if values is None:
                 raise ValueError("it isn't a JSON object")
             return Plan.from_json(values)
-        except ValueError as error:
-            why = str(error).splitlines()[0]
+        except UnreadableVersion as error:
             raise UserError(
-                f"'{self.plan_file}' is damaged ({why}); choose another --out, or remove that folder"
+                f"'{self.plan_file}' has schema_version {error.version}: it was written by a newer version; "
+                "upgrade tune-or-prompt, or choose another --out"
+            ) from None
+        except ValueError as error:
+            raise UserError(
+                f"'{self.plan_file}' is damaged ({error}); choose another --out, or remove that folder"
             ) from None
 
     def outcome(self, trial: Trial) -> Outcome | None:
@@ -190,7 +194,7 @@ class RunFolder:
     def sizes_left(self, trial: Trial) -> list[int]:
         """A curve trial's sizes without those that the budget dropped."""
         account = self.account()
-        left = account["sizes"] if account else None
+        left = account.get("sizes") if account else None
         return [size for size in trial.sizes if not size or left is None or size in left]
 
     # What is written.

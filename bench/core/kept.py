@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from scenarios.cache import disk_errors_told, sync, write_atomically
+from scenarios.cache import disk_errors_as_os_errors, sync, write_atomically
 
 
 class Kept:
@@ -60,7 +60,7 @@ class Kept:
 
         self._folder.mkdir(parents=True, exist_ok=True)
         partial = self._folder / f"{name}.partial"
-        with disk_errors_told():
+        with disk_errors_as_os_errors():
             save_file({key: value.contiguous() for key, value in tensors.items()}, partial)
         sync(partial)
         partial.replace(self._folder / f"{name}.safetensors")

@@ -18,7 +18,7 @@ class Usage:
 
     `peak_resident_bytes` is the process's own. On a GPU: the peaks of what torch had allocated and
     reserved, the peak that the driver (NVML) saw for this process, the whole card's `joules`, and the
-    state of the card meanwhile (`bench.core.gpu.Gpu`).
+    state of the card during the stretch (`bench.core.gpu.Gpu`).
     """
 
     seconds: float

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import TypeAdapter
 
 from bench.core.meter import Usage
 
-Status = str
-"""`done`, `skipped` or `failed`."""
+Status = Literal["done", "skipped", "failed"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,8 +21,8 @@ class Done:
     `setup` measures fitting, `restoring` loading what was fitted into a fresh process, `serving`
     answering `rows` test rows. The milliseconds are those of single requests: whole, to the first
     token, and per token after it (the last two only where texts are written). `machine_gflops` is
-    the speed of a fixed product just before them. Values that were not measured, or are older than
-    the figure, are None.
+    the speed of a fixed product just before them. A value that wasn't measured, or that an earlier
+    version didn't record, is None.
     """
 
     status: ClassVar[Status] = "done"
@@ -73,13 +72,13 @@ class Failed:
 
 
 Outcome = Done | CurveDone | Skipped | Failed
-_NULL_COUNTS = ("device",)  # null says that no model was used; other nulls are left out
+_KEPT_IF_NONE = ("device",)  # null says that no model was used; other nulls are left out
 
 
 def to_json(outcome: Outcome) -> dict[str, Any]:
     """Plain values, as an outcome's file and a record hold them."""
     values = asdict(outcome)
-    known = {k: v for k, v in values.items() if v is not None or k in _NULL_COUNTS}
+    known = {k: v for k, v in values.items() if v is not None or k in _KEPT_IF_NONE}
     return {"status": outcome.status, **known}
 
 

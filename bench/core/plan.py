@@ -7,13 +7,21 @@ from dataclasses import asdict, dataclass, field
 from functools import cache
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from scenarios.schema import Scenario, Task
 
 SCHEMA_VERSION = 2
-"""Of plans and records. Version 1 grew fields without changing its number; `from_json` fills them."""
+"""Number of the format of plans and records. Version 1 grew fields under its number; `from_json` fills them."""
 READABLE = (1, SCHEMA_VERSION)
+
+
+class UnreadableVersion(ValueError):
+    """A plan that a newer version wrote; `version` is its number."""
+
+    def __init__(self, version: int):
+        super().__init__(f"schema_version {version}")
+        self.version = version
 
 
 @dataclass(frozen=True)
@@ -198,12 +206,21 @@ class Plan:
     def from_json(cls, values: Mapping[str, Any]) -> Plan:
         """The plan that `to_json` wrote, of this version or of version 1.
 
-        Raises `ValueError` where it isn't one.
+        Raises `UnreadableVersion` for another version's, and `ValueError` where it isn't a plan.
         """
         version = values.get("schema_version")
-        if version not in READABLE:
-            raise ValueError(f"schema_version {version}; this version reads {READABLE}")
-        found = _reader().validate_python(_upgraded(values) if version == 1 else values)
+        if type(version) is int and version > SCHEMA_VERSION:
+            raise UnreadableVersion(version)
+        if version not in READABLE or isinstance(version, bool):
+            raise ValueError("it has no schema_version")
+        try:
+            found = _reader().validate_python(_upgraded(values) if version == 1 else values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"])) or "plan"
+            raise ValueError(f"{place}: {first['msg'].lower()}") from None
+        except (KeyError, TypeError, AttributeError) as error:  # of `_upgraded`
+            raise ValueError(f"a part is missing or wrong: {error}") from None
         for trial in found.all_trials:
             trial.settings.update(_with_tuples(trial.settings))
         for settings in found.asked.settings.values():
@@ -211,13 +228,14 @@ class Plan:
         return found
 
     def differences(self, other: Plan) -> list[str]:
-        """The parts in which two plans differ in what is done; sentences may be worded otherwise."""
+        """The parts in which two plans differ in what is done; titles and sentences may differ."""
         ours, theirs = self._substance(), other._substance()
         return [key for key in ours if ours[key] != theirs[key]]
 
     def _substance(self) -> dict[str, Any]:
         values = self.to_json()
         del values["schema_version"], values["choosing"]["sentence"]
+        del values["scenario"]["title"], values["scenario"]["summary"]
         for part, words in (("primary", "chosen_by"), ("curve", "choices")):
             if values[part]:
                 del values[part][words]

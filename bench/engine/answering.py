@@ -26,7 +26,7 @@ def answerer(
     """An answerer of a task's rows with this model, after a prompt with these demonstrations.
 
     `bias` is subtracted from the labels' log-likelihoods; `near` and `longest` are those of `Prompts`.
-    Raises `TooLong` where a prompt may not fit the model's context.
+    Raises `PromptTooLong` where a prompt may not fit the model's context.
     """
     prompts = Prompts(Renderer(model.tokenizer, task), demonstrations, near, longest)
     if task.type == "generation":

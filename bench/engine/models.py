@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scenarios.archives import Archive, fetch, sha256_of
-from scenarios.cache import build_once, cache_folder, disk_errors_told
+from scenarios.cache import build_once, cache_folder, disk_errors_as_os_errors
 from scenarios.errors import UserError, did_you_mean
 
 DEFAULT_MODEL = "SmolLM2-135M-Instruct"
@@ -67,7 +67,7 @@ def folder_of(name: str) -> Path:
     return _from_hub(name)
 
 
-def at_hand(name: str) -> bool:
+def is_local(name: str) -> bool:
     """Whether a model is already on this machine, so that nothing needs downloading."""
     if name == DEFAULT_MODEL:
         return _default_folder().is_dir()
@@ -141,7 +141,7 @@ def _convert(gguf: Path, target: Path) -> None:
     # The weights are ordinary numbers by now, but saving fails while the loader's marker is there.
     model.hf_quantizer = None
     del model.config.quantization_config
-    with disk_errors_told():
+    with disk_errors_as_os_errors():
         model.to(torch.bfloat16).save_pretrained(target)
     transformers.AutoTokenizer.from_pretrained(**source).save_pretrained(target)
 
@@ -209,7 +209,7 @@ _UNREPEATABLE = re.compile(
 
 @contextmanager
 def no_search_for_garbage() -> Iterator[None]:
-    """Switches Python's cycle collector off meanwhile: importing and reading create so many objects that
+    """Switches Python's cycle collector off within the context: importing and reading create so many objects that
     it would repeatedly scan everything the libraries hold, which takes half of the loading time."""
     searches = gc.isenabled()
     gc.disable()

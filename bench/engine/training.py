@@ -106,7 +106,7 @@ class _Adapter:
 
     @contextmanager
     def off(self) -> Iterator[None]:
-        """Switches the adapter off meanwhile, so that the model is the base."""
+        """Switches the adapter off within the context, so that the model is the base."""
         with self.network.disable_adapter():
             yield
 

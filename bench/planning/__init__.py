@@ -1,1 +1,1 @@
-"""All that will be done, before it is."""
+"""From what the user asks for to a plan of all that will be done."""

@@ -234,11 +234,11 @@ def _check_something_fits(plan: Plan, order: Sequence[str], cost: _Cost, seconds
     leaves = f"--budget leaves {seconds:.0f} s for trials, and"
     own = [trial for trial in telling if not trial.sizes]
     if not own and plan.curve:
-        raise UserError(f"{leaves} {_least_of_curve(plan, plan.curve, cost)}; give more")
+        raise UserError(f"{leaves} {_least_of_curve(plan, plan.curve, cost)}; increase it")
     shortest = min(own, key=cost.of)
     takes = max(1, round(cost.of(shortest)))
     raise UserError(
-        f"{leaves} the shortest with a model ({shortest.name}) is forecast to take {takes} s; give more"
+        f"{leaves} the shortest with a model ({shortest.name}) is forecast to take {takes} s; increase it"
     )
 
 

@@ -1,4 +1,4 @@
-"""The plan that a request comes to: trials, thresholds, and the one comparison, before anything is run."""
+"""From a request and its rows to a plan: trials, thresholds, and the one comparison."""
 
 from __future__ import annotations
 

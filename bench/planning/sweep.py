@@ -232,11 +232,11 @@ def _check_rows(plan: Plan, sweep: Sweep, splits: Sequence[Split]) -> None:
         for value in axis.values:
             if axis.name == ROWS and int(value) > available:
                 raise UserError(
-                    f"--vary rows={value}, but there are {available:,} training rows; give fewer"
+                    f"--vary rows={value}, but there are {available:,} training rows; use at most {available:,}"
                 )
             if axis.name == ROWS and int(value) < labels:
                 raise UserError(
-                    f"--vary rows={value}: fewer rows than the {labels} labels; give more"
+                    f"--vary rows={value}: fewer rows than the {labels} labels; use at least {labels}"
                 )
             if axis.name == NOISE:
                 noise.check(float(value), plan.task, "--vary label-noise")

@@ -362,7 +362,7 @@ def _bracket(found: CrossoverEntry, ahead: str, behind: str) -> str:
             f"({behind}{spread})."
         )
     return (
-        f"{ahead} from somewhere above {found['after']} and up to {found['at_most']} labelled rows onwards "
+        f"{ahead} from a size between {found['after'] + 1} and {found['at_most']} labelled rows onwards "
         f"({behind}{spread})."
     )
 

@@ -27,6 +27,8 @@ def read_record(path: Path) -> Record:
             f"'{file}' isn't a record of `bench run`: it has no schema_version; give a run's folder "
             "or its record.json"
         )
+    if version < min(READABLE):
+        raise UserError(f"'{file}' isn't a record: it has schema_version {version}; run it again")
     if version not in READABLE:
         known = " and ".join(map(str, READABLE))
         raise UserError(

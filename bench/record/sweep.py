@@ -255,7 +255,7 @@ def _scope(plan: Plan, swept: SweepRecord, around: Circumstances) -> str:
     seeds = max(
         len({t.seed for t in plan.trials if t.name == variant}) for variant in swept["variants"]
     )
-    forgot = " The p-values of what was forgotten aren't adjusted." if plan.forgetting else ""
+    forgot = " The p-values for forgetting aren't adjusted." if plan.forgetting else ""
     return (
         f"This holds for {f'{models} on ' if models else ''}{counted(around.test_rows, 'test row')} of "
         f"'{plan.scenario.title}' in {counted(around.groups, 'group')}, with {counted(seeds, 'seed')}. "

@@ -1,4 +1,4 @@
-"""A learning curve and a budget as the terminal shows them."""
+"""A learning curve, its labelling costs and a budget as text."""
 
 from __future__ import annotations
 

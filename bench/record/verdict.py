@@ -102,7 +102,7 @@ def _forgot(arm: ContenderEntry) -> dict | None:
 
 def _missing(around: Circumstances) -> Part:
     """No comparison, and what would make one."""
-    why = "Nothing was compared: no prompting arm and tuning arm have both finished"
+    why = "Nothing was compared: the run has no finished prompting arm and tuning arm to compare"
     if not around.left_out:
         return _part("not_applicable", f"{why}.", "a run in which both arms finish")
     more = "a larger --budget"
@@ -119,7 +119,7 @@ def withheld(failed: Sequence[Canary]) -> Part | None:
     """No verdict where a canary failed."""
     if not failed:
         return None
-    checks = "; ".join(f"{canary['name']}: {canary['sentence']}" for canary in failed)
+    checks = "; ".join(canary["sentence"] for canary in failed)
     return _part("cant_tell", f"Withheld, since a check of the run itself failed: {checks}.",
                  "a run that passes its checks")  # fmt: skip
 
@@ -301,7 +301,7 @@ def _speed_changed(prompt: ContenderEntry, tuned: ContenderEntry) -> str | None:
         return None
     return (
         f" The machine's speed changed between the two: the same product ran at {one:.0f} and "
-        f"{other:.0f} GFLOP/s, so the arms' own difference can't be distinguished from that."
+        f"{other:.0f} GFLOP/s, so the difference between the arms may be due to the machine."
     )
 
 

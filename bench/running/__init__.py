@@ -1,1 +1,1 @@
-"""Doing the plan: one folder, one process a trial."""
+"""Carries out a plan: one folder per run, one process per step of a trial."""

@@ -24,7 +24,7 @@ class Ended:
 
 
 class Executor(Protocol):
-    """Does the trials of one run's folder, one after the other. It communicates through files only."""
+    """Does the trials of one run's folder, one after the other. All results go through the folder."""
 
     def make_ready(self) -> None:
         """A hint that a trial with a model comes soon; may do nothing."""

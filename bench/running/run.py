@@ -56,8 +56,9 @@ def run(request: Request, start: StartsExecutor = LocalProcesses) -> tuple[Path,
 def _record_of(request: Request, folder: RunFolder, executor: Executor) -> Record:
     """The run's record, after all that is left to do."""
     plan, splits = prepare(request)
+    _check_targets(plan, list(filter(models.is_local, plan.models())))  # before anything is fetched
     facts = {name: _model_facts(name) for name in plan.models()}
-    check_targets(plan.all_trials, {name: models.folder_of(name) for name in facts})
+    _check_targets(plan, list(facts))
     if plan.choosing.folds:
         say(plan.choosing.sentence)
     new = not folder.path.exists()
@@ -102,6 +103,11 @@ def _saved(folder: RunFolder, plan: Plan) -> str:
     return f"{text}, and {done} of the curve's {points} points"
 
 
+def _check_targets(plan: Plan, names: Sequence[str]) -> None:
+    """Raises `UserError` for modules to adapt that some models, which are here, don't have."""
+    check_targets(plan.all_trials, {name: models.folder_of(name) for name in names})
+
+
 def _model_facts(name: str) -> ModelFacts:
     """What identifies a model, which is fetched if it isn't there: its digest and its type."""
     folder = models.folder_of(name)
@@ -127,8 +133,7 @@ def forecast(request: Request) -> tuple[Plan, list[Forecast]]:
     Trials whose model isn't on this machine have no forecast, and nothing is fetched for one.
     """
     plan, splits = prepare(request)
-    here = filter(models.at_hand, plan.models())
-    check_targets(plan.all_trials, {name: models.folder_of(name) for name in here})
+    _check_targets(plan, list(filter(models.is_local, plan.models())))
     with tempfile.TemporaryDirectory() as name:
         folder = RunFolder(Path(name))
         folder.keep_plan(plan)

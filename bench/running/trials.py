@@ -69,7 +69,9 @@ def _do(
             folder.keep_outcome(trial, Failed(ended.reason))
     seconds = time.time() - start
     outcome = folder.outcome(trial)
-    assert outcome is not None, f"{trial.slug} left no outcome that can be read"
+    if outcome is None:
+        outcome = Failed("it left no outcome that can be read")
+        folder.keep_outcome(trial, outcome)
     if isinstance(outcome, Done | CurveDone):
         if not begun:  # the time of a resumed trial isn't its own
             folder.keep_outcome(trial, replace(outcome, wall_seconds=seconds))

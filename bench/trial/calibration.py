@@ -205,7 +205,11 @@ def _memory(key: str, usages: Sequence[Usage], family: str) -> Span | None:
 
 
 def _work() -> None:
-    main(RunFolder(Path(sys.argv[1])))
+    try:
+        main(RunFolder(Path(sys.argv[1])))
+    except OSError as error:
+        progress.say(f"can't write the forecasts: {error.strerror or error}")
+        raise
 
 
 if __name__ == "__main__":

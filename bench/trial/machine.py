@@ -29,7 +29,7 @@ class Machine:
         self._not_repeatable: set[str] = set()
 
     def load(self, contender: Any, name: str | None) -> Any:
-        """The trial's model; None for a contender without one. Raises `Skipped`."""
+        """The trial's model; None for a contender without one. Raises `TrialSkipped`."""
         if name is None:
             return None
         from bench.engine import models

@@ -70,11 +70,9 @@ def _run_sizes(folder: RunFolder, plan: Plan, trial: Trial) -> CurveDone:
 def run_trial(folder: RunFolder, plan: Plan, trial: Trial) -> Done | None:
     """Fit, or restore what was fitted, and serve; None until it has been served."""
     kept = folder.kept(trial.slug)
-    served = kept.value("served")
+    served = _served_before(kept)
     if served and any(folder.adapter(trial.slug).glob("*")):
-        done = outcomes.from_json({"status": "done"} | served)
-        assert isinstance(done, Done)
-        return replace(done, forgetting=_forgotten(folder, trial))
+        return replace(served, forgetting=_forgotten(folder, trial))
     split = folder.split(trial.fold)
     contender = contender_of(trial)
     machine = Machine()
@@ -119,6 +117,16 @@ def run_trial(folder: RunFolder, plan: Plan, trial: Trial) -> Done | None:
     return None
 
 
+def _served_before(kept: Kept) -> Done | None:
+    """What an earlier start served; None where it didn't, or what it kept is damaged."""
+    served = kept.value("served")
+    try:
+        done = outcomes.from_json({"status": "done"} | served) if served else None
+    except (TypeError, ValueError):
+        return None
+    return done if isinstance(done, Done) else None
+
+
 @dataclass(frozen=True)
 class _Fitted:
     """What answers, its notes, and what fitting and restoring it took."""
@@ -153,7 +161,7 @@ def _fitted(contender: Any, ground: Ground, seed: int, kept: Kept) -> _Fitted | 
 def _forgotten(folder: RunFolder, trial: Trial) -> dict[str, Any]:
     """What the tuned model forgot, or why that can't be measured."""
     found: dict[str, Any] = {}
-    with forgetting.told_as_skipped(found):
+    with forgetting.recorded_as_skipped(found):
         base = Machine().load(contender_of(trial), trial.model)
         adapter = folder.adapter(trial.slug)
         found |= forgetting.measure(base, adapter, folder.general, trial.slug)

@@ -52,7 +52,7 @@ def import_ahead() -> None:
 
 @contextmanager
 def _without_four_bit() -> Iterator[None]:
-    """Hide bitsandbytes meanwhile: it would be imported, and a compiler with it, to no use.
+    """Hide bitsandbytes within the context: it would be imported, and a compiler with it, to no use.
 
     PEFT imports it when an adapter is made, if it hasn't been imported by then.
     """

@@ -86,6 +86,7 @@ def answer_all(
 
 
 def line_of(answer: Answer) -> str:
+    """An answer as a line of JSON."""
     return json.dumps(asdict(answer), ensure_ascii=False) + "\n"
 
 

@@ -39,7 +39,7 @@ class Loaded:
     def of(self, contender: Any, name: str) -> Any:
         """The model. Raises `TrialSkipped` where it isn't on this machine or can't run here."""
         if self._model is None:
-            if not models.at_hand(name):
+            if not models.is_local(name):
                 raise TrialSkipped("the model isn't on this machine yet; a run fetches it first")
             with Meter() as meter:
                 self._model = Machine().load(contender, name)

@@ -18,7 +18,7 @@ def blocks(record: Record) -> list[Block]:
     if not found:
         return [
             Paragraph(
-                "Nothing was compared: it takes a prompting arm and a tuning arm that are both done."
+                "Nothing was compared: a comparison needs a finished prompting arm and a finished tuning arm."
             )
         ]
     rows = tuple(

@@ -1,4 +1,4 @@
-"""The terms that the report uses, last; all others are in docs/glossary.md."""
+"""The terms that the report uses, last; all others are in the project's docs/glossary.md."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ PLACE = 90
 
 def blocks(record: Record) -> list[Block]:
     """All terms; the page keeps those that its other sections link to."""
-    text = "The terms used in this report. docs/glossary.md has these and all others."
+    text = "The terms used in this report. The project's docs/glossary.md has these and all others."
     return [Paragraph(text, linked=False), Terms(glossary.terms())]

@@ -241,10 +241,10 @@ def test_forgetting_is_measured_in_a_separate_process_and_changes_nothing_of_the
 
 def test_a_model_that_cannot_be_measured_leaves_the_trial_as_it_was():
     found = {}
-    with forgetting.told_as_skipped(found):
+    with forgetting.recorded_as_skipped(found):
         raise RuntimeError("CUDA out of memory. Tried\nmore")
     assert found == {"status": "skipped", "reason": "CUDA out of memory. Tried"}
-    with pytest.raises(RuntimeError, match="a bug"), forgetting.told_as_skipped({}):
+    with pytest.raises(RuntimeError, match="a bug"), forgetting.recorded_as_skipped({}):
         raise RuntimeError("a bug")
 
 

@@ -91,13 +91,21 @@ def test_a_plan_is_kept_once_and_then_compared(folder):
 
 
 @pytest.mark.parametrize(
-    "text", ["{", "[]", "{}", '{"schema_version": 2}', '{"schema_version": 9}']
+    "text",
+    ["{", "[]", "{}", '{"schema_version": 1}', '{"schema_version": 2}', '{"schema_version": []}'],
 )
 def test_a_plan_that_cant_be_read_is_named_with_the_way_out(folder, text):
     folder.plan_file.write_text(text)
     with pytest.raises(UserError, match=r"plan\.json' is damaged .*--out") as refused:
         folder.keep_plan(run_plan())
     assert "\n" not in str(refused.value)
+
+
+def test_a_newer_versions_plan_is_named_and_nothing_is_to_be_removed(folder):
+    folder.plan_file.write_text('{"schema_version": 9}')
+    with pytest.raises(UserError, match=r"schema_version 9.*upgrade.*--out") as refused:
+        folder.plan()
+    assert "remove" not in str(refused.value)
 
 
 def test_a_second_run_in_a_folder_is_refused_while_the_first_is_there(folder):

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from bench.core.plan import SCHEMA_VERSION, Look, Plan
+from bench.core.plan import SCHEMA_VERSION, Look, Plan, UnreadableVersion
 from tests.bench.plans import a_curve, run_plan
 from tests.conftest import ROOT
 
@@ -33,7 +33,7 @@ def test_a_plan_comes_back_from_its_json(plan):
     assert Plan.from_json(as_json(plan)) == plan
 
 
-@pytest.mark.parametrize("values", kept_plans())
+@pytest.mark.parametrize("values", list(kept_plans()))
 def test_every_plan_that_was_ever_written_is_read_with_its_values_unchanged(values):
     plan = Plan.from_json(values)
     again = as_json(plan)
@@ -64,10 +64,26 @@ def test_settings_with_several_values_are_tuples_again():
     assert isinstance(lora.settings["learning_rates"], tuple)
 
 
-@pytest.mark.parametrize("version", [None, 0, 3, "2"])
-def test_another_versions_plan_is_refused(version):
+@pytest.mark.parametrize("version", [None, 0, "2", True, 2.5])
+def test_a_plan_without_a_version_is_refused(version):
     with pytest.raises(ValueError, match="schema_version"):
         Plan.from_json(as_json(run_plan()) | {"schema_version": version})
+
+
+def test_a_newer_versions_plan_is_refused_by_its_number():
+    with pytest.raises(UnreadableVersion) as refused:
+        Plan.from_json(as_json(run_plan()) | {"schema_version": SCHEMA_VERSION + 1})
+    assert refused.value.version == 3
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"schema_version": 1}, {"schema_version": 1, "rows": [], "mode": {}},
+     {"schema_version": 1, "rows": {"counts": {}}, "mode": []}],
+)  # fmt: skip
+def test_a_damaged_plan_of_version_1_is_refused(values):
+    with pytest.raises(ValueError, match=r"missing or wrong"):
+        Plan.from_json(values)
 
 
 def test_a_plan_of_this_version_that_lacks_a_part_is_refused():
@@ -89,6 +105,8 @@ def test_plans_differ_in_what_they_do_and_not_in_how_it_is_worded():
     curve = a_curve()
     worded = replace(curve, curve=replace(curve.curve, choices="in other words"))
     assert curve.differences(worded) == []
+    titled = replace(plan, scenario=plan.scenario.model_copy(update={"title": "Another"}))
+    assert plan.differences(titled) == []
     assert plan.differences(replace(plan, seed=1, look=Look(1, 2, 0.01))) == ["seed", "look"]
     assert plan.differences(run_plan(only=("lora",))) != []
 

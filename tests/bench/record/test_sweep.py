@@ -66,7 +66,7 @@ def test_a_failed_check_of_the_run_withholds_what_a_sweep_says():
     canary = {"name": "adapter off", "passed": False, "sentence": "it isn't"}
     verdict = sweep_verdict(plan, shown(plan), replace(AROUND, failed=[canary]))
     assert verdict["overall"]["answer"] == "cant_tell"
-    assert "adapter off: it isn't" in verdict["overall"]["sentence"]
+    assert "failed: it isn't" in verdict["overall"]["sentence"]
     assert sweep_verdict(plan, shown(plan), AROUND)["overall"]["answer"] == "not_applicable"
 
 
@@ -176,7 +176,7 @@ def test_the_scope_says_that_p_values_of_forgetting_are_not_adjusted_where_it_wa
     for asked in (False, True):
         plan = replace(plan, forgetting=asked)
         scope = sweep_verdict(plan, shown(plan), AROUND)["scope"]
-        assert ("forgotten" in scope) == asked
+        assert ("forgetting" in scope) == asked
         assert "on 300 test rows" in scope
         assert "39 groups, with 1 seed." in scope
 

@@ -175,7 +175,7 @@ def test_a_failed_canary_withholds_the_verdict():
     canary = {"name": "groups apart", "passed": False, "sentence": "2 groups are in two parts"}
     found = verdict(0.1, 0.2, failed=[canary])
     assert found["quality"]["answer"] == found["overall"]["answer"] == "cant_tell"
-    assert "groups apart: 2 groups are in two parts" in found["overall"]["sentence"]
+    assert "failed: 2 groups are in two parts" in found["overall"]["sentence"]
 
 
 def test_a_second_analysis_that_was_not_declared_is_exploratory():

@@ -27,10 +27,16 @@ def misfits(value: Any, expected: Any, at: str = "record") -> Iterator[str]:
         if value not in get_args(expected):
             yield f"{at} is {value!r}"
     elif get_origin(expected) is list:
-        for i, one in enumerate(value if isinstance(value, list) else [value]):
+        if not isinstance(value, list):
+            yield f"{at} is a {type(value).__name__}"
+            return
+        for i, one in enumerate(value):
             yield from misfits(one, get_args(expected)[0], f"{at}[{i}]")
     elif get_origin(expected) is dict:
-        for key, one in value.items() if isinstance(value, dict) else [("?", value)]:
+        if not isinstance(value, dict):
+            yield f"{at} is a {type(value).__name__}"
+            return
+        for key, one in value.items():
             yield from misfits(one, get_args(expected)[1], f"{at}.{key}")
     else:
         kinds = (int, float) if expected is float else (expected or NoneType,)
