@@ -48,7 +48,7 @@ def said(answer, after, at_most, share, **more):
          ("lora is ahead of zero-shot and few-shot by more than 3 points", "smallest size, 16 labelled",
           "99.0% of the resamples of test rows and 3 seeds")),
         (said("bracket", 16, 32, 0.8, high={"after": 32, "at_most": 64}),
-         ("above 16 and up to 32 labelled rows", "80.0% of the resamples", "95% of them between 32 and 64")),
+         ("from a size between 17 and 32 labelled rows", "80.0% of the resamples", "95% of them between 32 and 64")),
         (said("bracket", 16, 32, 0.8, high={"after": 64, "at_most": None}), ("between 32 and never",)),
         (said("bracket", None, 16, 0.8), ("most likely from the smallest size, 16 labelled", "80.0%")),
         (said("cant_tell", 16, 32, 0.6),
