@@ -369,9 +369,9 @@ def _table(found: dict) -> str:
     lines.append("")
     for name, said in found["answers"].items():
         lines.append(
-            f"{name}: {said['same_answer']} of {said['rows']} answers are float32's; "
-            f"{said['changed_beyond_rounding']} others where its margin exceeds {SURE} nats "
-            f"({said['rows_within_rounding']} rows don't)"
+            f"{name}: {said['same_answer']} of {said['rows']} answers equal float32's; "
+            f"{said['changed_beyond_rounding']} others where float32's margin exceeds {SURE} nats "
+            f"({said['rows_within_rounding']} rows are below)"
         )
     for name, work in found["work"].items():
         said = ", ".join(f"{who} {loss:.3f}" for who, loss in work["losses"].items())

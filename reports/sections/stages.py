@@ -91,5 +91,5 @@ def _repeatable(record: Record) -> str:
         )
     return (
         "An identical run on the same machine with the same number of threads should give the same "
-        "answers: no operation without a repeatable form was seen."
+        "answers: no non-deterministic operation was detected."
     )
