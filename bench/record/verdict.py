@@ -18,7 +18,7 @@ from bench.record.types import (
     Part,
     Verdict,
 )
-from bench.record.words import counted, gain, interval, margin_of, percent_of
+from bench.record.words import counted, gain, interval, listed, margin_of, percent_of
 from bench.statistics.intervals import level_of_next_look, rows_to_narrow, rows_to_settle, wilson
 from scenarios.schema import Decision
 
@@ -43,7 +43,7 @@ def make_verdict(
     primary = _primary(comparisons)
     exploratory = _undeclared(plan, around.earlier) or _without(around.left_out)
     if primary is None:
-        quality = _missing(around)
+        quality = _missing(plan, around)
         missing = _part("not_applicable", "There are no two arms to compare.", None)
         scope = _nothing_compared(plan, around)
         return {"quality": quality, "latency": missing, "cost": missing, "overall": quality,
@@ -76,7 +76,7 @@ def curve_verdict(
     exploratory = _undeclared(plan, around.earlier) or _without(around.left_out)
     untimed = _part("not_applicable", "A learning curve times no requests.", "a run of the arms")
     if primary is None or block is None:
-        quality, scope = _missing(around), _nothing_compared(plan, around)
+        quality, scope = _missing(plan, around), _nothing_compared(plan, around)
     else:
         quality = _as_exploratory(withheld(around.failed) or _quality(primary, plan), exploratory)
         scope = _curve_scope(plan, primary, around, block)
@@ -100,8 +100,13 @@ def _forgot(arm: ContenderEntry) -> dict | None:
 # Why a verdict is missing, withheld, or exploratory.
 
 
-def _missing(around: Circumstances) -> Part:
+def _missing(plan: Plan, around: Circumstances) -> Part:
     """No comparison, and what would make one."""
+    families = {trial.family for trial in plan.all_trials}
+    sides = {"prompt": "no prompting arm", "fine_tune": "no tuning arm"}
+    if absent := [words for family, words in sides.items() if family not in families]:
+        return _part("not_applicable", f"Nothing was compared: the run has {listed(absent)}.",
+                     "a run with an arm of each side, as in --only few-shot,lora")  # fmt: skip
     why = "Nothing was compared: the run has no finished prompting arm and tuning arm to compare"
     if not around.left_out:
         return _part("not_applicable", f"{why}.", "a run in which both arms finish")
@@ -171,9 +176,9 @@ def _quality(primary: Comparison, plan: Plan) -> Part:
         sentence = f"{seen}: prompting is better by more than the {margin_of(margin)}."
         return _part("prompt", sentence, None)
     if high < margin:
-        alike = ", and isn't worse by as much" if not_worse else ""
+        alike = ", and isn't worse by that much either" if not_worse else ""
         sentence = (
-            f"{seen}: tuning doesn't gain the {margin_of(margin)} that would justify it{alike}."
+            f"{seen}: tuning gains less than the {margin_of(margin)} that would justify it{alike}."
         )
         return _part("prompt", sentence, None)
     sentence = f"{seen}: the {margin_of(margin)} is inside the interval, so these rows can't tell"

@@ -127,7 +127,9 @@ def _keep_rows(folder: RunFolder, plan: Plan, splits: Sequence[Split]) -> list[S
     return kept
 
 
-def forecast(request: Request) -> tuple[Plan, list[Forecast]]:
+def forecast(
+    request: Request, start: StartsExecutor = LocalProcesses
+) -> tuple[Plan, list[Forecast]]:
     """The run's plan, and what each of its trials will take, without doing it.
 
     Trials whose model isn't on this machine have no forecast, and nothing is fetched for one.
@@ -138,7 +140,7 @@ def forecast(request: Request) -> tuple[Plan, list[Forecast]]:
         folder = RunFolder(Path(name))
         folder.keep_plan(plan)
         _keep_rows(folder, plan, splits)
-        _forecast(folder, LocalProcesses(folder))
+        _forecast(folder, start(folder))
         return plan, folder.forecasts()
 
 

@@ -58,8 +58,8 @@ def _visible(comparison: Comparison) -> str | None:
     if visible is None:
         return None
     said = (
-        f"The smallest difference between {comparison['challenger']} and {comparison['baseline']} that "
-        f"these test rows could have shown four times in five: {visible * 100:.1f} points"
+        f"Minimum detectable difference between {comparison['challenger']} and {comparison['baseline']} on "
+        f"these test rows, at 80% power: {visible * 100:.1f} points"
     )
     discordant = comparison.get("discordant_share")
     if discordant is not None:

@@ -171,7 +171,7 @@ def test_the_search_the_checks_and_the_ways_of_serving_are_shown(record):
     for part in ("few-shot: candidates", "lora: candidates", "learning rate", "0.0002",
                  "Checks of the run itself", "adapter switched off", "passed", "Ways of serving",
                  "attached", "21 ms", "4-bit", "Declared before the run: a margin of 3 points",
-                 "could have shown", "Interim analysis 1 of 1, alpha = 5%"):  # fmt: skip
+                 "Minimum detectable difference", "Interim analysis 1 of 1, alpha = 5%"):  # fmt: skip
         assert part in html, part
 
 

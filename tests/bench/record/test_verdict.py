@@ -144,7 +144,7 @@ def test_the_scope_says_whether_it_holds_for_the_methods():
 
 
 def test_tuning_that_gains_less_than_the_margin_and_loses_less_is_called_alike():
-    assert "isn't worse by as much" in verdict(-0.02, 0.02)["quality"]["sentence"]
+    assert "isn't worse by that much" in verdict(-0.02, 0.02)["quality"]["sentence"]
     assert "tuning isn't worse by the margin" in verdict(-0.02, 0.05)["quality"]["sentence"]
     assert "prompting is better" in verdict(-0.2, -0.04)["quality"]["sentence"]
 
@@ -277,3 +277,15 @@ def test_labels_that_were_made_wrong_make_a_verdict_exploratory():
     found = verdict(0.1, 0.2, noise=0.2)
     assert found["exploratory"] == "20% of the training labels were made wrong on purpose"
     assert found["quality"]["sentence"].startswith("Exploratory, since 20% of the training labels")
+
+
+@pytest.mark.parametrize(
+    ("only", "absent"),
+    [(("lora",), "no prompting arm"), (("few-shot",), "no tuning arm"),
+     (("embeddings",), "no prompting arm and no tuning arm")],
+)  # fmt: skip
+def test_a_run_without_an_arm_of_a_side_says_which(only, absent):
+    plan = make_plan(SCENARIO, SPLIT, MODES["quick"], 0, "M", only)
+    found = make_verdict(plan, [], [], Circumstances(300, 37))
+    assert f"the run has {absent}." in found["quality"]["sentence"]
+    assert "--only" in found["quality"]["would_settle"]
