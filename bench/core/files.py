@@ -1,6 +1,7 @@
-"""What the small JSON files in a run's folder hold: forecasts, a budget's account, a curve's points."""
+"""What the small JSON files in a run's folder hold: forecasts, a budget's account, a curve's points.
 
-from __future__ import annotations
+Annotations are evaluated here, so that `__required_keys__` knows which keys a file may lack.
+"""
 
 from typing import Any, NotRequired, TypedDict
 
@@ -58,9 +59,13 @@ class Account(TypedDict):
 
 
 class Point(TypedDict):
-    """What one contender with one seed did at one size of a learning curve."""
+    """What one contender with one seed did at one size of a learning curve.
+
+    `rows` is the number of its answers, which points of version 1 don't say.
+    """
 
     size: int
+    rows: NotRequired[int]
     learnt_from: int
     chosen_by: int
     looked_through: int

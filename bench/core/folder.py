@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -117,8 +118,11 @@ class RunFolder:
     def outcome(self, trial: Trial) -> Outcome | None:
         """How a trial ended; None where it hasn't."""
         values = read_or_none(self.outcome_file(trial))
+        if values is None:
+            return None
+        values.pop("sizes", None) if not trial.sizes else values.setdefault("sizes", trial.sizes)
         try:
-            return None if values is None else outcomes.from_json(values)
+            return outcomes.from_json(values)
         except ValueError:
             return None
 
@@ -133,18 +137,32 @@ class RunFolder:
 
     def point(self, trial: Trial, size: int) -> Point | None:
         """The figures of a curve's trial at a size."""
-        return read_or_none(self.point_file(trial, size))  # type: ignore[return-value]
+        found = read_or_none(self.point_file(trial, size))
+        return found if found and found.keys() >= Point.__required_keys__ else None  # type: ignore[return-value]
 
     def forecasts(self) -> list[Forecast]:
         """The forecast of each trial; empty where none could be made."""
         try:
-            return read_json(self._forecasts_file)
-        except (OSError, ValueError):
+            found = read_json(self._forecasts_file)
+        except (OSError, ValueError, RecursionError):
             return []
+        needed = Forecast.__required_keys__
+        whole = isinstance(found, list) and all(
+            isinstance(one, dict) and one.keys() >= needed for one in found
+        )
+        return found if whole else []
 
     def account(self) -> Account | None:
         """What a budget covers and what has been spent of it; None without a budget."""
-        return read_or_none(self._account_file)  # type: ignore[return-value]
+        found = read_or_none(self._account_file)
+        if found is None or not found.keys() >= Account.__required_keys__:
+            return None
+        lists = ("planned", "dropped", "dropped_sizes", "stopped")
+        numbers = ("seconds", "spent_seconds", "planned_seconds")
+        whole = all(isinstance(found[key], list) for key in lists) and all(
+            isinstance(found[key], int | float) and isfinite(found[key]) for key in numbers
+        )
+        return found if whole else None  # type: ignore[return-value]
 
     def split(self, fold: int | None) -> Split:
         """The rows of a fold, or of the whole run; there until the run has finished."""
@@ -188,13 +206,20 @@ class RunFolder:
                 return False
 
     def sizes_done(self, trial: Trial) -> list[int]:
-        """The finished sizes of a curve's trial; none of another."""
-        return [size for size in trial.sizes if self.point_file(trial, size).exists()]
+        """The sizes of a curve's trial whose figures and answers are all there; none of another trial."""
+        return [size for size in trial.sizes if self._size_is_done(trial, size)]
+
+    def _size_is_done(self, trial: Trial, size: int) -> bool:
+        point = self.point(trial, size)
+        if point is None:
+            return False
+        answers = len(self.answers(point_name(trial, size)))
+        return answers > 0 and answers == point.get("rows", answers)
 
     def sizes_left(self, trial: Trial) -> list[int]:
         """A curve trial's sizes without those that the budget dropped."""
         account = self.account()
-        left = account.get("sizes") if account else None
+        left = account["sizes"] if account else None
         return [size for size in trial.sizes if not size or left is None or size in left]
 
     # What is written.
@@ -315,6 +340,6 @@ def read_or_none(file: Path) -> dict[str, Any] | None:
     """A file's JSON object; None where there is none, or the file is damaged."""
     try:
         found = read_json(file)
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None

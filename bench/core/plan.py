@@ -191,8 +191,8 @@ class Plan:
         return self.trials + (self.curve.trials if self.curve else ())
 
     def trial(self, slug: str) -> Trial:
-        """The trial with a slug."""
-        return next(trial for trial in self.all_trials if trial.slug == slug)
+        """The trial with a slug. Raises `KeyError` where there is none."""
+        return {trial.slug: trial for trial in self.all_trials}[slug]
 
     def models(self) -> list[str]:
         """The models that the trials use, each once."""

@@ -31,7 +31,8 @@ def allotted(folder: RunFolder, plan: Plan, ledger: Ledger | None, new: bool) ->
     if ledger is None:
         return None
     found = ledger.planned_before()  # what the same budget had planned stays planned
-    if found is None:
+    slugs = {trial.slug for trial in plan.all_trials}
+    if found is None or not {*found.order, *(one["trial"] for one in found.dropped)} <= slugs:
         ledger.count()
         done = [trial.slug for trial in plan.all_trials if folder.was_done(trial)]
         points = {trial.slug: folder.sizes_done(trial) for trial in plan.all_trials}

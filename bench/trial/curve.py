@@ -76,6 +76,7 @@ class _Sizes:
         answer_all(answerer, self.split.test, self.folder, name, title)
         point: Point = {
             "size": size,
+            "rows": len(self.split.test),
             "learnt_from": len(subset.learn) if self._splits(subset) else len(subset.rows),
             "chosen_by": len(subset.choose) if self._splits(subset) else 0,
             "looked_through": subset.looked_through,

@@ -1,5 +1,7 @@
 """Plans of runs and curves on the sentiment task, and forecasts of their trials, for tests of budgets."""
 
+import json
+
 import scenarios
 from bench.core.plan import MODES
 from bench.planning.curve import make_curve
@@ -14,9 +16,15 @@ SPLIT = Split(
 SENTIMENT = scenarios.load("sentiment")
 
 
+def forecast(trial, seconds, **more):
+    """A trial's forecast of its seconds alone."""
+    return {"trial": trial.slug, "contender": trial.name, "seconds": {"value": seconds},
+            "peak_resident_bytes": None, "peak_gpu_bytes": None, "reason": "", **more}  # fmt: skip
+
+
 def forecasts(plan, **seconds):
     return [
-        {"trial": t.slug, "seconds": {"value": seconds[t.kind.replace("-", "_")]}}
+        forecast(t, seconds[t.kind.replace("-", "_")])
         for t in plan.trials
         if t.kind.replace("-", "_") in seconds
     ]
@@ -45,15 +53,13 @@ def by_size(plan, start, **each):
         if rate is not None:
             sizes = {str(size): size * rate for size in trial.sizes}
             total = start + sum(sizes.values())
-            found.append({"trial": trial.slug, "seconds": {"value": total}, "by_size": sizes,
-                          "start_seconds": start})  # fmt: skip
+            found.append(forecast(trial, total, by_size=sizes, start_seconds=start))
     return found
 
 
 def zero_shot(plan, seconds):
     [trial] = [t for t in plan.curve.trials if t.name == "zero-shot"]
-    known = {"seconds": {"value": seconds}, "by_size": {"0": seconds - 8}, "start_seconds": 8}
-    return [{"trial": trial.slug} | known]
+    return [forecast(trial, seconds, by_size={"0": seconds - 8}, start_seconds=8)]
 
 
 def sizes_done(plan, by_seed, *arms):
@@ -61,3 +67,12 @@ def sizes_done(plan, by_seed, *arms):
     wanted = arms or ("few-shot", "lora")
     return {t.slug: by_seed[t.seed] for t in plan.curve.trials
             if t.name in wanted and t.seed in by_seed}  # fmt: skip
+
+
+def finish_size(folder, trial, size, rows=3):
+    """Leave the figures and the answers of a curve's trial at a size."""
+    point = {"size": size, "rows": rows, "learnt_from": size, "chosen_by": 0, "looked_through": size,
+             "rows_sha256": "", "notes": {}, "fit_seconds": 1.0, "answer_seconds": 1.0}  # fmt: skip
+    folder.keep_point(trial, size, point)
+    lines = [json.dumps({"example_id": f"r{i}", "text": "good"}) + "\n" for i in range(rows)]
+    folder.answers_file(f"{trial.slug}-n{size}").write_text("".join(lines))

@@ -6,14 +6,20 @@ from dataclasses import replace
 
 import pytest
 
+from bench.core import outcome as outcomes
 from bench.core.folder import RunFolder, point_name
 from bench.core.outcome import CurveDone, Failed, Skipped
 from bench.core.plan import Plan
 from scenarios.errors import UserError
 from tests.bench.core.test_outcome import done
 from tests.bench.core.test_plan import FOLDERS
-from tests.bench.plans import a_curve, run_plan
+from tests.bench.plans import a_curve, finish_size, run_plan
 from tests.conftest import ROOT
+
+ACCOUNT = {
+    "said": "1m", "seconds": 60.0, "usd": None, "spent_seconds": 1.0, "planned": [], "dropped": [],
+    "sizes": None, "dropped_sizes": [], "stopped": [], "planned_seconds": 9.0,
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -59,14 +65,66 @@ def test_a_curves_trial_is_done_at_the_sizes_that_the_budget_covers(folder):
     trial = a_curve().curve.trials[0]
     assert trial.sizes == (32, 64, 128)
     for size in (32, 64):
-        folder.point_file(trial, size).write_text("{}")
+        finish_size(folder, trial, size)
     folder.keep_outcome(trial, CurveDone(sizes=(32, 64), device=None))
     assert folder.was_done(trial)
     assert not folder.is_done(trial)
-    folder.keep_account({"sizes": [32, 64]})
+    folder.keep_account(ACCOUNT | {"sizes": [32, 64]})
     assert folder.is_done(trial)
     folder.point_file(trial, 64).unlink()
     assert not folder.was_done(trial)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda folder, trial: folder.point_file(trial, 64).write_text('{"si'),
+        lambda folder, trial: folder.point_file(trial, 64).write_text("{}"),
+        lambda folder, trial: folder.answers_file(point_name(trial, 64)).unlink(),
+        lambda folder, trial: folder.answers_file(point_name(trial, 64)).write_text('{"example'),
+        lambda folder, trial: folder.answers_file(point_name(trial, 64)).write_text(
+            '{"example_id": "r0", "text": "good"}\n'
+        ),
+    ],
+)
+def test_a_size_with_damaged_figures_or_answers_is_done_again(folder, damage):
+    trial = a_curve().curve.trials[0]
+    for size in trial.sizes:
+        finish_size(folder, trial, size)
+    folder.keep_outcome(trial, CurveDone(sizes=trial.sizes, device=None))
+    assert folder.is_done(trial)
+    damage(folder, trial)
+    assert folder.sizes_done(trial) == [32, 128]
+    assert not folder.is_done(trial)
+
+
+def test_the_trial_says_whether_an_outcome_is_a_curves(folder):
+    plain, curved = run_plan().trials[0], a_curve().curve.trials[0]
+    values = outcomes.to_json(done())
+    folder.outcome_file(plain).write_text(json.dumps(values | {"sizes": []}))
+    assert folder.outcome(plain) == done()
+    folder.outcome_file(curved).write_text('{"status": "done", "device": null}')
+    assert folder.outcome(curved).sizes == curved.sizes
+
+
+DEEP = "[" * 100_000
+
+
+@pytest.mark.parametrize("text", ["", "null", "[3]", "[{}]", '{"trial": 1}', DEEP])
+def test_damaged_forecasts_count_as_none(folder, text):
+    (folder.path / "forecasts.json").write_text(text)
+    assert folder.forecasts() == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{}", DEEP, *(json.dumps(ACCOUNT | {key: value}) for key, value in
+                       (("spent_seconds", "x"), ("spent_seconds", float("nan")), ("planned", 3),
+                        ("dropped", None)))],
+)  # fmt: skip
+def test_a_damaged_account_counts_as_none(folder, text):
+    (folder.path / "budget.json").write_text(text)
+    assert folder.account() is None
 
 
 def test_steps_of_a_trial_or_of_one_of_its_sizes_say_that_it_has_begun(folder):

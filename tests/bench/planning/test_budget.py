@@ -125,7 +125,7 @@ def test_a_curve_isnt_cut_to_one_size():
     message = str(refused.value)
     assert message.startswith("--budget leaves 60 s")
     assert "two sizes of one seed (lora and few-shot at 32 and 64 rows)" in message
-    assert message.endswith("208 s; give more")
+    assert message.endswith("208 s; increase it")
     with pytest.raises(UserError):
         allot(plan, known, (), 207.9)
     assert allot(plan, known, (), 208).sizes == (32, 64)

@@ -106,7 +106,7 @@ def test_wrong_labels_are_drawn_by_each_seed_where_nothing_else_is_left_to_chanc
         (["label-noise=0.2,0.20"], "--vary label-noise lists the same value twice"),
         (["rank=4,8", "rank=16"], "--vary lists rank twice"),
         (["rank=4", "alpha=8"], "every --vary has one value, so there is nothing to compare"),
-        (["rows=100,501"], "--vary rows=501, but there are 500 training rows; give fewer"),
+        (["rows=100,501"], "--vary rows=501, but there are 500 training rows; use at most 500"),
         (["rows=2,100"], "--vary rows=2: fewer rows than the 3 labels"),
         (["rows=1,100"], "--vary rows=1: at least 2"),
         (["rows=1.5,100"], "--vary rows takes a whole number, not '1.5'"),

@@ -11,7 +11,7 @@ from bench.running.allotting import allotted, budget_lines
 from bench.running.ledger import Ledger
 from bench.running.trials import do_all
 from scenarios.errors import UserError
-from tests.bench.plans import a_curve, by_size, forecasts, run_plan
+from tests.bench.plans import a_curve, by_size, finish_size, forecasts, run_plan
 
 
 def empty(path):
@@ -24,7 +24,7 @@ def empty(path):
 def test_a_trial_that_the_budget_doesnt_reach_is_reported_and_its_finished_sizes_count(tmp_path):
     plan, folder = a_curve(), empty(tmp_path)
     begun, other = plan.curve.trials[:2]
-    folder.point_file(begun, 32).write_text("{}")
+    finish_size(folder, begun, 32)
     ledger = Ledger(folder, Budget("1m", 60.0))
     ledger.spent_seconds = 61.0
     do_all(
@@ -55,7 +55,7 @@ def begun(tmp_path):
 
 def finish(folder, trial, sizes):
     for size in sizes:
-        folder.point_file(trial, size).write_text("{}")
+        finish_size(folder, trial, size)
     folder.keep_outcome(trial, CurveDone(sizes=sizes, device=None))
 
 
