@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from importlib import import_module, resources
+from types import ModuleType
+from typing import Any
 
 from scenarios.errors import unknown
 
@@ -14,13 +16,13 @@ def names(folder: str) -> list[str]:
     return sorted(stem.replace("_", "-") for stem in stems)
 
 
-def load(folder: str, name: str):
+def load(folder: str, name: str) -> ModuleType:
     """The module of that name. Raises `UserError`, suggesting the nearest name, where there is none."""
     if name not in names(folder):
         raise unknown(folder.removesuffix("s"), name, names(folder))
     return import_module(f"bench.{folder}.{name.replace('-', '_')}")
 
 
-def contender(name: str):
+def contender(name: str) -> Any:
     """The class of a contender, by its name (`few-shot`)."""
     return load("contenders", name).Contender
