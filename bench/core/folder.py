@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.core import outcome as outcomes
-from bench.core.files import Account, Forecast, Point
+from bench.core.files import Account, Dropped, Forecast, Point
 from bench.core.kept import Kept
 from bench.core.outcome import CurveDone, Done, Outcome
 from bench.core.plan import Plan, Trial, UnreadableVersion
@@ -120,7 +120,10 @@ class RunFolder:
         values = read_or_none(self.outcome_file(trial))
         if values is None:
             return None
-        values.pop("sizes", None) if not trial.sizes else values.setdefault("sizes", trial.sizes)
+        if trial.sizes:
+            values.setdefault("sizes", trial.sizes)
+        else:
+            values.pop("sizes", None)
         try:
             return outcomes.from_json(values)
         except ValueError:
@@ -146,21 +149,20 @@ class RunFolder:
             found = read_json(self._forecasts_file)
         except (OSError, ValueError, RecursionError):
             return []
-        needed = Forecast.__required_keys__
-        whole = isinstance(found, list) and all(
-            isinstance(one, dict) and one.keys() >= needed for one in found
-        )
-        return found if whole else []
+        return found if _all_have(found, Forecast.__required_keys__) else []
 
     def account(self) -> Account | None:
         """What a budget covers and what has been spent of it; None without a budget."""
         found = read_or_none(self._account_file)
         if found is None or not found.keys() >= Account.__required_keys__:
             return None
-        lists = ("planned", "dropped", "dropped_sizes", "stopped")
-        numbers = ("seconds", "spent_seconds", "planned_seconds")
-        whole = all(isinstance(found[key], list) for key in lists) and all(
-            isinstance(found[key], int | float) and isfinite(found[key]) for key in numbers
+        numbers = (found[key] for key in ("seconds", "spent_seconds", "planned_seconds"))
+        lists = (found[key] for key in ("planned", "dropped_sizes", "stopped"))
+        whole = (
+            all(isinstance(number, int | float) and isfinite(number) for number in numbers)
+            and all(isinstance(one, list) for one in lists)
+            and _all_have(found["dropped"], Dropped.__required_keys__)
+            and isinstance(found["sizes"], list | None)
         )
         return found if whole else None  # type: ignore[return-value]
 
@@ -183,8 +185,8 @@ class RunFolder:
         return any(self._rows_file(fold).exists() for fold in (None, 0))
 
     def has_forecasts(self) -> bool:
-        """Whether the trials have been forecast."""
-        return self._forecasts_file.exists()
+        """Whether the trials have been forecast, and the forecasts can be read."""
+        return bool(self.forecasts())
 
     def has_begun(self, trial: Trial) -> bool:
         """Whether an earlier start left steps of a trial."""
@@ -329,6 +331,11 @@ class RunFolder:
 def point_name(trial: Trial, size: int) -> str:
     """What the files of a curve's trial at a size are called, without their endings."""
     return f"{trial.slug}-n{size}"
+
+
+def _all_have(found: object, keys: frozenset[str]) -> bool:
+    """Whether this is a list of JSON objects that have some keys."""
+    return isinstance(found, list) and all(isinstance(x, dict) and x.keys() >= keys for x in found)
 
 
 def read_json(file: Path) -> Any:

@@ -114,13 +114,14 @@ DEEP = "[" * 100_000
 def test_damaged_forecasts_count_as_none(folder, text):
     (folder.path / "forecasts.json").write_text(text)
     assert folder.forecasts() == []
+    assert not folder.has_forecasts()
 
 
 @pytest.mark.parametrize(
     "text",
     ["", "{}", DEEP, *(json.dumps(ACCOUNT | {key: value}) for key, value in
                        (("spent_seconds", "x"), ("spent_seconds", float("nan")), ("planned", 3),
-                        ("dropped", None)))],
+                        ("dropped", None), ("dropped", [{}]), ("sizes", 3)))],
 )  # fmt: skip
 def test_a_damaged_account_counts_as_none(folder, text):
     (folder.path / "budget.json").write_text(text)

@@ -27,7 +27,13 @@ def test_the_ledger_counts_over_starts_and_in_dollars(tmp_path, monkeypatch):
 def test_the_same_budget_resumes_what_it_had_planned_and_another_plans_anew(tmp_path):
     own = Ledger(RunFolder(tmp_path), Budget("1m", 60.0))
     assert own.planned_before() is None
-    planned = Allotted(("a", "b"), 30.0, ({"trial": "c"},), (32, 64), (128,))
+    planned = Allotted(
+        ("a", "b"),
+        30.0,
+        ({"trial": "c", "contender": "c", "seconds": 9.0, "reason": ""},),
+        (32, 64),
+        (128,),
+    )
     own.take_in(planned)
     assert Ledger(RunFolder(tmp_path), Budget("1m", 60.0)).planned_before() == planned
     assert Ledger(RunFolder(tmp_path), Budget("2m", 120.0)).planned_before() is None
