@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-from datetime import date
 from pathlib import Path
 
 import click
 
 import scenarios
 from scenarios import terminal
-from scenarios.errors import Stopped, UserError, unknown
+from scenarios.errors import Stopped, UserError
 
 EXAMPLES = """
 \b
@@ -93,23 +92,15 @@ def recommend(name, file, settings, evidence, form, as_json):
 
     gc.disable()  # everything made here lives to the end; collecting garbage would take a tenth of the time
     from advisor import profiles
-    from advisor.decision.recommend import recommend as advise
-    from advisor.evidence.records import read_evidence, weigh
-    from advisor.text import recommend as recommend_text
+    from advisor.api.recommend import recommend as advise
 
-    scenario = profiles.load(name, file, settings)
-    weighed = weigh(read_evidence(evidence), scenario) if evidence else None
-    found = advise(scenario, weighed)
+    found = advise(profiles.load(name, file, settings), evidence=evidence)
     if as_json:
         terminal.print_json(found.to_json())
     elif form == "adr":
-        from advisor.text.adr import adr
-
-        click.echo(adr(found, date.today()))
+        click.echo(found.to_adr())
     else:
-        click.echo(
-            recommend_text.markdown(found) if form == "markdown" else recommend_text.text(found)
-        )
+        click.echo(found.to_markdown() if form == "markdown" else found)
 
 
 INTERVIEW_EXAMPLES = """
@@ -130,9 +121,8 @@ Examples:
 def interview(file, out, as_json):
     """Ask for the facts that could still change the advice, most informative first; then advise."""
     from advisor import profiles
+    from advisor.api.recommend import recommend as advise
     from advisor.decision import interview as talk
-    from advisor.decision.recommend import recommend as advise
-    from advisor.text import recommend as recommend_text
     from scenarios.cache import write_atomically
     from scenarios.schema import Scenario
 
@@ -166,7 +156,7 @@ def interview(file, out, as_json):
     if as_json:
         terminal.print_json(advice.to_json())
     else:
-        click.echo(recommend_text.text(advice))
+        click.echo(advice)
 
 
 def _ask(found, wrong: str | None) -> str | None:
@@ -214,19 +204,15 @@ def rules(as_json):
 @json_option
 def backtest(cases, as_json):
     """Test the advice on quality against published experiments: the built-in ones, or your own file."""
-    from advisor.evidence import backtest as tests
-    from advisor.evidence.cases import read_cases, shipped_cases
-    from advisor.text import backtest as backtest_text
+    from advisor.api.backtest import backtest as test
 
-    shipped = cases is None
-    found = tests.backtest(shipped_cases() if shipped else read_cases(cases), shipped)
+    found = test(cases)
     if as_json:
         terminal.print_json(found.to_json())
     else:
-        click.echo(backtest_text.text(found))
+        click.echo(found)
 
 
-SHORT_TYPES = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
 SIZE_EXAMPLES = """
 \b
 Examples:
@@ -250,8 +236,8 @@ Examples:
               help="Micro-batches per optimizer step.")  # fmt: skip
 @click.option("--optimizer", default="adamw_torch", show_default=True,
               help="Optimizer, by its `optim` name in Transformers.")  # fmt: skip
-@click.option("--gradient-checkpointing/--no-gradient-checkpointing", "checkpointing",
-              default=True, show_default=True, help="Keep only each block's input, and recompute the rest.")  # fmt: skip
+@click.option("--gradient-checkpointing/--no-gradient-checkpointing", default=True,
+              show_default=True, help="Keep only each block's input, and recompute the rest.")  # fmt: skip
 @click.option("--dtype", default="bfloat16", show_default=True, help="Type of the weights.")
 @click.option("--adapter-dtype", default="float32", show_default=True,
               help="Type of the adapters; PEFT keeps them in float32.")  # fmt: skip
@@ -303,21 +289,13 @@ def size(model, method, gpu_name, table, as_list, as_json, **settings):
 
 
 def _size(model, method, gpu_name, as_json, settings):
-    from advisor.sizes import models
-    from advisor.sizes.report import report
-    from advisor.sizes.sizing import METHODS, Settings
-    from advisor.text import size as size_text
+    from advisor.api.size import size as sized
 
-    if method not in (*METHODS, "all"):
-        raise unknown("method", method, (*METHODS, "all"))
-    for name in ("dtype", "adapter_dtype"):
-        settings[name] = SHORT_TYPES.get(settings[name], settings[name])
-    gpu = models.gpu_named(gpu_name) if gpu_name else None
-    found = report(models.shape_of(model), method, Settings(**settings), gpu)
+    found = sized(model, methods=method, gpu=gpu_name or None, **settings)
     if as_json:
         terminal.print_json(found.to_json())
     else:
-        click.echo(size_text.text(found))
+        click.echo(found)
 
 
 def _article_table(as_json):
@@ -365,24 +343,14 @@ def cost(name, file, settings, evidence, prices_file, seed, as_json):
 
     gc.disable()  # everything made here lives to the end; collecting garbage would take a tenth of the time
     from advisor import profiles
-    from advisor.money import prices
-    from advisor.money import report as cost_report
-    from advisor.text import cost as cost_text
+    from advisor.api.cost import cost as priced
 
     scenario = profiles.load(name, file, settings)
-    found = prices.catalog(date.today())
-    if prices_file:
-        found = prices.with_file(found, prices_file)
-    weighed = None
-    if evidence:
-        from advisor.evidence.records import read_evidence, weigh
-
-        weighed = weigh(read_evidence(evidence), scenario)
-    report = cost_report.report(scenario, found, weighed, evidence, seed=seed)
+    report = priced(scenario, evidence=evidence, prices=prices_file, seed=seed)
     for warning in report.warnings:
         click.echo(f"warning: {warning}", err=True)
     if as_json:
         terminal.print_json(report.to_json())
     else:
-        click.echo(terminal.plain(cost_text.text(report)))
+        click.echo(report)
     gc.freeze()

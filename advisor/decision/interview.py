@@ -6,13 +6,12 @@ import json
 import math
 from collections.abc import Callable, Container
 from dataclasses import dataclass
-from typing import get_args
 
 from advisor.decision.budget import BUDGETS, over_budget
 from advisor.decision.decide import MONEY, Decided, decide, family_of
 from advisor.decision.flips import alternatives, words
 from advisor.decision.rules import CHOICES
-from advisor.profiles import with_settings
+from advisor.profiles import kinds, with_settings
 from scenarios.errors import UserError
 from scenarios.schema import Profile
 
@@ -77,14 +76,8 @@ def question(fact: str) -> Question:
     elif known:
         answers = ", ".join(known)
     else:
-        answers = "a whole number" if int in _kinds(field.annotation) else "a number"
+        answers = "a whole number" if int in kinds(field.annotation) else "a number"
     return Question(fact, field.description, answers)
-
-
-def _kinds(annotation) -> set:
-    """The plain types inside an annotation."""
-    inside = get_args(annotation)
-    return {annotation} if not inside else set().union(*map(_kinds, inside))
 
 
 def interview(

@@ -21,7 +21,7 @@ _SIMPLE, _HARD = ("classification", "extraction"), ("code", "reasoning", "tool-u
 
 
 @dataclass(frozen=True)
-class Advice:
+class Setting:
     """One setting, the reason for it, and the source."""
 
     setting: str
@@ -30,35 +30,35 @@ class Advice:
     source: str
 
 
-def recipe(profile: Profile, method: str) -> Iterator[Advice]:
+def recipe(profile: Profile, method: str) -> Iterator[Setting]:
     """Settings for `lora`, `qlora` or `full`, in the order in which they are chosen."""
     rows = profile.labelled_examples or 0
     yield _base(profile)
-    yield Advice("method", method, "the choice above", "the votes")
+    yield Setting("method", method, "the choice above", "the votes")
     if method != "full":
         rank, why = _rank(profile, rows)
-        yield Advice("rank", rank, why, BIDERMAN if rank > 16 else LORA)
-        yield Advice("alpha", 2 * rank, "twice the rank, the best of the values tried", BIDERMAN)
-        yield Advice("targets", "all-linear", "adapting every linear layer beats a higher rank on "
+        yield Setting("rank", rank, why, BIDERMAN if rank > 16 else LORA)
+        yield Setting("alpha", 2 * rank, "twice the rank, the best of the values tried", BIDERMAN)
+        yield Setting("targets", "all-linear", "adapting every linear layer beats a higher rank on "
                      "attention alone", f"{QLORA}; {REGRET}")  # fmt: skip
-        yield Advice("learning_rate", 2e-4, "about ten times the rate for full tuning", REGRET)
+        yield Setting("learning_rate", 2e-4, "about ten times the rate for full tuning", REGRET)
     else:
-        yield Advice("learning_rate", 2e-5, "a tenth of the rate for adapters", REGRET)
+        yield Setting("learning_rate", 2e-5, "a tenth of the rate for adapters", REGRET)
     epochs = 5 if rows < 500 else 3 if rows < 5000 else 2 if rows < 50_000 else 1
-    yield Advice("epochs", epochs, f"about {max(1, rows * epochs // 16):,} updates on {rows:,} rows; the "
+    yield Setting("epochs", epochs, f"about {max(1, rows * epochs // 16):,} updates on {rows:,} rows; the "
                  "epoch with the best validation score is kept", LIMA)  # fmt: skip
-    yield Advice(
+    yield Setting(
         "batch", 16, "small batches suit adapters; accumulate gradients if memory is short", REGRET
     )
-    yield Advice("warm_up_share", 0.05, "a share of the updates: a fixed 100 steps could outlast a "
+    yield Setting("warm_up_share", 0.05, "a share of the updates: a fixed 100 steps could outlast a "
                  "small training run", "arithmetic: 500 rows, batch 16 and 3 epochs are 94 updates")  # fmt: skip
     yield _more_labels(profile, rows)
     yield _set_aside(rows)
 
 
-def _base(profile: Profile) -> Advice:
+def _base(profile: Profile) -> Setting:
     if named := size_in_name(profile.own_model):
-        return Advice(
+        return Setting(
             BASE, named, f"the model named in the profile, {profile.own_model}", "the profile"
         )
     largest = profile.largest_own_model_billion_parameters
@@ -75,7 +75,7 @@ def _base(profile: Profile) -> Advice:
         if size == wanted
         else "the largest available"
     )
-    return Advice(BASE, size, f"{why}; also try the next size down, it may suffice",
+    return Setting(BASE, size, f"{why}; also try the next size down, it may suffice",
                   "Zhao et al. 2024 (LoRA Land), arXiv:2405.00732: 2 to 8B models, tuned, beat GPT-4 on "
                   "most tasks")  # fmt: skip
 
@@ -93,7 +93,7 @@ def _rank(profile: Profile, rows: int) -> tuple[int, str]:
     return 16, "enough for most tasks; try others with `bench run --set lora.rank=...`"
 
 
-def _more_labels(profile: Profile, rows: int) -> Advice:
+def _more_labels(profile: Profile, rows: int) -> Setting:
     wanted = ENOUGH_LABELS
     if profile.task_type == "classification" and profile.classes:
         wanted = max(wanted, ENOUGH_PER_CLASS * profile.classes)
@@ -101,11 +101,11 @@ def _more_labels(profile: Profile, rows: int) -> Advice:
     missing = max(0, wanted - rows)
     why = f"{wanted:,} are recommended and {rows:,} are available" if missing else (
         f"{rows:,} are enough to start; improve them before adding more")  # fmt: skip
-    return Advice("more_labels", missing, why, source)
+    return Setting("more_labels", missing, why, source)
 
 
-def _set_aside(rows: int) -> Advice:
+def _set_aside(rows: int) -> Setting:
     share = min(0.3, max(0.1, LEAST_TEST_ROWS / rows)) if rows else 0.2
-    return Advice("share_set_aside", round(share, 2), f"{round(share * rows):,} rows, held out; with fewer than "
+    return Setting("share_set_aside", round(share, 2), f"{round(share * rows):,} rows, held out; with fewer than "
                   f"{LEAST_TEST_ROWS} a difference of 10 points can't be detected",
                   "Card et al. 2020, arXiv:2010.06595")  # fmt: skip

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from advisor.decision.decide import ALONE, Decided, decide, family_of, unknown_facts
 from advisor.decision.flips import Flip, flips
 from advisor.decision.memory import METHODS, tuning_gib
-from advisor.decision.recipe import Advice, recipe
+from advisor.decision.recipe import Setting, recipe
 from advisor.decision.rules import CHOICES, TUNING, Vote
 from advisor.evidence.factors import Factors
 from advisor.evidence.quality import Probability, p_tuning_better
@@ -33,7 +33,7 @@ class Recommendation:
     confidence: str
     runner_up: str
     flips_when: tuple[Flip, ...]
-    recipe: tuple[Advice, ...]
+    recipe: tuple[Setting, ...]
     next_experiment: str
     evidence: Weighed | None
     forecasts: Forecasts
@@ -53,9 +53,28 @@ class Recommendation:
         """What each rule said, in the order of the rules."""
         return self.decided.votes
 
+    @property
+    def ruled_out(self) -> dict[str, str]:
+        """Choices that can't be, each with the reason."""
+        return self.decided.ruled_out
+
+    @property
+    def lead(self) -> float | None:
+        """By how much the best family leads; None if the other one is ruled out."""
+        return None if self.decided.lead == ALONE else self.decided.lead
+
+    @property
+    def doubt(self) -> float:
+        """The lead needed, given what is unknown."""
+        return self.decided.doubt
+
+    @property
+    def unknown(self) -> list[str]:
+        """Facts that weren't given and increase the uncertainty."""
+        return unknown_facts(self.scenario.profile)
+
     def to_json(self) -> dict:
         """The shape that scripts read."""
-        lead = self.decided.lead
         return {
             "schema_version": SCHEMA_VERSION,
             "scenario": self.scenario.name,
@@ -64,10 +83,10 @@ class Recommendation:
             "combine_with": list(self.combine_with),
             "placement": self.placement,
             "scores": self.scores,
-            "ruled_out": self.decided.ruled_out,
+            "ruled_out": self.ruled_out,
             "votes": [asdict(vote) for vote in self.votes],
-            "lead": None if lead == ALONE else lead,
-            "doubt": self.decided.doubt,
+            "lead": self.lead,
+            "doubt": self.doubt,
             "p_tuning_better": {**asdict(self.p_tuning_better), "level": 0.95},
             "confidence": self.confidence,
             "runner_up": self.runner_up,
@@ -77,7 +96,7 @@ class Recommendation:
             "next_experiment": self.next_experiment,
             "forecasts": self.forecasts.to_json(),
             "evidence": None if self.evidence is None else asdict(self.evidence),
-            "unknown": unknown_facts(self.scenario.profile),
+            "unknown": self.unknown,
         }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -82,50 +83,80 @@ class Weighed:
         return f"record {e.place}: {e.challenger} vs {e.baseline}, {e.metric}, {e.method}"
 
 
+@dataclass(frozen=True)
+class Given:
+    """A record as it was given: its JSON value, its name in messages, and its place in sources."""
+
+    record: dict
+    name: str
+    place: str
+
+    @classmethod
+    def read(cls, path: Path) -> Given:
+        """A record from its file or its run's folder. Raises `UserError` if there is none."""
+        file = path / "record.json" if path.is_dir() else path
+        record = _read(file)
+        named = file.name == "record.json" and file.parent.name
+        place = file.parent.name if named else file.name
+        return cls(record if isinstance(record, dict) else {}, f"'{file}'", place)
+
+    @classmethod
+    def of(cls, record: dict) -> Given:
+        """A record that was read elsewhere, named by its scenario and its time."""
+        known = [record[key] for key in ("scenario", "created") if isinstance(record.get(key), str)]
+        place = one_line(" of ".join(known))[:_MOST_WORDS] or "without a name"
+        return cls(record, f"the record {place}", place)
+
+
 def read_evidence(path: Path) -> Evidence:
     """The primary comparison of a record, from its file or its run's folder.
 
-    Raises `UserError` if there is no record, or it is another version's, or has no such comparison.
+    Raises `UserError` as `Given.read` and `evidence_in` do.
     """
-    file = path / "record.json" if path.is_dir() else path
-    record = _read(file)
-    version = record.get("schema_version") if isinstance(record, dict) else None
+    return evidence_in(Given.read(path))
+
+
+def evidence_in(given: Given) -> Evidence:
+    """The primary comparison of a record.
+
+    Raises `UserError` if it isn't a record, or is another version's, or has no such comparison.
+    """
+    record, name = given.record, given.name
+    version = record.get("schema_version")
     if version is None:
         raise UserError(
-            f"'{file}' isn't a record of `bench run`: it has no schema_version; "
+            f"{name} isn't a record of `bench run`: it has no schema_version; "
             "give the record.json of a finished run"
         )
     if version not in READABLE or isinstance(version, bool):
         known = " and ".join(map(str, READABLE))
         raise UserError(
-            f"'{file}' has schema_version {version}, but this version reads {known}; "
+            f"{name} has schema_version {version}, but this version reads {known}; "
             "run the experiment again with this version"
         )
     comparisons = record.get("comparisons")
     if not isinstance(comparisons, list) or not all(isinstance(c, dict) for c in comparisons):
         raise UserError(
-            f"'{file}' isn't a record: it has no list of comparisons; give the record.json of a run"
+            f"{name} isn't a record: it has no list of comparisons; give the record.json of a run"
         )
     if record.get("sweep"):
         raise UserError(
-            f"'{file}' is the record of a sweep, which compares settings, not prompting with tuning; "
+            f"{name} is the record of a sweep, which compares settings, not prompting with tuning; "
             "give that of a `bench run` or `bench curve`"
         )
     primary = next((c for c in comparisons if c.get("primary") is True), None)
     if primary is None:
-        raise UserError(
-            f"'{file}' has no primary comparison; run both a prompting and a tuning arm"
-        )
+        raise UserError(f"{name} has no primary comparison; run both a prompting and a tuning arm")
     verdict = record.get("verdict")
     exploratory = verdict.get("exploratory") if isinstance(verdict, dict) else None
     own = {
         "withheld": _withheld(record),
         "exploratory": str(exploratory) if exploratory else None,
         "crossover": _crossover(record, primary),
-        "place": file.parent.name if file.name == "record.json" and file.parent.name else file.name,
+        "place": given.place,
     }
-    _check_sides(primary, record, file)
-    return _evidence(primary, file, own)
+    _check_sides(primary, record, name)
+    return _evidence(primary, name, own)
 
 
 def _crossover(record: dict, primary: dict) -> str | None:
@@ -152,7 +183,7 @@ def _read(file: Path):
         raise
 
 
-def _check_sides(primary: dict, record: dict, file: Path) -> None:
+def _check_sides(primary: dict, record: dict, name: str) -> None:
     """Reject a comparison that isn't of tuning with prompting. Raises `UserError`."""
     contenders = record.get("contenders")
     families = {
@@ -167,7 +198,7 @@ def _check_sides(primary: dict, record: dict, file: Path) -> None:
     )
     if found != SIDES:
         raise UserError(
-            f"'{file}': its primary comparison, {arms[1]} vs {arms[0]}, doesn't compare tuning "
+            f"{name}: its primary comparison, {arms[1]} vs {arms[0]}, doesn't compare tuning "
             "with prompting, according to the record"
         )
 
@@ -180,27 +211,25 @@ def _withheld(record: dict) -> str | None:
     return ", ".join(str(c.get("name")) for c in failed) or None
 
 
-def _evidence(found: dict, file: Path, own: dict[str, str | None]) -> Evidence:
+def _evidence(found: dict, name: str, own: dict[str, str | None]) -> Evidence:
     """The checked comparison: a record may come from anywhere. Raises `UserError`."""
     numbers = {"difference": float, "n": int, "groups": int, "margin": float}
     optional = ("low", "high", "p_value")
     wrong = [
-        name
-        for name in (*numbers, *optional)
-        if not _is_number(found.get(name)) and not (name in optional and found.get(name) is None)
+        key
+        for key in (*numbers, *optional)
+        if not _is_number(found.get(key)) and not (key in optional and found.get(key) is None)
     ]
     texts = ("metric", "baseline", "challenger", "method", "scope", "task")
-    wrong += [name for name in texts if not isinstance(found.get(name), str)]
+    wrong += [key for key in texts if not isinstance(found.get(key), str)]
     wrong += [n for n in ("model", "baseline_model") if not isinstance(found.get(n), str | None)]
     if wrong:
-        raise UserError(
-            f"'{file}': missing or invalid in its primary comparison: {', '.join(wrong)}"
-        )
+        raise UserError(f"{name}: missing or invalid in its primary comparison: {', '.join(wrong)}")
     for fault, holds in _CHECKS.items():
         if not holds(found):
-            raise UserError(f"'{file}': in its primary comparison {fault}")
-    names = {field.name for field in fields(Evidence)} - own.keys()
-    return Evidence(**{name: found.get(name) for name in names}, **own)
+            raise UserError(f"{name}: in its primary comparison {fault}")
+    keys = {field.name for field in fields(Evidence)} - own.keys()
+    return Evidence(**{key: found.get(key) for key in keys}, **own)
 
 
 _CHECKS = {
@@ -247,6 +276,23 @@ def weigh(evidence: Evidence, scenario: Scenario) -> Weighed:
     shift = (evidence.difference - evidence.margin) / half
     weight = round(max(-MOST_SHIFT, min(MOST_SHIFT, shift)), 1)
     return Weighed(evidence, "weak", weight, f"measured, {names}, which includes {margin}")
+
+
+def weighed_of(given: Sequence[Given], scenario: Scenario) -> tuple[Weighed, Given]:
+    """The one record that counts for this scenario's decision; the first if each is set aside.
+
+    Raises `UserError` if several count: choosing among them by their results would be another look
+    that no confidence interval accounts for.
+    """
+    found = [(weigh(evidence_in(each), scenario), each) for each in given]
+    counts = [pair for pair in found if pair[0].strength != "set-aside"]
+    if len(counts) > 1:
+        names = ", ".join(each.name for _, each in counts)
+        raise UserError(
+            f"{len(counts)} of the records are about '{scenario.name}' ({names}); give the one that "
+            "was planned to decide it"
+        )
+    return counts[0] if counts else found[0]
 
 
 def _is_about_something_else(evidence: Evidence, scenario: Scenario) -> str | None:

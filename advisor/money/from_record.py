@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from advisor.money.options import own_model
@@ -40,10 +38,9 @@ def _same(one: str, other: str) -> bool:
     return one.lower().rpartition("/")[2] == other.lower().rpartition("/")[2]
 
 
-def measured_in(record: Path, scenario: Scenario) -> tuple[Measured | None, str | None]:
+def measured_in(record: dict, scenario: Scenario) -> tuple[Measured | None, str | None]:
     """A run's throughput on a GPU in the catalog, or else the reason for keeping the forecast."""
-    file = record / "record.json" if record.is_dir() else record
-    contenders = json.loads(file.read_text(encoding="utf-8")).get("contenders")
+    contenders = record.get("contenders")
     contenders = contenders if isinstance(contenders, list) else []
     done = [c for c in contenders if isinstance(c, dict) and _rows(c) is not None]
     tuned = next((c for c in done if c.get("family") == "fine_tune"), None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -140,6 +139,11 @@ class CostReport:
     seed: int
 
     @property
+    def left_out(self) -> dict[str, str]:
+        """The options that aren't priced, each with the reason."""
+        return self.plan.left_out
+
+    @property
     def assumptions(self) -> list[Assumption]:
         """The assumptions behind the sums; facts stated in the profile first."""
         return sorted(self.plan.assumptions.values(), key=lambda each: not each.stated)
@@ -163,7 +167,7 @@ class CostReport:
             "seed": self.seed,
             "level": LEVEL,
             "options": {name: option.to_json() for name, option in self.options.items()},
-            "left_out": self.plan.left_out,
+            "left_out": self.left_out,
             "break_even": self.break_even.to_json(),
             "assumptions": [each.to_json() for each in self.assumptions],
             "prices_as_of": {
@@ -181,10 +185,10 @@ class CostReport:
 
 
 def report(scenario: Scenario, found: Prices, weighed: Weighed | None = None,
-           record: Path | None = None, *, draws: int = DRAWS, seed: int = SEED) -> CostReport:  # fmt: skip
+           record: dict | None = None, *, draws: int = DRAWS, seed: int = SEED) -> CostReport:  # fmt: skip
     """The report on a scenario at these prices.
 
-    `weighed` and `record` are a run's evidence and its file, which give the models it compared and, if
+    `weighed` and `record` are a run's evidence and its record, which give the models it compared and, if
     measured on a GPU, their throughput. Raises `UserError` if nothing can be priced.
     """
     applies = weighed is not None and weighed.strength != "set-aside"

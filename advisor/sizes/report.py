@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
 from advisor.sizes.fitting import Change, ways_to_fit
 from advisor.sizes.models import Gpu
 from advisor.sizes.serving import serving
 from advisor.sizes.shapes import Shape
-from advisor.sizes.sizing import METHODS, Forecast, Settings, training_memory, unsupported
+from advisor.sizes.sizing import Forecast, Settings, training_memory, unsupported
 from advisor.sizes.timing import Pace, rate_of, training_time
+from scenarios.errors import UserError
 
 SCHEMA_VERSION = 1
 _TOKENS = 10**6  # training time is given per million tokens
@@ -36,6 +38,16 @@ class Report:
     refused: dict[str, str]
 
     @property
+    def model(self) -> str:
+        """The model's name."""
+        return self.shape.name
+
+    @property
+    def total_parameters(self) -> int:
+        """The model's parameters, without adapters."""
+        return self.shape.total_parameters
+
+    @property
     def notes(self) -> list[str]:
         """What a reader might not expect about the figures."""
         found = []
@@ -53,8 +65,8 @@ class Report:
         shape = self.shape
         return {
             "schema_version": SCHEMA_VERSION,
-            "model": shape.name,
-            "total_parameters": shape.total_parameters,
+            "model": self.model,
+            "total_parameters": self.total_parameters,
             "parameters_by_kind": shape.parameters_by_kind(),
             "quantizable_parameters": shape.quantizable_parameters,
             "settings": asdict(self.settings),
@@ -66,14 +78,17 @@ class Report:
         }
 
 
-def report(shape: Shape, method: str, settings: Settings, gpu: Gpu | None) -> Report:
-    """The report on one method, or on `all`. Raises `UserError` if nothing can be forecast."""
+def report(shape: Shape, methods: Sequence[str], settings: Settings, gpu: Gpu | None) -> Report:
+    """The report on these methods; those that the settings don't allow are refused with the reason.
+
+    Raises `UserError` if none is left, and for settings that can't be forecast.
+    """
     if gpu is not None:
         settings = replace(settings, device="cuda-hopper" if gpu.hopper_or_later else "cuda")
-    asked = METHODS if method == "all" else (method,)
-    refused = {name: reason for name in asked if method == "all"
-               and (reason := unsupported(name, settings))}  # fmt: skip
-    sized = {name: _sized(shape, name, settings, gpu) for name in asked if name not in refused}
+    refused = {name: reason for name in methods if (reason := unsupported(name, settings))}
+    if len(refused) == len(methods):
+        raise UserError("; ".join(dict.fromkeys(refused.values())))
+    sized = {name: _sized(shape, name, settings, gpu) for name in methods if name not in refused}
     return Report(shape, settings, gpu, sized, refused)
 
 

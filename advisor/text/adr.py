@@ -8,6 +8,7 @@ from advisor.decision.decide import unknown_facts
 from advisor.decision.recommend import Recommendation
 from advisor.decision.rules import CHOICES
 from advisor.text import recommend as said
+from advisor.text.markdown import escaped, table
 
 FACTS_LAST_MONTHS = 6
 """After this many months models, prices and published results should be reviewed."""
@@ -55,7 +56,7 @@ def _decision(found: Recommendation) -> str:
 
 
 def _head(found: Recommendation, today: date) -> list[str]:
-    title = said.escaped(found.scenario.title)
+    title = escaped(found.scenario.title)
     return ["---", "status: proposed", f"date: {today.isoformat()}", "---", "",
             f"# {title}: {_decision(found)}"]  # fmt: skip
 
@@ -69,11 +70,11 @@ def _context(found: Recommendation) -> list[str]:
     return [
         "## Context and problem statement",
         "",
-        said.escaped(scenario.summary) or "The facts below describe the situation.",
+        escaped(scenario.summary) or "The facts below describe the situation.",
         "",
         "Should a model be prompted, given retrieved text, or fine-tuned, and where should it run?",
         "",
-        *said.table(("fact", "value"), known),
+        *table(("fact", "value"), known),
         "",
         f"Unknown, which increases the uncertainty: {missing or 'nothing'}.",
     ]
@@ -82,7 +83,7 @@ def _context(found: Recommendation) -> list[str]:
 def _drivers(found: Recommendation) -> list[str]:
     clear = [reason for reason in said.reasons(found) if abs(reason[0]) >= _CLEAR]
     lines = [
-        f"* {said.escaped(said.sentence(why))} ({weight:+g} for {', '.join(options)})"
+        f"* {escaped(said.sentence(why))} ({weight:+g} for {', '.join(options)})"
         for weight, options, why, _ in clear[:_MOST_DRIVERS]
     ]
     return ["## Decision drivers", "", *(lines or ["* No fact gives a clear reason."])]
@@ -107,7 +108,7 @@ def _consequences(found: Recommendation) -> list[str]:
     lines = [f"* {line}" for line in _CONSEQUENCES[found.family]]
     if found.placement == "self-hosted":
         lines.append("* Neutral, because models run on your own machines whichever side is chosen")
-    lines += [f"* Cost forecast: {said.escaped(line)}" for line in said.costs(found)]
+    lines += [f"* Cost forecast: {escaped(line)}" for line in said.costs(found)]
     return ["### Consequences", "", *lines]
 
 
@@ -121,7 +122,7 @@ def _confirmation(found: Recommendation) -> list[str]:
         "Thresholds, set before any experiment. They must be met on held-out rows, which neither the "
         "prompt nor the training has seen, and by the confidence interval, not by the point estimate.",
         "",
-        *said.table(("threshold", "value"), rows),
+        *table(("threshold", "value"), rows),
     ]
 
 
@@ -136,7 +137,7 @@ def _options(found: Recommendation) -> list[str]:
         votes = [vote for vote in found.votes if vote.option == option]
         lines += [
             f"* {'Good' if vote.weight > 0 else 'Bad'} ({vote.weight:+g}), because "
-            f"{said.escaped(vote.because)} [{said.escaped(vote.source)}]"
+            f"{escaped(vote.because)} [{escaped(vote.source)}]"
             for vote in votes
         ] or ["* Neutral, because no rule votes on it"]
     return lines
@@ -146,7 +147,7 @@ def _evidence(found: Recommendation) -> list[str]:
     shown = (
         "No experiment was given: the decision rests on the rules and published cases above."
         if found.evidence is None
-        else said.escaped(said.evidence(found))
+        else escaped(said.evidence(found))
     )
     return ["## Evidence", "", shown, "", said.settle(found)]
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
-from collections.abc import Iterable
 
 from advisor.decision.recommend import Recommendation
 from advisor.decision.rules import CHOICES
+from advisor.text.markdown import code, escaped, table
 from scenarios.terminal import one_line
 
 WORDS = {
@@ -187,10 +186,11 @@ def _usd(spent) -> str:
 
 def settle(found: Recommendation) -> str:
     """The experiment that would settle the choice."""
+    command = code(found.next_experiment)
     if found.scenario.task is not None:
-        return f"Settle it by experiment: `{found.next_experiment}`"
+        return f"Settle it by experiment: {command}"
     return (
-        f"Settle it by experiment: `{found.next_experiment}` writes a scenario from a file of your rows, "
+        f"Settle it by experiment: {command} writes a scenario from a file of your rows, "
         "and `bench run` runs it."
     )
 
@@ -234,25 +234,6 @@ def shown(value) -> str:
 def sentence(words: str) -> str:
     """With a capital letter and a full stop."""
     return f"{words[0].upper()}{words[1:]}."
-
-
-_CODE = re.compile(r"(`[\w .,:=-]+`)")  # a code span that needs no escaping, even in a table
-
-
-def escaped(words: object) -> str:
-    """Text without Markdown's marks and HTML, on one line; plain code spans are kept."""
-    parts = _CODE.split(one_line(str(words)))
-    for mark in "\\`*_[]<>|#~":
-        parts[::2] = (part.replace(mark, f"\\{mark}") for part in parts[::2])
-    line = "".join(parts)
-    return re.sub(r"^(\d{0,9})([-+.)=])(?=\s|$|[-=]+$)", r"\1\\\2", line)  # a list, rule or heading
-
-
-def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> list[str]:
-    """A Markdown table; every cell is escaped."""
-    head = list(head)
-    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
-    return lines + [f"| {' | '.join(escaped(cell) for cell in row)} |" for row in rows]
 
 
 def votes_table(found: Recommendation) -> list[str]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from advisor.sizes.report import Report, Sized
 from advisor.sizes.serving import serving
+from advisor.text.markdown import escaped, table
 
 _LABELS = {
     "weights": "weights",
@@ -19,13 +22,9 @@ _LABELS = {
 
 def text(report: Report) -> str:
     """The report, top down: the model, each method, what would make it fit, serving."""
-    shape, settings = report.shape, report.settings
-    checkpointing = "with" if settings.checkpointing else "without"
     lines = [
-        f"{shape.name}: {shape.total_parameters:,} parameters",
-        f"batch {settings.batch} x {settings.seq_len} tokens, {checkpointing} checkpointing, "
-        f"{settings.attention} attention, {settings.optimizer}, loss {settings.loss}; "
-        f"LoRA r={settings.rank} on {settings.targets}",
+        f"{report.model}: {report.total_parameters:,} parameters",
+        _settings(report),
         "",
         *_methods(report),
     ]
@@ -38,7 +37,43 @@ def text(report: Report) -> str:
     return "\n".join([*lines, "", *_serving(report)])
 
 
-def _methods(report: Report) -> list[str]:
+def markdown(report: Report) -> str:
+    """The same as a Markdown document."""
+    (_, names), *parts = _rows(report)
+    lines = [
+        f"# {escaped(report.model)}: {report.total_parameters:,} parameters",
+        "",
+        escaped(_settings(report)),
+        "",
+        *table(("GB", *names), ((label.strip(), *cells) for label, cells in parts)),
+    ]
+    for name, sized in report.methods.items():
+        if found := _steps(name, sized, report):
+            title, changes, end = found
+            lines += ["", title, "", *(f"{n}. {escaped(c)}" for n, c in enumerate(changes, 1))]
+            lines += ["", end] if end else []
+    for name, reason in report.refused.items():
+        lines += ["", f"{name}: not forecast: {escaped(reason)}"]
+    for note in report.notes:
+        lines += ["", escaped(note)]
+    cache = _cache(report)
+    head = ("cache by context", *(f"{count} at once" for count in cache.counts))
+    rows = [(f"{context:,}", *cells) for context, cells in cache.by_context]
+    lines += ["", "## Serving, GB", "", f"weights {cache.weights}", "", *table(head, rows)]
+    return "\n".join(lines)
+
+
+def _settings(report: Report) -> str:
+    settings = report.settings
+    checkpointing = "with" if settings.checkpointing else "without"
+    return (
+        f"batch {settings.batch} x {settings.seq_len} tokens, {checkpointing} checkpointing, "
+        f"{settings.attention} attention, {settings.optimizer}, loss {settings.loss}; "
+        f"LoRA r={settings.rank} on {settings.targets}"
+    )
+
+
+def _rows(report: Report) -> list[tuple[str, list[str]]]:
     """A column per method, a row per part; all parts except for the context add up to the peak."""
     names = list(report.methods)
     forecasts = [sized.forecast for sized in report.methods.values()]
@@ -60,7 +95,12 @@ def _methods(report: Report) -> list[str]:
         rows.append((f"fits {report.gpu.name}", [item.fits for item in sized]))
         rows.append(("tokens/s", [_tokens(item) for item in sized]))
         rows.append(("  bound by", [item.pace.bound_by for item in sized]))
-    widths = [max(len(cells[column]) for _, cells in rows) for column in range(len(names))]
+    return rows
+
+
+def _methods(report: Report) -> list[str]:
+    rows = _rows(report)
+    widths = [max(map(len, column)) for column in zip(*(cells for _, cells in rows), strict=True)]
     return [
         f"  {label:<20}"
         + "".join(f"  {cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
@@ -68,37 +108,59 @@ def _methods(report: Report) -> list[str]:
     ]
 
 
-def _changes(name: str, sized: Sized, report: Report) -> list[str]:
-    """What would make a method fit, each change on top of the last."""
+def _steps(name: str, sized: Sized, report: Report) -> tuple[str, list[str], str] | None:
+    """What would make a method fit, each change on top of the last: a title, the changes, the outcome."""
     if not sized.changes or report.gpu is None:
-        return []
-    lines = [
-        "",
-        f"To make {name} fit {report.gpu.name} ({_gb(report.gpu.usable_bytes)} GB), in this order:",
+        return None
+    changes = [
+        f"{change.change}: saves {_gb(change.saving_bytes)} GB, leaves "
+        f"{_gb(change.peak_allocated_bytes)} ({change.fits}); price: {change.price}"
+        for change in sized.changes
     ]
-    for number, change in enumerate(sized.changes, start=1):
-        lines.append(
-            f"  {number}. {change.change}: saves {_gb(change.saving_bytes)} GB, leaves "
-            f"{_gb(change.peak_allocated_bytes)} ({change.fits}); price: {change.price}"
-        )
-    if sized.changes[-1].fits == "no":
-        lines.append("  It still doesn't fit: use a smaller model or a larger GPU.")
-    return lines
+    usable = _gb(report.gpu.usable_bytes)
+    fails = sized.changes[-1].fits == "no"
+    end = "It still doesn't fit: use a smaller model or a larger GPU." if fails else ""
+    return f"To make {name} fit {report.gpu.name} ({usable} GB), in this order:", changes, end
+
+
+def _changes(name: str, sized: Sized, report: Report) -> list[str]:
+    found = _steps(name, sized, report)
+    if found is None:
+        return []
+    title, changes, end = found
+    numbered = (f"  {number}. {change}" for number, change in enumerate(changes, start=1))
+    return ["", title, *numbered, *([f"  {end}"] if end else [])]
+
+
+@dataclass(frozen=True)
+class _Cache:
+    """The weights in words, the numbers of requests at once, and the cache's GB by context for each."""
+
+    weights: str
+    counts: list[int]
+    by_context: list[tuple[int, list[str]]]
+
+
+def _cache(report: Report) -> _Cache:
+    found = serving(report.shape)
+    weights = ", ".join(f"{kind} {_gb(size)}" for kind, size in found["weight_bytes"].items())
+    rows = found["cache"]
+    by_context = [
+        (context, [_gb(row["cache_bytes"], 2) for row in rows if row["context"] == context])
+        for context in sorted({row["context"] for row in rows})
+    ]
+    return _Cache(weights, sorted({row["concurrency"] for row in rows}), by_context)
 
 
 def _serving(report: Report) -> list[str]:
     """Weights, and the cache by context and concurrency."""
-    found = serving(report.shape)
-    weights = ", ".join(f"{kind} {_gb(size)}" for kind, size in found["weight_bytes"].items())
-    rows = found["cache"]
-    many = sorted({row["concurrency"] for row in rows})
+    cache = _cache(report)
     lines = [
-        f"Serving, GB: weights {weights}",
-        "  cache by context" + "".join(f"  {f'{count} at once':>12}" for count in many),
+        f"Serving, GB: weights {cache.weights}",
+        "  cache by context" + "".join(f"  {f'{count} at once':>12}" for count in cache.counts),
     ]
-    for context in sorted({row["context"] for row in rows}):
-        cells = [row["cache_bytes"] for row in rows if row["context"] == context]
-        lines.append(f"  {context:>16,}" + "".join(f"  {_gb(cell, 2):>12}" for cell in cells))
+    for context, cells in cache.by_context:
+        lines.append(f"  {context:>16,}" + "".join(f"  {cell:>12}" for cell in cells))
     return lines
 
 

@@ -21,7 +21,7 @@ def evidence(tmp_path, **changed):
     path.write_text(json.dumps(record))
     scenario = scenarios.load("sentiment")
     weighed = weigh(read_evidence(path), scenario)
-    return report(scenario, prices.catalog(TODAY), weighed, path)
+    return report(scenario, prices.catalog(TODAY), weighed, record)
 
 
 def test_tuning_that_was_measured_to_be_worse_has_no_break_even(tmp_path):
@@ -49,7 +49,7 @@ def test_a_throughput_measured_on_a_gpu_takes_the_forecasts_place(tmp_path):
     path.write_text(json.dumps(record))
     scenario = scenarios.load("sentiment")
     weighed = weigh(read_evidence(path), scenario)
-    plan = report(scenario, prices.catalog(TODAY), weighed, path).plan
+    plan = report(scenario, prices.catalog(TODAY), weighed, record).plan
     assert plan.server.gpu.name == "A100-80GB"
     assert plan.assumptions["rows_per_s tuned"].range.value == pytest.approx(
         next(c["throughput_rows_per_s"] for c in record["contenders"] if c["name"] == "lora")
@@ -65,7 +65,9 @@ def test_a_throughput_of_a_model_that_is_not_priced_is_not_used(tmp_path):
     path = tmp_path / "record.json"
     path.write_text(json.dumps(record))
     scenario = scenarios.load("sentiment")
-    plan = report(scenario, prices.catalog(TODAY), weigh(read_evidence(path), scenario), path).plan
+    plan = report(
+        scenario, prices.catalog(TODAY), weigh(read_evidence(path), scenario), record
+    ).plan
     assert "rows_per_s tuned" not in plan.assumptions
     assert any("my-model" in note and "isn't in the catalog" in note for note in plan.notes)
 
@@ -73,5 +75,7 @@ def test_a_throughput_of_a_model_that_is_not_priced_is_not_used(tmp_path):
 def test_a_throughput_measured_on_a_cpu_is_reported_and_not_priced():
     scenario = scenarios.load("sentiment")
     weighed = weigh(read_evidence(RECORD), scenario)
-    notes = report(scenario, prices.catalog(TODAY), weighed, RECORD).plan.notes
+    notes = report(
+        scenario, prices.catalog(TODAY), weighed, json.loads(RECORD.read_text())
+    ).plan.notes
     assert any("requests a second were measured on cpu" in note for note in notes)
