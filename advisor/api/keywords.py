@@ -41,13 +41,15 @@ def situation(function: Any, scenario: Any, facts: dict[str, object]) -> Scenari
 
 
 def typed(name: str, value: object, kind: type, optional: bool = False) -> Any:
-    """The value, if it is of this type (`bool`, `int`, `float` or `str`); else `UserError`."""
+    """The value as `bool`, `int`, `float` or `str`. Raises `UserError` if it is of another type."""
     value = plain(value)
-    fits = isinstance(value, (int, float) if kind is float else kind)
-    if (value is None and optional) or (fits and (kind is bool or not isinstance(value, bool))):
+    if value is None and optional:
         return value
-    or_none = ", or None" if optional else ""
-    raise UserError(f"{name} is {value!r:.80}; give {_WANTED[kind]}{or_none}")
+    fits = isinstance(value, (int, float) if kind is float else kind)
+    if not fits or (isinstance(value, bool) and kind is not bool):
+        or_none = ", or None" if optional else ""
+        raise UserError(f"{name} is {value!r:.80}; give {_WANTED[kind]}{or_none}")
+    return kind(value)
 
 
 def path(name: str, value: object, of: str) -> Path | None:

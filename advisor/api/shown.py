@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any, Self
 
-from advisor.text.html import html
-
 
 class Shown:
     """Adds what a notebook asks for to a result, which is a dataclass. A subclass says how it is worded."""
@@ -24,4 +22,6 @@ class Shown:
         return self.to_markdown()
 
     def _repr_html_(self) -> str:
+        from advisor.text.html import html
+
         return html(self.to_markdown())

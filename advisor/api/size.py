@@ -117,4 +117,4 @@ def _methods(methods: object) -> tuple[str, ...]:
 def _model(model: object) -> str:
     if not isinstance(model, str | os.PathLike):
         raise UserError(f"model is {model!r:.80}; give a name in the catalog, or a config.json")
-    return os.fspath(model) if isinstance(model, str) else str(model)
+    return str(model)

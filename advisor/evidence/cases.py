@@ -74,6 +74,8 @@ def read_cases(path: Path) -> list[Case]:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise UserError(f"'{path}' isn't UTF-8 text; save it as CSV in UTF-8") from None
+    except ValueError as error:  # a path that no system takes
+        raise UserError(f"can't read '{path}': {error}; give a CSV file of cases") from None
     except OSError as error:
         if error.errno in (*PATH_ERRORS, *DISK_ERRORS):
             raise UserError(

@@ -1,7 +1,7 @@
 """The Markdown of this package as HTML: headings, paragraphs, lists, tables, bold and code.
 
-Only what `advisor.text` writes is understood. All else is text: every character of the input reaches
-the output escaped, so that no input can add an element or an attribute.
+Only what `advisor.text` writes is understood; all else is text, and all text is escaped, so that no
+input can add an element or an attribute.
 """
 
 from __future__ import annotations
@@ -22,8 +22,12 @@ _INLINE = re.compile(
 
 
 def html(markdown: str) -> str:
-    """A `<div>` with the document; well formed whatever the input is."""
-    return "\n".join(["<div>", *_blocks(markdown), "</div>"])
+    """A `<div>` with the document; well formed whatever the input is.
+
+    Its classes tell notebooks that a dollar isn't the beginning of a formula.
+    """
+    opening = '<div class="tex2jax_ignore mathjax_ignore">'
+    return "\n".join([opening, *_blocks(markdown), "</div>"])
 
 
 def _blocks(markdown: str) -> Iterator[str]:
@@ -55,22 +59,18 @@ def _kind(line: str) -> str:
 
 def _table(lines: list[str]) -> str:
     """The first line is the head if a rule follows it."""
-    rows = [_cells(line) for line in lines if not _RULE.fullmatch(line)]
-    headed = len(lines) > 1 and _RULE.fullmatch(lines[1]) is not None
-    parts = ["<table>"]
-    if headed:
-        parts.append(f"<thead>{_row('th', rows[0])}</thead>")
-    body = "".join(_row("td", row) for row in rows[headed:])
-    return "".join([*parts, f"<tbody>{body}</tbody></table>"])
+    head, body = "", lines
+    if len(lines) > 1 and _RULE.fullmatch(lines[1]):
+        head, body = f"<thead>{_row('th', lines[0])}</thead>", lines[2:]
+    rows = "".join(_row("td", line) for line in body)
+    return f"<table>{head}<tbody>{rows}</tbody></table>"
 
 
-def _cells(line: str) -> list[str]:
-    """The cells between pipes that aren't escaped."""
-    return [cell.strip() for cell in re.findall(r"\|((?:\\.|[^|\\])*)(?=\|)", line)]
-
-
-def _row(tag: str, cells: list[str]) -> str:
-    return f"<tr>{''.join(f'<{tag}>{_inline(cell)}</{tag}>' for cell in cells)}</tr>"
+def _row(tag: str, line: str) -> str:
+    """The cells between the pipes that aren't escaped."""
+    *cells, rest = re.split(r"(?<!\\)\|", line.strip()[1:])
+    cells += [rest] if rest.strip() else []
+    return f"<tr>{''.join(f'<{tag}>{_inline(cell.strip())}</{tag}>' for cell in cells)}</tr>"
 
 
 def _inline(text: str) -> str:
