@@ -205,6 +205,12 @@ def test_sizes_are_those_of_the_command(keywords, options):
     found = advisor.size("gpt2", **keywords)
     same(found, "size", "gpt2", *options)
     assert f"{found}\n" == printed("size", "gpt2", *options)
+    settings = found.to_json()["settings"]
+    long = {"fp16": "float16", "bf16": "bfloat16"}
+    for name, value in keywords.items():
+        if name not in ("gpu", "methods"):
+            name = name.removeprefix("gradient_")
+            assert settings[name] == (long.get(value, value) if "dtype" in name else value)
 
 
 def test_each_option_of_size_is_a_keyword_with_the_same_default():
@@ -252,6 +258,7 @@ COSTS = [
 @pytest.mark.parametrize(("name", "keywords", "options"), COSTS)
 def test_costs_are_those_of_the_command(name, keywords, options):
     found = advisor.cost(name, **keywords)
+    assert found.seed == keywords.get("seed", 1)
     same(found, "cost", "--scenario", name, *options)
     assert f"{found}\n" == printed("cost", "--scenario", name, *options)
 
