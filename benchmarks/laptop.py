@@ -37,6 +37,7 @@ import scenarios
 from bench.engine import models, training
 from bench.engine.prompts import Renderer
 from bench.engine.scoring import LabelScorer
+from bench.models import local
 from bench.record.environment import processor
 from bench.trial.process import import_ahead, quiet_libraries
 from benchmarks.floor import FORWARD_GFLOP_A_TOKEN, TRAIN_GFLOP_A_TOKEN, matrix_speed
@@ -137,7 +138,7 @@ class Bench:
         self.task = scenarios.load("sentiment").task
         self.split = load_split(self.task, seed=0)
         self.device = models.best_device()
-        self.folder = models.folder_of(models.DEFAULT_MODEL)
+        self.folder = local.folder_of(local.DEFAULT_MODEL)
         self.model = self._load()
         self.renderer = Renderer(self.model.tokenizer, self.task)
         self.labels = self.renderer.scored_answers()
@@ -146,7 +147,7 @@ class Bench:
         self._peer = None
 
     def _load(self):
-        return models.load(models.DEFAULT_MODEL, self.folder, self.device)
+        return models.load(local.DEFAULT_MODEL, self.folder, self.device)
 
     def facts(self) -> dict:
         """Where this runs."""
@@ -166,9 +167,9 @@ class Bench:
     def loading(self) -> dict:
         """Seconds to load a cached model, in processes that have finished their imports."""
         code = (
-            "import time; from bench import models, trial; trial.quiet_libraries(); "
-            "trial.import_ahead(); d = models.best_device(); f = models.folder_of(models.DEFAULT_MODEL); "
-            "s = time.perf_counter(); models.load(models.DEFAULT_MODEL, f, d); "
+            "import time; from bench.engine import models; from bench.models import local; from bench.trial import process; process.quiet_libraries(); "
+            "process.import_ahead(); d = models.best_device(); f = local.folder_of(local.DEFAULT_MODEL); "
+            "s = time.perf_counter(); models.load(local.DEFAULT_MODEL, f, d); "
             "print(time.perf_counter() - s)"
         )
         command = [sys.executable, "-c", code]
@@ -301,7 +302,7 @@ class Bench:
     def agreement(self, work: Work) -> dict:
         """Our answers compared with those of one plain float32 pass per row."""
         exact = models.load(
-            models.DEFAULT_MODEL, self.folder, models.Device("cpu", "float32", "the reference")
+            local.DEFAULT_MODEL, self.folder, models.Device("cpu", "float32", "the reference")
         )
         most = gap = 0.0
         alike = unsure = changed = 0

@@ -88,9 +88,9 @@ def list_(as_json: bool) -> None:
     for name, found in runnable.items():
         click.echo(f"  {name:<12} {found.title}")
     click.echo("\nContenders (`--only NAME`, or NAME@MODEL for those that use a model):")
-    for name, found in contenders.items():
-        model = "uses a model" if found.uses_model else "needs no model"
-        click.echo(f"  {name:<12} {text.FAMILIES[found.family]:<12} {model}")
+    for name, kind in contenders.items():
+        model = "uses a model" if kind.uses_model else "needs no model"
+        click.echo(f"  {name:<12} {text.FAMILIES[kind.family]:<12} {model}")
     click.echo(f"\nMetrics: {', '.join(registry.names('metrics'))}, evaluate:NAME")
 
 

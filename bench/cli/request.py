@@ -57,7 +57,7 @@ def _request(
     Raises `UserError` for the first one that is wrong.
     """
     from bench.core.plan import MODES
-    from bench.engine.models import DEFAULT_MODEL
+    from bench.models.local import DEFAULT_MODEL
     from bench.planning.budget import parse
     from bench.planning.request import Request
     from bench.planning.settings import contender_names, parse_settings

@@ -90,10 +90,10 @@ def _scored(ground: Ground, make, calibrations: Sequence[Calibration], progress:
     for part in ground.parts():
         found = make(part)
         by_part.append(answers_of(found, part.validation, progress=progress))
-        if ground.task.labels and "contextual" in calibrations:
+        if "contextual" in calibrations and _are_scored(by_part[-1]):
             free.append(_bias("contextual", found, ()))
     answers = [answer for own in by_part for answer in own]
-    if not ground.task.labels:
+    if not _are_scored(answers):  # nothing to calibrate
         reached = quality(answers, ground.judging, ground.task)
         return {"validation_score": reached, "scores": {}, "calibration": "none", "bias": []}
     scores, first = {}, {}
@@ -111,6 +111,11 @@ def _scored(ground: Ground, make, calibrations: Sequence[Calibration], progress:
     best = max(scores, key=scores.__getitem__)
     return {"validation_score": scores[best], "scores": scores, "calibration": best,
             "bias": first[best]}  # fmt: skip
+
+
+def _are_scored(answers: Sequence[Answer]) -> bool:
+    """Whether each answer says how likely each label is: not of free texts, nor of a model that only writes."""
+    return all(answer.scores for answer in answers)
 
 
 def _bias(calibration: Calibration, found, answers: Sequence[Answer]) -> np.ndarray:

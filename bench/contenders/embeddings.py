@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
+from bench.core import contender as base
 from bench.core.contender import Answer, Ground, quality_of
 from scenarios.rows import Example
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Contender:
+class Contender(base.Contender):
     """Vectors are mean hidden states (`bench.engine.embedding`). The best of `depths` (1 is the last layer)
     and of `inverse_penalties` (scikit-learn's C) is chosen on validation rows. A sentence encoder would do
     better; `embeddings@MODEL` takes any causal model."""
@@ -30,7 +31,7 @@ class Contender:
     )
     family: ClassVar = "between"
     uses_model: ClassVar = True
-    seeded: ClassVar = False
+    needs: ClassVar = frozenset({"embed"})
     remembers: ClassVar = True
     usual: ClassVar = ("default", "full")
     tasks: ClassVar = ("classification",)
@@ -70,10 +71,8 @@ class Embedded:
     """The vectors of rows at some depths; each row is read once."""
 
     def __init__(self, ground: Ground, depths: Sequence[float]):
-        from bench.engine.embedding import Embedder
-
         memory = {} if ground.memory is None else ground.memory
-        self._embedder = Remembering(Embedder(ground.model(), ground.task, depths), memory)
+        self._embedder = Remembering(ground.model().embedder(ground.task, depths), memory)
 
     def of(self, examples: Sequence[Example]) -> np.ndarray:
         """Shape (depths, rows, hidden)."""
@@ -101,8 +100,6 @@ def best_of_predictions(
     ground: Ground, embedded: Embedded, said: Sequence[list[dict]], depths, inverse_penalties
 ) -> VectorAnswerer:
     """The depth and penalty with the best predictions over all parts, fitted on all training rows."""
-    from bench.engine.embedding import Embedder
-
     tried = [
         {"depth": depth, "inverse_penalty": penalty}
         for depth in depths
@@ -115,7 +112,7 @@ def best_of_predictions(
     vectors = embedded.of(ground.train)[list(depths).index(best["depth"])]
     pipeline = _regression(vectors, ground.train, best["inverse_penalty"])
     return VectorAnswerer(
-        Remembering(Embedder(ground.model(), ground.task, [best["depth"]]), ground.memory),
+        Remembering(ground.model().embedder(ground.task, [best["depth"]]), ground.memory),
         pipeline,
         ground.task.labels,
         {**best, "tried": tried},

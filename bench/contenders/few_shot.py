@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from bench.contenders._choosing import Calibration, best_of, chosen, tried, without_bias
+from bench.core import contender as base
 from bench.core.contender import Ground
 from bench.core.errors import PromptTooLong
 from scenarios.rows import Example, balanced_sample
@@ -19,7 +20,7 @@ Whole = Annotated[int, Field(gt=0)]
 
 
 @dataclass(frozen=True)
-class Contender:
+class Contender(base.Contender):
     """`shots` are the numbers of demonstrations that compete, each in `draws` random draws and each
     draw in `orders` orders. The best `finalists` then compete with the task's other instructions."""
 
@@ -45,8 +46,6 @@ class Contender:
 
         Without rows to choose on, the first draw with the most demonstrations that fit.
         """
-        from bench.engine.answering import answerer
-
         if not ground.judging:
             return self._unchosen(ground, seed)
         candidates = [
@@ -78,20 +77,18 @@ class Contender:
         return chosen(
             ground,
             best,
-            lambda notes, bias: answerer(ground.model(), task, demonstrations, notes, bias),
+            lambda notes, bias: ground.model().answerer(task, demonstrations, notes, bias),
             notes,
         )
 
     def _unchosen(self, ground: Ground, seed: int):
-        from bench.engine.answering import answerer
-
         several = sorted({min(shots, len(ground.train)) for shots in self.shots}, reverse=True)
         for shots in several:
             demonstrations = _draw(ground, ground, shots, seed, 0, 0)
             notes = {"shots": shots, "demonstrations": [example.id for example in demonstrations],
                      "instruction": ground.task.instruction, "calibration": "none"}  # fmt: skip
             try:
-                return answerer(ground.model(), ground.task, demonstrations, notes)
+                return ground.model().answerer(ground.task, demonstrations, notes)
             except PromptTooLong:
                 continue
         return best_of([])
@@ -106,15 +103,12 @@ class Contender:
     def _try(
         self, ground: Ground, seed: int, shots: int, draw: int, order: int, wording: int
     ) -> dict:
-        from bench.engine.answering import answerer
-
         what = {"shots": shots, "draw": draw, "order": order, "instruction": wording}
         return tried(
             ground,
             "-".join(map(str, ("prompt", *what.values()))),
             what,
-            lambda part: answerer(
-                part.model(),
+            lambda part: part.model().answerer(
                 part.task.worded(wording),
                 _draw(ground, part, shots, seed, draw, order),
             ),

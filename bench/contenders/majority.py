@@ -8,18 +8,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from bench.core import contender as base
 from bench.core.contender import Answer, Ground
 from scenarios.rows import Example
 
 
 @dataclass(frozen=True)
-class Contender:
+class Contender(base.Contender):
     """Ties go to the label that the task names first, or to the answer that occurs first."""
 
     family: ClassVar = "floor"
-    uses_model: ClassVar = False
-    seeded: ClassVar = False
-    quick: ClassVar = {}
     curve: ClassVar = None
 
     def fit(self, ground: Ground, seed: int) -> Constant:

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field
 
 from bench.contenders._choosing import Calibration, best_of, chosen, tried, without_bias
+from bench.core import contender as base
 from bench.core.contender import Ground
+from bench.core.errors import TrialFailed
 from scenarios.rows import Example
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Contender:
+class Contender(base.Contender):
     """`shots` and `encoders` compete; `depth` is the layer of the hidden states (1 is the last)."""
 
     shots: tuple[Annotated[int, Field(gt=0)], ...] = (4, 8)
@@ -31,7 +33,6 @@ class Contender:
     calibrations: tuple[Calibration, ...] = ("none", "batch")
     family: ClassVar = "prompt"
     uses_model: ClassVar = True
-    seeded: ClassVar = False
     usual: ClassVar = ("default", "full")
     quick: ClassVar = {"shots": (4,), "encoders": ("tf-idf",), "calibrations": ("none",)}
 
@@ -41,8 +42,9 @@ class Contender:
         Without rows to choose on, the first of each, uncalibrated.
         """
         nearest = _Nearests(ground, self.depth)
+        encoders = self._available(ground)
         if not ground.judging:
-            shots, encoder = min(self.shots[0], len(ground.train)), self.encoders[0]
+            shots, encoder = min(self.shots[0], len(ground.train)), encoders[0]
             notes = {"shots": shots, "encoder": encoder, "calibration": "none"}
             return _answerer(ground, nearest.of(ground, encoder), shots, notes)
         candidates = [
@@ -54,7 +56,7 @@ class Contender:
                 self.calibrations,
                 f"validation, {shots} rows by {encoder}",
             )
-            for encoder in self.encoders
+            for encoder in encoders
             for shots in self.shots
         ]
         best = best_of(candidates)
@@ -72,6 +74,16 @@ class Contender:
             lambda notes, bias: _answerer(ground, near, best["shots"], notes, bias),
             notes,
         )
+
+    def _available(self, ground: Ground) -> list[str]:
+        """The encoders that the model has. Raises `TrialFailed` where it has none of them."""
+        can_embed = "embed" in ground.model().can
+        found = [encoder for encoder in self.encoders if can_embed or encoder == "tf-idf"]
+        if not found:
+            raise TrialFailed(
+                f"'{ground.model().name}' can't embed texts; use --set retrieved.encoders=tf-idf"
+            )
+        return found
 
     def settled(self, notes: dict) -> Contender | None:
         """With what was chosen; None with a calibration, which depends on the rows it was chosen on."""
@@ -111,9 +123,7 @@ class _Nearests:
     def _by_states(self, part: Ground) -> Nearest:
         import numpy as np
 
-        from bench.engine.embedding import Embedder
-
-        embedder = Embedder(self._ground.model(), self._ground.task, [self._depth])
+        embedder = self._ground.model().embedder(self._ground.task, [self._depth])
         if not self._read:
             texts = [example.text for example in self._ground.train]
             self._read = dict(zip(texts, embedder.embed(texts)[0], strict=True))
@@ -149,11 +159,8 @@ class Nearest:
 
 
 def _answerer(ground: Ground, near: Nearest, shots: int, notes=None, bias=()):
-    from bench.engine.answering import answerer
-
     longest = sorted(near.rows, key=lambda row: len(row.text))[-shots:]
-    return answerer(
-        ground.model(),
+    return ground.model().answerer(
         ground.task,
         notes=notes,
         bias=bias,

@@ -9,13 +9,14 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from bench.core import contender as base
 from bench.core.contender import Answer, Ground, answers_of, quality
 from scenarios.rows import Example
 from scenarios.schema import Task
 
 
 @dataclass(frozen=True)
-class Contender:
+class Contender(base.Contender):
     """Words and pairs of words; `inverse_penalties` are the values of scikit-learn's C that compete.
 
     Free texts have no classes: there the baseline gives the nearest training row's answer (by cosine).
@@ -29,9 +30,6 @@ class Contender:
         30.0,
     )
     family: ClassVar = "floor"
-    uses_model: ClassVar = False
-    seeded: ClassVar = False
-    quick: ClassVar = {}
 
     def fit(self, ground: Ground, seed: int) -> LinearAnswerer | NearestAnswerer:
         """The best penalty, the strongest regularisation of equals.

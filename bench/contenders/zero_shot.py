@@ -8,18 +8,18 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from bench.contenders._choosing import Calibration, best_of, chosen, tried, without_bias
+from bench.core import contender as base
 from bench.core.contender import Ground
 
 
 @dataclass(frozen=True)
-class Contender:
+class Contender(base.Contender):
     """The task's first `instructions` wordings compete, each with the `calibrations`."""
 
     instructions: Annotated[int, Field(gt=0)] = 5
     calibrations: tuple[Calibration, ...] = ("none", "contextual", "batch")
     family: ClassVar = "prompt"
     uses_model: ClassVar = True
-    seeded: ClassVar = False
     needs_rows: ClassVar = False
     quick: ClassVar = {"instructions": 1, "calibrations": ("none",)}
 
@@ -28,18 +28,16 @@ class Contender:
 
         Without rows to choose on, the first wording, uncalibrated.
         """
-        from bench.engine.answering import answerer
-
         if not ground.judging:
             notes = {"instruction": ground.task.instruction, "calibration": "none"}
-            return answerer(ground.model(), ground.task, notes=notes)
+            return ground.model().answerer(ground.task, notes=notes)
         count = min(self.instructions, len(ground.task.wordings))
         candidates = [
             tried(
                 ground,
                 f"instruction-{i}",
                 {"instruction": i},
-                lambda part, i=i: answerer(part.model(), part.task.worded(i)),
+                lambda part, i=i: part.model().answerer(part.task.worded(i)),
                 self.calibrations,
                 f"validation, instruction {i + 1} of {count}",
             )
@@ -56,7 +54,7 @@ class Contender:
         return chosen(
             ground,
             best,
-            lambda notes, bias: answerer(ground.model(), task, notes=notes, bias=bias),
+            lambda notes, bias: ground.model().answerer(task, notes=notes, bias=bias),
             notes,
         )
 

@@ -106,11 +106,12 @@ class Choosing:
 
 @dataclass(frozen=True)
 class Asked:
-    """What the user named beyond the mode."""
+    """What the user named beyond the mode, and the SHA-256 of the code of what is the user's own."""
 
     only: list[str] = field(default_factory=list)
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     seeds: list[int] = field(default_factory=list)
+    own: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

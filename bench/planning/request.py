@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.core.plan import Mode
-from bench.engine.models import DEFAULT_MODEL
+from bench.models.local import DEFAULT_MODEL
 from scenarios.schema import Claim, Scenario
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import scenarios
 from bench.core.plan import MODES, Plan
-from bench.engine.models import DEFAULT_MODEL
+from bench.models.local import DEFAULT_MODEL
 
 PROMPTED = "few-shot@MODEL"
 

@@ -19,7 +19,7 @@ import psutil
 
 from bench import registry
 from bench.core import progress
-from bench.core.contender import Ground, answers_of
+from bench.core.contender import Contender, Ground, answers_of
 from bench.core.errors import TrialFailed, TrialSkipped
 from bench.core.files import Forecast, Span
 from bench.core.folder import RunFolder
@@ -142,11 +142,13 @@ def _curve_forecast(trial: Trial, plan: Plan, split: Split, loaded: Loaded) -> F
     return {**found, "start_seconds": start, "by_size": by_size}
 
 
-def _seconds_by_size(contender: Any, work: Work, parts: Mapping[int, Subset]) -> dict[int, float]:
+def _seconds_by_size(
+    contender: Contender, work: Work, parts: Mapping[int, Subset]
+) -> dict[int, float]:
     """Each size's fitting and answering, by the pieces of work that the contender names."""
-    if hasattr(contender, "forecast_once"):
+    if contender.fits_once:
         return {n: contender.forecast_once(work.on(part.rows, ())) for n, part in parts.items()}
-    if not getattr(contender, "remembers", False):
+    if not contender.remembers:
         return {
             n: contender.forecast(work.on(part.learn, part.choose)) for n, part in parts.items()
         }
@@ -160,7 +162,7 @@ def _seconds_by_size(contender: Any, work: Work, parts: Mapping[int, Subset]) ->
 
 
 def _timed_without_model(
-    contender: Any, trial: Trial, plan: Plan, split: Split, parts: Mapping[int, Subset]
+    contender: Contender, trial: Trial, plan: Plan, split: Split, parts: Mapping[int, Subset]
 ) -> dict[int, float]:
     """The smallest and the largest size are timed; the others are interpolated."""
     sizes = list(parts)
@@ -187,7 +189,7 @@ def _no_model() -> Any:
 
 def _weights_of(trial: Trial) -> tuple[str | None, bool]:
     """Which weights a trial loads, and whether in 4 bit."""
-    return trial.model, getattr(registry.contender(trial.kind), "four_bit", False)
+    return trial.model, registry.contender(trial.kind).four_bit
 
 
 def _memory(key: str, usages: Sequence[Usage], family: str) -> Span | None:
