@@ -257,7 +257,9 @@ def validation_rows() -> list[str]:
     """No record: binomial probabilities, by the sentence above the table."""
     sizes = (4, 8, 18, 30, 90)
     shares = [f"{better_is_ahead(n, better=0.175, worse=0.075):.0%}" for n in sizes]
-    return _table(_row(["validation rows", *map(str, sizes)]), [["the better is ahead in", *shares]])
+    return _table(
+        _row(["validation rows", *map(str, sizes)]), [["the better is ahead in", *shares]]
+    )
 
 
 def better_is_ahead(n: int, better: float, worse: float) -> float:
@@ -314,7 +316,9 @@ def groups() -> list[str]:
 
 
 def methods() -> list[str]:
-    header = "| two equally good methods | rows and seeds | only rows, as one would with one adapter |"
+    header = (
+        "| two equally good methods | rows and seeds | only rows, as one would with one adapter |"
+    )
     rows = (
         [f"{entry['seeds']} seeds each", *(f"{entry[key]:.1%}" for key in keys)]
         for entry in record(COVERAGE)["methods"]
@@ -401,9 +405,7 @@ def shared_prefix() -> list[str]:
             f"{entry['share_of_floor']:.0%}",
         ]
 
-    header = (
-        "| work | ours | plain | ratio (lowest to highest) | share of the arithmetic floor |"
-    )
+    header = "| work | ours | plain | ratio (lowest to highest) | share of the arithmetic floor |"
     work = record("2026-11-24-shared-prefix-cpu")["work"]
     return _table(header, (cells(name, entry) for name, entry in work.items()))
 
