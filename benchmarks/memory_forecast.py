@@ -177,7 +177,12 @@ def groups(cases: list[Case]) -> list[tuple[str, list[Case]]]:
 
 
 def _print_fits(cases: list[Case]) -> None:
-    """Whether each run would have fitted on each card, compared with what was measured."""
+    first, ours, peers = fits(cases)
+    print(f"\n{first}\n  {ours}\n  {peers}\n")
+
+
+def fits(cases: list[Case]) -> tuple[str, str, str]:
+    """Whether each run would have fitted on each card: how many were asked, our answers, accelerate's."""
     exact = [case for case in cases if measured.is_exact(case.row)]
     surely = wrong_yes = wrong_no = peer_yes = peer_no = 0
     for case in exact:
@@ -191,12 +196,12 @@ def _print_fits(cases: list[Case]) -> None:
             peer_yes += case.peer_bytes <= usable and not holds
             peer_no += case.peer_bytes > usable and holds
     asked = len(exact) * len(CARDS)
-    print(
-        f"\n{len(exact)} runs of exact length on {len(CARDS)} cards ({', '.join(CARDS)}), {asked} answers:"
+    return (
+        f"{len(exact)} runs of exact length on {len(CARDS)} cards ({', '.join(CARDS)}), {asked} answers:",
+        f"ours: {surely} sure; {wrong_yes} wrong 'yes', {wrong_no} wrong 'no'; "
+        f"{asked - surely} 'probably'",
+        f"accelerate: {asked} sure; {peer_yes} wrong 'yes', {peer_no} wrong 'no'",
     )
-    print(f"  ours: {surely} sure; {wrong_yes} wrong 'yes', {wrong_no} wrong 'no'; "
-          f"{asked - surely} 'probably'")  # fmt: skip
-    print(f"  accelerate: {asked} sure; {peer_yes} wrong 'yes', {peer_no} wrong 'no'\n")
 
 
 def _print_rows(cases: list[Case]) -> None:

@@ -7,9 +7,14 @@ conclusion in words comes with the condition under which the record allows it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from statistics import mean, median
+from typing import TYPE_CHECKING
 
 from docs.records import Entry, mib, named, points, record, share, spread
+
+if TYPE_CHECKING:
+    from benchmarks.memory_forecast import Case
 
 QUICK = "2026-11-24-quick-cpu"
 RACE = "2026-11-24-race-cpu"
@@ -302,6 +307,9 @@ def sizing() -> Iterator[str]:
     groups = dict(memory_forecast.groups(cases))
     for label, group in groups.items():
         yield memory_forecast.ours_of(label, group)
+    yield from memory_forecast.fits(cases)[:2]
+    upcast = [case for case in cases if case.row["kbit_upcast"] == "True"]
+    yield f"without it the forecast is {_too_high_without_cast(upcast)}% too high"
     qwen, llama, peft = (
         (sum(case.in_range for case in group), len(group))
         for group in (
@@ -316,6 +324,20 @@ def sizing() -> Iterator[str]:
     (case,) = record("2026-11-24-memory-cpu")["cases"]
     yield if_so(abs(_error(case)) < 0.001, "SmolLM2-135M, within 0.1%)")
     yield from _on_the_h200()
+
+
+def _too_high_without_cast(cases: list[Case]) -> str:
+    from advisor.sizes.sizing import training_memory
+    from tests.advisor.measured import shape_and_settings
+
+    errors = []
+    for case in cases:
+        shape, settings = shape_and_settings(case.row)
+        found = training_memory(
+            shape, case.row["method"], replace(settings, embeddings_cast_back=False)
+        )
+        errors.append(f"{(found.peak_allocated_bytes / case.measured_bytes - 1) * 100:.1f}")
+    return " and ".join(sorted(errors, reverse=True))
 
 
 def _on_the_h200() -> Iterator[str]:

@@ -20,7 +20,7 @@ def record(name: str) -> Entry:
     return json.loads((KEPT / f"{name}.json").read_text(encoding="utf-8"))
 
 
-def named(entries: list[Entry], name: str, key: str = "name") -> Entry:
+def named(entries: list[Entry], name: object, key: str = "name") -> Entry:
     """The only entry with this name."""
     (found,) = [entry for entry in entries if entry[key] == name]
     return found
