@@ -3,7 +3,7 @@
 A machine's rate for one model and task is in no catalog. So a few rows are answered as each trial
 would answer them, one update is trained as it would train, and the time and memory that this took
 are extrapolated to the trial's own numbers of rows. Only the lengths of test rows are used, never an
-answer. Run as `python -m bench.trial.calibration RUN_FOLDER`.
+answer. Run as `python -m bench.trial.calibration RUN_FOLDER`, with a line of `bench.trial.given` on standard input.
 """
 
 from __future__ import annotations
@@ -24,9 +24,11 @@ from bench.core.errors import TrialFailed, TrialSkipped
 from bench.core.files import Forecast, Span
 from bench.core.folder import RunFolder
 from bench.core.meter import Usage
+from bench.core.own import unpacked
 from bench.core.plan import Plan, Trial
 from bench.rows.subsets import Subset, subsets
 from bench.trial import process
+from bench.trial.given import read_given
 from bench.trial.machine import contender_of
 from bench.trial.work import ROWS, Loaded, Work
 from scenarios.errors import UserError
@@ -208,14 +210,15 @@ def _memory(key: str, usages: Sequence[Usage], family: str) -> Span | None:
 
 def _work() -> None:
     try:
-        main(RunFolder(Path(sys.argv[1])))
+        with registry.added(unpacked(read_given().own)):
+            process.end_with_parent()
+            main(RunFolder(Path(sys.argv[1])))
     except OSError as error:
         progress.say(f"can't write the forecasts: {error.strerror or error}")
         raise
 
 
 if __name__ == "__main__":
-    process.end_with_parent()
     process.quiet_libraries()
     progress.SILENT = True
     process.leave_as_asked(_work)

@@ -1,7 +1,7 @@
 """One trial in a process of its own: fit, serve, and leave answers and outcome as files.
 
 A process of its own makes its memory figure true, and lets the other trials live if it dies.
-Run as `python -m bench.trial.main RUN_FOLDER [--ready]`, with the trial's slug on standard input.
+Run as `python -m bench.trial.main RUN_FOLDER [--ready]`, with a line of `bench.trial.given` on standard input.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from bench import registry
 from bench.checks import forgetting
 from bench.core import outcome as outcomes
 from bench.core.contender import Answerer, Contender, Ground
@@ -19,9 +20,11 @@ from bench.core.folder import RunFolder
 from bench.core.kept import Kept
 from bench.core.meter import Meter, Usage
 from bench.core.outcome import CurveDone, Done, Failed, Outcome, Skipped
+from bench.core.own import unpacked
 from bench.core.plan import Plan, Trial
 from bench.rows import noise
 from bench.trial import process
+from bench.trial.given import read_given
 from bench.trial.machine import contender_of, load
 from bench.trial.serving import WAYS_REQUESTS, serve, time_ways
 from scenarios.errors import UserError
@@ -173,9 +176,10 @@ def _since_before(usage: Usage, kept: Kept) -> Usage:
 def _work() -> None:
     if "--ready" in sys.argv:
         process.import_ahead()
-    slug = process.given_trial()
+    given = read_given()
     process.end_with_parent()
-    main(RunFolder(Path(sys.argv[1])), slug)
+    with registry.added(unpacked(given.own)):
+        main(RunFolder(Path(sys.argv[1])), given.trial)
 
 
 if __name__ == "__main__":
