@@ -6,12 +6,12 @@ A keyword that several functions share is a field of `Asked`, and `request_of` p
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
+from pydantic import ConfigDict, Field, ValidationError
+from pydantic.dataclasses import dataclass
 
 import scenarios
 from bench.api.infer import write_scenario
@@ -39,8 +39,7 @@ Column = Annotated[str | None, _takes("the name of a column")]
 Place = Annotated[str | Path | None, _takes("a path")]
 
 
-@with_config(ConfigDict(strict=True, arbitrary_types_allowed=True))
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(strict=True))
 class Asked:
     """The keywords of all functions; one that a function doesn't have keeps its default."""
 
@@ -90,18 +89,13 @@ class Asked:
 def checked(given: Mapping[str, Any]) -> Asked:
     """Keywords as they were given. Raises `UserError` for one of a wrong type or out of range."""
     try:
-        return _reader().validate_python(given)
+        return Asked(**given)
     except ValidationError as error:
         keyword = str(error.errors()[0]["loc"][0])
         value = repr(given[keyword])
         shown = value if len(value) <= 80 else f"{value[:60]}... ({len(value):,} characters)"
         takes = get_type_hints(Asked, include_extras=True)[keyword].__metadata__[0].description
         raise UserError(f"{keyword} takes {takes}, not {shown}") from None
-
-
-@cache
-def _reader() -> TypeAdapter[Asked]:
-    return TypeAdapter(Asked)
 
 
 def run_request(asked: Asked) -> Request:
