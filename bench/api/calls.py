@@ -228,7 +228,14 @@ def report(findings: Findings | str | Path, *, to: str | Path | None = None) -> 
     from reports.page import write_report
 
     source = findings if isinstance(findings, str | Path) else findings.source
-    return write_report(Path(source), None if to is None else Path(to))
+    if to is None:
+        return write_report(Path(source))
+    try:
+        return write_report(Path(source), Path(to))
+    except OSError as error:
+        raise UserError(
+            f"can't write '{to}': {error.strerror or error}; give another to="
+        ) from None
 
 
 def scenarios() -> dict[str, str]:

@@ -32,6 +32,11 @@ def write_scenario(
         raise UserError(f"'{path}' already exists; choose another --out, or delete it")
     for sentence in found.said:
         say(plain(sentence))
-    write_atomically(path, found.toml)
+    try:
+        write_atomically(path, found.toml)
+    except OSError as error:
+        raise UserError(
+            f"can't write '{path}': {error.strerror or error}; choose another --out"
+        ) from error
     say(f"scenario: {path}")
     return path

@@ -266,6 +266,8 @@ def test_a_report_is_written_where_it_is_wanted(tmp_path):
     assert bench.read(tmp_path / "run").report == tmp_path / "run" / "report.html"
     with pytest.raises(bench.UserError, match=r"'nowhere.*record"):
         bench.report("nowhere")
+    with pytest.raises(bench.UserError, match=r"no/x\.html'.*to="):
+        bench.report(QUICK, to=tmp_path / "no" / "x.html")
 
 
 # Wrong input.
