@@ -41,10 +41,11 @@ class RowAnswer:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Findings:
-    """What a run, a curve or a sweep found.
+    """What a run, a curve or a sweep found. In a notebook it is shown as the report.
 
     `record` is `record.json` as it is, `source` its file, and `folder` the run's folder, or None where
-    only a record was read. In a notebook it is shown as the report.
+    only a record was read. Contenders are by name, estimates by contender and metric. `comparisons` are
+    those of prompting with tuning (the primary one first); `side_comparisons` those with classifiers.
     """
 
     record: Record

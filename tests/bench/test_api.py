@@ -46,14 +46,14 @@ def of_run(**keywords):
 
 def test_import_bench_imports_nothing_else_of_ours_and_no_library():
     code = "import sys, bench; print(*sys.modules)"
-    done = run_command_of_python(code)
+    done = python(code)
     loaded = {name.partition(".")[0] for name in done.stdout.split()}
     assert not loaded & {"torch", "numpy", "pydantic", "click", "scenarios", "advisor", "reports"}
     assert [name for name in done.stdout.split() if name.startswith("bench.")] == []
 
 
-def run_command_of_python(code, *arguments, **environment):
-    """A fresh Python with some code, as `run_command` runs a command."""
+def python(code, *arguments, **environment):
+    """A finished Python process that ran some code, with its output as text."""
     return subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
         capture_output=True, text=True, env={**os.environ, **environment},
@@ -450,7 +450,7 @@ assert found.folder == __import__("pathlib").Path(sys.argv[3])
 def silent(place, tiny_model):
     """A whole run in a fresh process: its output, and its folder."""
     arguments = (place / "small.toml", tiny_model, place / "run")
-    done = run_command_of_python(RUN, *arguments, TUNE_OR_PROMPT_CACHE=str(place / "cache"))
+    done = python(RUN, *arguments, TUNE_OR_PROMPT_CACHE=str(place / "cache"))
     assert done.returncode == 0, done.stderr
     return done, place / "run"
 
