@@ -80,19 +80,14 @@ def check_metric(name: str, task_type: str, labels: Sequence[str]) -> None:
     gold = list(labels) or ["one text", "another text"]
     try:
         found: Any = metric.value_of(gold, [*gold[:-1], gold[0]], labels)
-    except (
-        Exception
-    ) as error:  # the user's own code, or a library's complaint about how it was called
+    except Exception as error:  # of the user's own code, or of a library that wants other arguments
         reason = str(error).strip().splitlines()
         raise UserError(
             f"the metric '{name}' fails on {len(gold)} rows ({type(error).__name__}: "
             f"{reason[0] if reason else 'no message'}); it must take texts, or the numbers of the labels"
         ) from error
-    if (
-        isinstance(found, bool)
-        or not isinstance(found, int | float | np.number)
-        or not np.isfinite(found)
-    ):
+    is_number = isinstance(found, int | float | np.number) and not isinstance(found, bool)
+    if not (is_number and np.isfinite(found)):
         raise UserError(
             f"the metric '{name}' gives {found!r} ({type(found).__name__}) on {len(gold)} rows, and a run "
             "compares numbers; return one finite number"
@@ -127,10 +122,16 @@ class WholeMetric:
         return next(iter(found.values()))
 
 
-def as_evaluate(metric: Metric, labels: Sequence[str] = ()) -> evaluate.Metric:
-    """One of our metrics as an `evaluate.Metric` over texts, for use with that library."""
+def as_evaluate(metric: str | Metric, labels: Sequence[str] = ()) -> evaluate.Metric:
+    """One of our metrics, by name, as an `evaluate.Metric` over texts, for use with that library.
+
+    `labels` are all that there are; a metric by label, such as `macro-f1`, counts those that don't occur. Raises
+    `UserError` for an unknown name.
+    """
     import datasets
     import evaluate
+
+    found = load_metric(metric) if isinstance(metric, str) else metric
 
     class Adapted(evaluate.Metric):
         def _info(self) -> evaluate.MetricInfo:
@@ -139,13 +140,13 @@ def as_evaluate(metric: Metric, labels: Sequence[str] = ()) -> evaluate.Metric:
                 "references": datasets.Value("string"),
             }
             return evaluate.MetricInfo(
-                description=metric.name, citation="", features=datasets.Features(features)
+                description=found.name, citation="", features=datasets.Features(features)
             )
 
         def _compute(
             self, predictions: Sequence[str], references: Sequence[str]
         ) -> dict[str, float]:
-            return {metric.name: metric.of(references, predictions, labels)}
+            return {found.name: found.of(references, predictions, labels)}
 
-    Adapted.__name__ = metric.name.title().replace("-", "")  # from which the library makes its name
+    Adapted.__name__ = found.name.title().replace("-", "")  # from which the library makes its name
     return Adapted()

@@ -29,10 +29,11 @@ from scenarios.rows import Split
 
 
 class Interrupted(Exception):
-    """Ctrl-C; the message says what is saved, and `folder` is where."""
+    """Ctrl-C; the message says how much is saved (`saved`), where (`folder`), and how to resume."""
 
-    def __init__(self, message: str, folder: Path):
-        super().__init__(message)
+    def __init__(self, saved: str, folder: Path):
+        super().__init__(f"{saved}; resume with the same call and out='{folder}'")
+        self.saved = saved
         self.folder = folder
 
 
