@@ -57,14 +57,38 @@ class Own:
         return found
 
     def parcel(self) -> str:
-        """A word from which another process of this machine has the same; empty where there is nothing."""
+        """A word from which another process of this machine has the same; empty where there is nothing.
+
+        Raises `UserError` for an object that can't be handed to one.
+        """
         if not (self.objects or self.files):
             return ""
-        import cloudpickle
-
-        objects = base64.b64encode(cloudpickle.dumps(self.objects)).decode()
-        held = {"path": sys.path, "files": self.files, "objects": objects}
+        packed = [
+            [folder, name, base64.b64encode(_packed(folder, name, found)).decode()]
+            for folder, by_name in self.objects.items()
+            for name, found in by_name.items()
+        ]
+        held = {"path": sys.path, "files": self.files, "objects": packed}
         return base64.b64encode(json.dumps(held).encode()).decode()
+
+
+def _packed(folder: str, name: str, found: Any) -> bytes:
+    import cloudpickle
+
+    _release(getattr(found, "EVALUATE", None))
+    try:
+        return cloudpickle.dumps(found)
+    except Exception as error:  # whatever the user's object holds may refuse
+        raise UserError(
+            f"the {folder.removesuffix('s')} '{name}' can't be handed to the processes of the trials "
+            f"({error}); put it in a file, and give that"
+        ) from error
+
+
+def _release(metric: Any) -> None:
+    """Drop the locks that an `evaluate.Metric` still holds after it was used: they can't be pickled."""
+    if metric is not None and metric.writer is None:
+        metric.filelocks = metric.file_paths = metric.rendez_vous_lock = None
 
 
 def unpacked(parcel: str) -> registry.Added:
@@ -78,7 +102,9 @@ def unpacked(parcel: str) -> registry.Added:
     sys.path += [place for place in held["path"] if place not in sys.path]
     for paths in held["files"].values():
         sys.path += [str(Path(path).parent) for path in paths.values()]
-    objects = pickle.loads(base64.b64decode(held["objects"]))
+    objects: dict[str, dict[str, Any]] = {}
+    for folder, name, packed in held["objects"]:
+        objects.setdefault(folder, {})[name] = pickle.loads(base64.b64decode(packed))
     return Own(objects, held["files"]).added()
 
 
