@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
@@ -18,6 +19,8 @@ from bench.core.contender import Answerer, Ground
 from scenarios.cache import disk_errors_as_os_errors
 
 if TYPE_CHECKING:
+    from bench.contenders._tuning import Tuning
+    from bench.core.work import Work
     from bench.engine.training import TrainSettings
 
 LEAST_UPDATES = 24
@@ -51,7 +54,11 @@ class Tuned(base.Contender):
     seeded: ClassVar = True
     restores: ClassVar = True
     fits_once: ClassVar = True
-    serve: ClassVar[str]
+
+    @property
+    def _serve(self) -> str:
+        """How it is served, for the notes."""
+        raise NotImplementedError
 
     def _settings(self, rate: float) -> TrainSettings:
         """How to train with a learning rate."""
@@ -63,19 +70,20 @@ class Tuned(base.Contender):
         Without validation rows both are chosen over folds (`bench.contenders._tuning`)."""
         from bench.checks import canaries
         from bench.contenders._tuning import Tuning
+        from bench.engine.adapters import Adapter
 
         tuning = Tuning(ground, seed, self.replay)
         before = tuning.of_some_rows()
         rate, tried = self._searched(tuning)
         tuned, notes = tuning.tuned(self._settings(rate))
         notes["canaries"] = [canaries.of_prompts(ground)]
-        if tuned.can_be_off:
+        if isinstance(tuned, Adapter):
             with tuned.off():
                 after = tuning.of_some_rows()
             notes["canaries"].append(canaries.adapter_off(before, after, self.four_bit))
         with disk_errors_as_os_errors():
             file = tuned.save(ground.folder)
-        notes |= {"adapter_bytes": file.stat().st_size, "served": self.serve, "tried": tried}
+        notes |= {"adapter_bytes": file.stat().st_size, "served": self._serve, "tried": tried}
         notes["replayed_rows"] = tuning.replayed_rows
         if ground.shuffled_canary:
             tuned.remove()
@@ -95,16 +103,16 @@ class Tuned(base.Contender):
         tuned, notes = tuning.train(settings, ground.train, kept)
         return tuning.answerer(notes), tuned.remove
 
-    def forecast_once(self, work) -> float:
+    def forecast_once(self, work: Work) -> float:
         """Seconds of `fit_once` and of answering the test rows."""
         return work.trains(self._settings_once(work.train_rows)) + work.answers("test")
 
-    def _settings_once(self, rows: int):
+    def _settings_once(self, rows: int) -> TrainSettings:
         settings = self._settings(self.learning_rates[0])
         enough = math.ceil(LEAST_UPDATES / math.ceil(rows / settings.rows_an_update))
         return replace(settings, epochs=max(settings.epochs, enough))
 
-    def forecast(self, work) -> float:
+    def forecast(self, work: Work) -> float:
         """Seconds of a trial: search and training here, serving in a fresh process."""
         last = work.answers("validation") if work.free_texts else 0.0
         rungs = [(len(rates), rows) for rates, rows in self._rungs(work.train_rows)]
@@ -114,13 +122,14 @@ class Tuned(base.Contender):
 
     def _rungs(self, most: int) -> list[tuple[tuple[float, ...], int]]:
         """How many rates train on how many rows in each round, if the first half always won."""
-        rates, rows, rungs = self.learning_rates, self.search_rows, []
+        rates, rows = self.learning_rates, self.search_rows
+        rungs: list[tuple[tuple[float, ...], int]] = []
         while len(rates) > 1:
             rungs.append((rates, min(rows, most)))
             rates, rows = rates[: (len(rates) + 1) // 2], 2 * rows
         return rungs
 
-    def _searched(self, tuning) -> tuple[float, list[dict]]:
+    def _searched(self, tuning: Tuning) -> tuple[float, list[dict]]:
         """The learning rate that won, and what was tried."""
         from bench.contenders._tuning import rank
 
@@ -132,7 +141,7 @@ class Tuned(base.Contender):
                 settings = replace(self._settings(rate), epochs=1)
                 epoch = tuning.ground.kept.once(
                     f"search-{rung}-{rate:g}",
-                    lambda settings=settings, rows=rows: tuning.tried(settings, rows),
+                    partial(tuning.tried, settings, rows),
                 )
                 found.append({"learning_rate": rate, "rows": rows, **epoch})
             tried += found
@@ -140,7 +149,7 @@ class Tuned(base.Contender):
             rates = [one["learning_rate"] for one in found[: (len(found) + 1) // 2]]
         return rates[0], tried
 
-    def _shuffled(self, tuning, rate: float) -> dict:
+    def _shuffled(self, tuning: Tuning, rate: float) -> dict:
         """What one epoch on shuffled labels reaches, which must not exceed chance."""
         from bench.checks import canaries
 

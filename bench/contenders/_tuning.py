@@ -11,14 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 from bench.checks.canaries import with_shuffled_labels
 from bench.contenders._replay import Replay
-from bench.core.contender import Answer, Ground, Way, answers_of, quality, quality_of
+from bench.core.contender import Answer, Answerer, Ground, Way, answers_of, quality, quality_of
 from bench.core.errors import TrialSkipped
+from bench.core.kept import Kept
 from bench.engine import adapters
+from bench.engine.adapters import Adapter, Whole
 from bench.engine.four_bit import check_four_bit, in_four_bit
-from bench.engine.training import Row
+from bench.engine.training import Row, TrainSettings
 from scenarios.rows import Example
 
 _CANARY_ROWS = 8
@@ -39,11 +42,17 @@ class Tuning:
             self._model, self.replayed_rows, seed, ground.shared
         )
 
-    def answerer(self, notes: dict | None = None):
+    def answerer(self, notes: dict | None = None) -> Answerer:
         """An answerer with the model in its current state."""
         return self._model.answerer(self.ground.task, notes=notes)
 
-    def train(self, settings, examples: Sequence[Example], kept, progress: str = "training"):
+    def train(
+        self,
+        settings: TrainSettings,
+        examples: Sequence[Example],
+        kept: Kept | None,
+        progress: str = "training",
+    ) -> tuple[Adapter | Whole, dict]:
         """Train on some rows; see `bench.engine.training.train`."""
         prefix, rows = self._with_replay(self._rows(examples))
         validate = self.validate if self.ground.validation else None
@@ -57,7 +66,7 @@ class Tuning:
             return self._trainer.prefix, rows
         return self._replay.mixed(self._trainer.prefix, rows, self._share)
 
-    def tuned(self, settings):
+    def tuned(self, settings: TrainSettings) -> tuple[Adapter | Whole, dict]:
         """The model trained on all training rows for the best number of epochs, and notes."""
         if not self.ground.folds:
             tuned, notes = self.train(settings, self.ground.train, self.ground.kept)
@@ -76,13 +85,13 @@ class Tuning:
         score = best["validation_score"] if written is None else written
         return tuned, notes | {"validation_score": score, "epochs_over_folds": epochs}
 
-    def tried(self, settings, count: int) -> dict:
+    def tried(self, settings: TrainSettings, count: int) -> dict:
         """What one epoch on the first `count` rows reaches on the rows that judge."""
         [epoch], _ = self._over_parts(f"{settings.learning_rate:g}-{count}", settings, count)
         return epoch
 
     def _over_parts(
-        self, name: str, settings, count: int | None = None, writes: bool = False
+        self, name: str, settings: TrainSettings, count: int | None = None, writes: bool = False
     ) -> tuple[list[dict], float | None]:
         """For each epoch, how well the rows that judge were answered after it, and its loss.
 
@@ -92,7 +101,7 @@ class Tuning:
         """
         found = [
             self.ground.kept.once(
-                f"{name}-part-{i}", lambda part=part: self._of_part(part, settings, count, writes)
+                f"{name}-part-{i}", partial(self._of_part, part, settings, count, writes)
             )
             for i, part in enumerate(self.ground.parts())
         ]
@@ -100,7 +109,9 @@ class Tuning:
         texts = {id_: text for part in found for id_, text in part["written"].items()}
         return [self._joined(epochs) for epochs in by_epoch], self._quality(texts)
 
-    def _of_part(self, part: Ground, settings, count: int | None, writes: bool) -> dict:
+    def _of_part(
+        self, part: Ground, settings: TrainSettings, count: int | None, writes: bool
+    ) -> dict:
         validated: list[dict] = []
 
         def validate() -> tuple[None, float]:
@@ -134,7 +145,7 @@ class Tuning:
     def _quality(self, texts: dict[str, str]) -> float | None:
         return quality_of(texts, self.ground.judging, self.ground.task) if texts else None
 
-    def of_shuffled(self, settings) -> list[Answer]:
+    def of_shuffled(self, settings: TrainSettings) -> list[Answer]:
         """The answers to the rows that judge after training on shuffled labels."""
         found = []
         for part in self.ground.parts():

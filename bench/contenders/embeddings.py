@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -15,6 +15,9 @@ from scenarios.rows import Example
 
 if TYPE_CHECKING:
     import numpy as np
+    from sklearn.pipeline import Pipeline
+
+    from bench.core.work import Work
 
 
 @dataclass(frozen=True)
@@ -53,12 +56,14 @@ class Contender(base.Contender):
             self, depths=(notes["depth"],), inverse_penalties=(notes["inverse_penalty"],)
         )
 
-    def forecast(self, work) -> float:
+    def forecast(self, work: Work) -> float:
         """Seconds of a trial; the regression itself takes few."""
         return work.reads("train") + work.reads("validation") + work.reads("test")
 
 
-def fitted(ground: Ground, depths: Sequence[float], inverse_penalties) -> VectorAnswerer:
+def fitted(
+    ground: Ground, depths: Sequence[float], inverse_penalties: Sequence[float]
+) -> VectorAnswerer:
     """The regression on the training rows' vectors that does best on rows it wasn't fitted on."""
     embedder = Embedded(ground, depths)
     said = []
@@ -79,7 +84,9 @@ class Embedded:
         return self._embedder.embed([example.text for example in examples])
 
 
-def predictions(embedded: Embedded, part: Ground, depths, inverse_penalties) -> list[dict]:
+def predictions(
+    embedded: Embedded, part: Ground, depths: Sequence[float], inverse_penalties: Sequence[float]
+) -> list[dict]:
     """For each depth and penalty, its regression's predictions for the rows that a part holds out."""
     train, held_out = embedded.of(part.train), embedded.of(part.validation)
     ids = [example.id for example in part.validation]
@@ -97,10 +104,14 @@ def predictions(embedded: Embedded, part: Ground, depths, inverse_penalties) -> 
 
 
 def best_of_predictions(
-    ground: Ground, embedded: Embedded, said: Sequence[list[dict]], depths, inverse_penalties
+    ground: Ground,
+    embedded: Embedded,
+    said: Sequence[list[dict]],
+    depths: Sequence[float],
+    inverse_penalties: Sequence[float],
 ) -> VectorAnswerer:
     """The depth and penalty with the best predictions over all parts, fitted on all training rows."""
-    tried = [
+    tried: list[dict[str, Any]] = [
         {"depth": depth, "inverse_penalty": penalty}
         for depth in depths
         for penalty in inverse_penalties
@@ -119,7 +130,7 @@ def best_of_predictions(
     )
 
 
-def _regression(vectors: np.ndarray, rows: Sequence[Example], inverse_penalty: float):
+def _regression(vectors: np.ndarray, rows: Sequence[Example], inverse_penalty: float) -> Pipeline:
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -131,7 +142,7 @@ def _regression(vectors: np.ndarray, rows: Sequence[Example], inverse_penalty: f
 class Remembering:
     """An embedder that reads each text only once, if there is a memory to keep its vectors in."""
 
-    def __init__(self, embedder, memory: dict | None):
+    def __init__(self, embedder: Any, memory: dict | None):
         self.tokens = embedder.tokens
         self._embedder, self._memory = embedder, memory
 
@@ -152,12 +163,14 @@ class Remembering:
 class VectorAnswerer:
     """Answers with a classifier on the texts' vectors."""
 
-    def __init__(self, embedder, pipeline, labels: Sequence[str], notes: dict):
+    def __init__(self, embedder: Any, pipeline: Pipeline, labels: Sequence[str], notes: dict):
         self.notes = notes
         self._embedder, self._pipeline, self._labels = embedder, pipeline, labels
         self._columns = [list(pipeline.classes_).index(label) for label in labels]
 
-    def answer(self, examples: Sequence[Example], done=()) -> Iterator[list[Answer]]:
+    def answer(
+        self, examples: Sequence[Example], done: Container[str] = ()
+    ) -> Iterator[list[Answer]]:
         """The likeliest label of each row; scores are probabilities."""
         start = time.perf_counter()
         texts = [example.text for example in examples]

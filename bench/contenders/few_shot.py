@@ -6,15 +6,18 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
-from bench.contenders._choosing import Calibration, best_of, chosen, tried, without_bias
+from bench.contenders._choosing import Calibration, best_of, chosen, none_fits, tried, without_bias
 from bench.core import contender as base
-from bench.core.contender import Ground
+from bench.core.contender import Answerer, Ground
 from bench.core.errors import PromptTooLong
 from scenarios.rows import Example, balanced_sample
+
+if TYPE_CHECKING:
+    from bench.core.work import Work
 
 Whole = Annotated[int, Field(gt=0)]
 
@@ -41,7 +44,7 @@ class Contender(base.Contender):
         "calibrations": ("none",),
     }
 
-    def fit(self, ground: Ground, seed: int):
+    def fit(self, ground: Ground, seed: int) -> Answerer:
         """The prompt with the highest score on the validation rows, the shortest of equals.
 
         Without rows to choose on, the first draw with the most demonstrations that fit.
@@ -81,7 +84,7 @@ class Contender(base.Contender):
             notes,
         )
 
-    def _unchosen(self, ground: Ground, seed: int):
+    def _unchosen(self, ground: Ground, seed: int) -> Answerer:
         several = sorted({min(shots, len(ground.train)) for shots in self.shots}, reverse=True)
         for shots in several:
             demonstrations = _draw(ground, ground, shots, seed, 0, 0)
@@ -91,9 +94,9 @@ class Contender(base.Contender):
                 return ground.model().answerer(ground.task, demonstrations, notes)
             except PromptTooLong:
                 continue
-        return best_of([])
+        raise none_fits()
 
-    def forecast(self, work) -> float:
+    def forecast(self, work: Work) -> float:
         """Seconds of a trial in which the longest prompt wins."""
         swept = sum(work.answers("validation", shots) for shots in self.shots)
         others = min(self.instructions, work.wordings) - 1

@@ -18,13 +18,16 @@ class Contender(Tuned):
     model is saved, and each epoch keeps about twelve bytes per parameter on disk during the trial."""
 
     learning_rates: tuple[Rate, ...] = (1e-5, 3e-5, 1e-4)
-    serve: ClassVar = "whole"
     usual: ClassVar = ()
     quick: ClassVar = {"learning_rates": (3e-5,), "epochs": 3, "patience": 0}
 
     def restore(self, ground: Ground, notes: dict[str, Any]) -> Answerer:
         """The tuned model, loaded from its folder in a fresh process."""
         return ground.model().tuned_in(ground.folder).answerer(ground.task, notes=notes)
+
+    @property
+    def _serve(self) -> str:
+        return "whole"
 
     def _settings(self, rate: float) -> FullSettings:
         from bench.engine.training import FullSettings

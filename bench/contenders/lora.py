@@ -59,6 +59,10 @@ class Contender(Tuned):
 
         return served_in_three_ways(ground)
 
+    @property
+    def _serve(self) -> str:
+        return self.serve
+
     def _settings(self, rate: float) -> LoraSettings:
         from bench.engine.training import LoraSettings
 

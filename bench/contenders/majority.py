@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -33,7 +33,9 @@ class Constant:
         self.said = said
         self.notes = {"answer": said}
 
-    def answer(self, examples: Sequence[Example], done=()) -> Iterator[list[Answer]]:
+    def answer(
+        self, examples: Sequence[Example], done: Container[str] = ()
+    ) -> Iterator[list[Answer]]:
         """The same answer for each row."""
         start = time.perf_counter()
         said = [(example.id, self.said) for example in examples]

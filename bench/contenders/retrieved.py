@@ -7,20 +7,23 @@ rows. Each request has its own prompt and no prefix is shared, so it costs sever
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from bench.contenders._choosing import Calibration, best_of, chosen, tried, without_bias
 from bench.core import contender as base
-from bench.core.contender import Ground
+from bench.core.contender import Answerer, Ground
 from bench.core.errors import TrialFailed
 from scenarios.rows import Example
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from bench.core.work import Work
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Contender(base.Contender):
     usual: ClassVar = ("default", "full")
     quick: ClassVar = {"shots": (4,), "encoders": ("tf-idf",), "calibrations": ("none",)}
 
-    def fit(self, ground: Ground, seed: int):
+    def fit(self, ground: Ground, seed: int) -> Answerer:
         """The best number of rows and encoder on the validation rows, the first of equals.
 
         Without rows to choose on, the first of each, uncalibrated.
@@ -52,7 +55,7 @@ class Contender(base.Contender):
                 ground,
                 f"{encoder}-{shots}",
                 {"shots": shots, "encoder": encoder},
-                lambda part, e=encoder, s=shots: _answerer(part, nearest.of(part, e), s),
+                partial(_by_nearest, nearest, encoder, shots),
                 self.calibrations,
                 f"validation, {shots} rows by {encoder}",
             )
@@ -78,7 +81,9 @@ class Contender(base.Contender):
     def _available(self, ground: Ground) -> list[str]:
         """The encoders that the model has. Raises `TrialFailed` where it has none of them."""
         can_embed = "embed" in ground.model().can
-        found = [encoder for encoder in self.encoders if can_embed or encoder == "tf-idf"]
+        found: list[str] = [
+            encoder for encoder in self.encoders if can_embed or encoder == "tf-idf"
+        ]
         if not found:
             raise TrialFailed(
                 f"'{ground.model().name}' can't embed texts; use --set retrieved.encoders=tf-idf"
@@ -91,7 +96,7 @@ class Contender(base.Contender):
             return None
         return replace(self, shots=(notes["shots"],), encoders=(notes["encoder"],))
 
-    def forecast(self, work) -> float:
+    def forecast(self, work: Work) -> float:
         """Seconds of a trial in which the longest prompt wins."""
         each = sum(work.answers_near("validation", shots) for shots in self.shots)
         reading = work.reads("train") if "hidden-states" in self.encoders else 0.0
@@ -142,7 +147,7 @@ class _Nearests:
 class Nearest:
     """Finds rows by the cosine of unit vectors, the most similar last, which is next to the request."""
 
-    def __init__(self, rows: Sequence[Example], encode):
+    def __init__(self, rows: Sequence[Example], encode: Callable[[Sequence[str]], Any]):
         self.rows = list(rows)
         self._encode = encode
         self._vectors = encode([row.text for row in rows])
@@ -158,7 +163,17 @@ class Nearest:
         return [[self.rows[i] for i in reversed(found)] for found in order.tolist()]
 
 
-def _answerer(ground: Ground, near: Nearest, shots: int, notes=None, bias=()):
+def _by_nearest(nearest: _Nearests, encoder: str, shots: int, part: Ground) -> Answerer:
+    return _answerer(part, nearest.of(part, encoder), shots)
+
+
+def _answerer(
+    ground: Ground,
+    near: Nearest,
+    shots: int,
+    notes: dict | None = None,
+    bias: Sequence[float] = (),
+) -> Answerer:
     longest = sorted(near.rows, key=lambda row: len(row.text))[-shots:]
     return ground.model().answerer(
         ground.task,

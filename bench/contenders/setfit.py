@@ -11,7 +11,8 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, ClassVar
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -26,6 +27,10 @@ from bench.core.contender import Ground
 from bench.core.errors import TrialFailed
 from scenarios.cache import disk_errors_as_os_errors
 from scenarios.rows import Example
+
+if TYPE_CHECKING:
+    from bench.core.work import Work
+    from bench.engine.adapters import Adapter
 
 Whole = Annotated[int, Field(gt=0)]
 
@@ -57,7 +62,7 @@ class Contender(base.Contender):
     def fit(self, ground: Ground, seed: int) -> VectorAnswerer:
         """Tune on pairs, then choose the penalty on rows that weren't tuned on; the adapter is saved."""
         said = [
-            ground.kept.once(f"part-{i}", lambda part=part: self._predicted(part, seed))
+            ground.kept.once(f"part-{i}", partial(self._predicted, part, seed))
             for i, part in enumerate(ground.parts() if ground.folds else ())
         ]
         tuned, losses = self._tuned(ground, seed)
@@ -70,7 +75,7 @@ class Contender(base.Contender):
         found.notes |= {"first_loss": losses[0], "last_loss": losses[-1]}
         return found
 
-    def forecast(self, work) -> float:
+    def forecast(self, work: Work) -> float:
         """Seconds of a trial, from the time of two steps."""
         few = replace(self, steps=2)
         step = work.timed(lambda ground: few._tuned(ground, 0)[0].remove()) / 2
@@ -84,7 +89,7 @@ class Contender(base.Contender):
         tuned.remove()
         return said
 
-    def _tuned(self, ground: Ground, seed: int):
+    def _tuned(self, ground: Ground, seed: int) -> tuple[Adapter, list[float]]:
         """The model with an adapter tuned on the training rows' pairs, and its losses."""
         import torch
 
@@ -96,7 +101,7 @@ class Contender(base.Contender):
         tuned = adapters.fresh(model, rank=self.rank, alpha=2 * self.rank, targets="all-linear")
         return tuned, self._tune(embedder, tuned.network, ground, seed)
 
-    def _tune(self, embedder, network, ground: Ground, seed: int) -> list[float]:
+    def _tune(self, embedder: Any, network: Any, ground: Ground, seed: int) -> list[float]:
         """Mean losses over the first and the last tenth of the steps."""
         import torch
 
@@ -125,13 +130,17 @@ class Contender(base.Contender):
         return [sum(part) / tenth for part in (losses[:tenth], losses[-tenth:])]
 
 
-def _pairs(rows: Sequence[Example], count: int, rng: random.Random):
+def _pairs(
+    rows: Sequence[Example], count: int, rng: random.Random
+) -> tuple[list[str], list[str], list[float]]:
     """Texts, their partners, and 1.0 where the two share a label, which about half do."""
     if max(Counter(row.gold for row in rows).values()) < 2:
         raise TrialFailed(
             "no two training rows share a label, so there are no pairs to learn from; add rows"
         )
-    ones, others, alike = [], [], []
+    ones: list[str] = []
+    others: list[str] = []
+    alike: list[float] = []
     while len(ones) < count:
         wanted = len(ones) % 2 == 0
         one, other = rng.sample(list(rows), 2)

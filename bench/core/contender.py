@@ -19,6 +19,7 @@ from scenarios.schema import Task
 
 if TYPE_CHECKING:
     from bench.core.kept import Kept
+    from bench.core.work import Work
     from bench.engine.models import Device
 
 Family = Literal["floor", "prompt", "between", "fine_tune"]
@@ -50,8 +51,8 @@ class Ground:
     """What a contender may use to fit: never a test row.
 
     `model` gives the trial's language model; `folder` is where a contender may leave what it made
-    (an adapter); `kept` holds what an earlier start of the same trial finished (None where a piece of
-    work is only timed). `shuffled_canary` asks one that tunes to train on shuffled labels as well
+    (an adapter); `kept` holds what an earlier start of the same trial finished (`Unkept` where a piece
+    of work is only timed). `shuffled_canary` asks one that tunes to train on shuffled labels as well
     (`bench.checks.canaries`). `memory` is what it may keep from one size of a curve to the next;
     `shared` is a folder for what the run's trials share, such as the base's answers to general prompts.
 
@@ -65,7 +66,7 @@ class Ground:
     validation: Sequence[Example]
     model: Callable[[], Any]
     folder: Path
-    kept: Kept | None
+    kept: Kept
     shuffled_canary: bool = False
     folds: Sequence[Fold] = ()
     memory: dict | None = None
@@ -165,8 +166,8 @@ class Contender:
         """The ways of serving what was fitted, one after the other; none by default."""
         return ()
 
-    def forecast(self, work: Any) -> float:
-        """Seconds of a trial, put together from what `bench.trial.work.Work` measures.
+    def forecast(self, work: Work) -> float:
+        """Seconds of a trial, put together from the pieces of work that it consists of.
 
         Raises `TrialSkipped` where that isn't known.
         """
@@ -178,7 +179,7 @@ class Contender:
         """An answerer trained on all rows, and what turns the model back into the base."""
         raise NotImplementedError
 
-    def forecast_once(self, work: Any) -> float:
+    def forecast_once(self, work: Work) -> float:
         """Seconds of `fit_once` and of answering the test rows."""
         raise NotImplementedError
 

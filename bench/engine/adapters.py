@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -89,8 +89,6 @@ def _without_renaming_notices() -> Iterator[None]:
 class Adapter:
     """A PEFT model; `network` is what is trained, `state` what is kept from an epoch."""
 
-    can_be_off: ClassVar = True
-
     def __init__(self, peft_model):
         self.network = peft_model
 
@@ -125,8 +123,6 @@ class Adapter:
 
 class Whole:
     """A model whose own weights are trained; methods as in `Adapter`, except that there is nothing to switch off."""
-
-    can_be_off: ClassVar = False
 
     def __init__(self, model: LoadedModel):
         self.network = model.lm

@@ -23,6 +23,7 @@ from bench.core.contender import Contender, Ground, answers_of
 from bench.core.errors import TrialFailed, TrialSkipped
 from bench.core.files import Forecast, Span
 from bench.core.folder import RunFolder
+from bench.core.kept import Unkept
 from bench.core.meter import Usage
 from bench.core.own import unpacked
 from bench.core.plan import Plan, Trial
@@ -173,7 +174,7 @@ def _timed_without_model(
         start = time.perf_counter()
         subset = parts[size]
         for train, choose in ((subset.learn, subset.choose), (subset.rows, ())):
-            ground = Ground(plan.task, train, choose, _no_model, Path(), None)
+            ground = Ground(plan.task, train, choose, _no_model, Path(), Unkept())
             found = contender.fit(ground, trial.seed)
         answers_of(found, split.test)
         return time.perf_counter() - start

@@ -15,6 +15,7 @@ from bench import models
 from bench.core.contender import Contender, Ground, answers_of
 from bench.core.errors import TrialSkipped
 from bench.core.files import Forecast
+from bench.core.kept import Unkept
 from bench.core.meter import Meter, Usage
 from bench.trial.machine import load
 from bench.trial.serving import WARM_UP_REQUESTS
@@ -108,7 +109,12 @@ class Work:
     def timed(self, work: Callable[[Ground], object]) -> float:
         """Seconds of a piece of work on the trial's rows, which is done twice and keeps nothing."""
         ground = Ground(
-            self._task, self._split.train, self._split.validation, lambda: self._model, Path(), None
+            self._task,
+            self._split.train,
+            self._split.validation,
+            lambda: self._model,
+            Path(),
+            Unkept(),
         )
         work(ground)  # the first time is slower than all others
         with Meter() as meter:
