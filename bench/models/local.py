@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,6 +15,7 @@ from bench.models._targets import check_targets
 from scenarios.archives import Archive, fetch, sha256_of
 from scenarios.cache import build_once, cache_folder, disk_errors_as_os_errors
 from scenarios.errors import UserError, did_you_mean
+from scenarios.progress import say, shows_bars
 
 DEFAULT_MODEL = "SmolLM2-135M-Instruct"
 """Comes from the package index, where its weights are 4-bit (Q4_1): it is SmolLM2 so quantised."""
@@ -122,7 +124,8 @@ def _from_hub(name: str) -> Path:
 
     wanted = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "*.model", "*.txt"]
     try:
-        folder = Path(snapshot_download(name, allow_patterns=wanted, ignore_patterns=["*/*"]))
+        with _bars_as_asked():
+            folder = Path(snapshot_download(name, allow_patterns=wanted, ignore_patterns=["*/*"]))
     except HFValidationError:
         raise UserError(
             f"no model named '{name}'; give {DEFAULT_MODEL}, a Hugging Face id or a folder"
@@ -137,6 +140,25 @@ def _from_hub(name: str) -> Path:
         raise UserError(f"the Hugging Face hub rejected '{name}': {reason}") from error
     _check_folder(folder)
     return folder
+
+
+@contextmanager
+def _bars_as_asked() -> Iterator[None]:
+    """The hub's progress bars only where ours are shown."""
+    from huggingface_hub.utils import (
+        are_progress_bars_disabled,
+        disable_progress_bars,
+        enable_progress_bars,
+    )
+
+    if shows_bars() or are_progress_bars_disabled():
+        yield
+        return
+    disable_progress_bars()
+    try:
+        yield
+    finally:
+        enable_progress_bars()
 
 
 def _default_folder() -> Path:
@@ -156,12 +178,10 @@ def _default_model() -> Path:
 
 def _convert(gguf: Path, target: Path) -> None:
     """Write a GGUF file's weights as bfloat16 safetensors, with configuration and tokenizer."""
-    import sys
-
     import torch
     import transformers
 
-    print(f"converting {gguf.name} once (about 20 s)", file=sys.stderr)
+    say(f"converting {gguf.name} once (about 20 s)")
     transformers.utils.logging.disable_progress_bar()
     source = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
     model = transformers.AutoModelForCausalLM.from_pretrained(**source, dtype=torch.float32)
