@@ -37,12 +37,13 @@ import scenarios
 from bench.engine import models, training
 from bench.engine.prompts import Renderer
 from bench.engine.scoring import LabelScorer
+from bench.models import local
 from bench.record.environment import processor
 from bench.trial.process import import_ahead, quiet_libraries
+from benchmarks import laptop_text
 from benchmarks.floor import FORWARD_GFLOP_A_TOKEN, TRAIN_GFLOP_A_TOKEN, matrix_speed
 from scenarios.rows import balanced_sample, load_split
 
-SURE = 0.25  # nats between the two likeliest labels, above which rounding may not change an answer
 SHOTS = 9
 LORA = training.LoraSettings(1e-3, 1, 16, 1, 0.1, 0, 8, 16, 0.0, "all-linear")
 
@@ -85,7 +86,7 @@ def main() -> None:
     found["work"] = {work.name: work.summary(found["peak_gflop_per_s"]["median"]) for work in works}
     found["answers"] = {work.name: bench.agreement(work) for work in works if work.prefix}
     found["peak_resident_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    print(_table(found))
+    print(laptop_text.text(found))
     if options.out:
         options.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
@@ -137,7 +138,7 @@ class Bench:
         self.task = scenarios.load("sentiment").task
         self.split = load_split(self.task, seed=0)
         self.device = models.best_device()
-        self.folder = models.folder_of(models.DEFAULT_MODEL)
+        self.folder = local.folder_of(local.DEFAULT_MODEL)
         self.model = self._load()
         self.renderer = Renderer(self.model.tokenizer, self.task)
         self.labels = self.renderer.scored_answers()
@@ -146,7 +147,7 @@ class Bench:
         self._peer = None
 
     def _load(self):
-        return models.load(models.DEFAULT_MODEL, self.folder, self.device)
+        return models.load(local.DEFAULT_MODEL, self.folder, self.device)
 
     def facts(self) -> dict:
         """Where this runs."""
@@ -166,9 +167,9 @@ class Bench:
     def loading(self) -> dict:
         """Seconds to load a cached model, in processes that have finished their imports."""
         code = (
-            "import time; from bench import models, trial; trial.quiet_libraries(); "
-            "trial.import_ahead(); d = models.best_device(); f = models.folder_of(models.DEFAULT_MODEL); "
-            "s = time.perf_counter(); models.load(models.DEFAULT_MODEL, f, d); "
+            "import time; from bench.engine import models; from bench.models import local; from bench.trial import process; process.quiet_libraries(); "
+            "process.import_ahead(); d = models.best_device(); f = local.folder_of(local.DEFAULT_MODEL); "
+            "s = time.perf_counter(); models.load(local.DEFAULT_MODEL, f, d); "
             "print(time.perf_counter() - s)"
         )
         command = [sys.executable, "-c", code]
@@ -301,7 +302,7 @@ class Bench:
     def agreement(self, work: Work) -> dict:
         """Our answers compared with those of one plain float32 pass per row."""
         exact = models.load(
-            models.DEFAULT_MODEL, self.folder, models.Device("cpu", "float32", "the reference")
+            local.DEFAULT_MODEL, self.folder, models.Device("cpu", "float32", "the reference")
         )
         most = gap = 0.0
         alike = unsure = changed = 0
@@ -315,8 +316,8 @@ class Bench:
             first, second = sorted(true, reverse=True)[:2]
             gap = first - second
             alike += same
-            unsure += gap <= SURE
-            changed += not same and gap > SURE
+            unsure += gap <= laptop_text.SURE
+            changed += not same and gap > laptop_text.SURE
         return {
             "rows": len(rows),
             "same_answer": alike,
@@ -341,54 +342,6 @@ def _help(command: str) -> dict:
 
 def _spread(values: list[float]) -> dict:
     return {"median": statistics.median(values), "low": min(values), "high": max(values)}
-
-
-def _table(found: dict) -> str:
-    lines = [
-        f"{found['processor']}, {found['threads']} threads, {found['device']}, "
-        f"{found['peak_gflop_per_s']['median']:.0f} GFLOP/s; medians of {found['repeats']} "
-        "(lowest to highest)",
-        "",
-        "| work | ours | floor | share of the floor | peer | peer's time for its rows | times as fast |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for name, work in found["work"].items():
-        own = work["ours_seconds"]
-        start = (
-            f"| {name} | {own['median']:.1f} s ({own['low']:.1f} to {own['high']:.1f}) "
-            f"| {work['floor_seconds']:.1f} s | {work['share_of_floor']:.0%} "
-        )
-        if not work["peers"]:
-            lines.append(f"{start}| | | |")
-        for tool, peer in work["peers"].items():
-            took, ratio = peer["seconds"], peer["ratio"]
-            lines.append(
-                f"{start}| {tool} | {took['median']:.1f} s "
-                f"| {ratio['median']:.1f} ({ratio['low']:.1f} to {ratio['high']:.1f}) |"
-            )
-    lines.append("")
-    for name, said in found["answers"].items():
-        lines.append(
-            f"{name}: {said['same_answer']} of {said['rows']} answers equal float32's; "
-            f"{said['changed_beyond_rounding']} others where float32's margin exceeds {SURE} nats "
-            f"({said['rows_within_rounding']} rows are below)"
-        )
-    for name, work in found["work"].items():
-        said = ", ".join(f"{who} {loss:.3f}" for who, loss in work["losses"].items())
-        if said:
-            lines.append(f"{name}: mean loss of the rows that the peer trains on: {said}")
-    for one in found["scale"]:
-        lines.append(
-            f"{one['rows']:,} rows: {one['ms_per_row']:.1f} ms a row, "
-            f"peak memory grew by {one['grown_mib']} MiB"
-        )
-    load = found["loading_seconds"]
-    lines.append(
-        f"loading a cached model: {load['median']:.2f} s ({load['low']:.2f} to {load['high']:.2f})"
-    )
-    for one in found["starting"]:
-        lines.append(f"{one['command']}: {one['seconds']['median']:.2f} s")
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import argparse
 import statistics
 import sys
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,7 +74,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", action="store_true", help="also print every row")
     options = parser.parse_args()
-    cases, left_out, seconds = _cases()
+    cases, left_out, seconds = forecasts(SOURCES, _Peer().bytes_for)
     if options.rows:
         _print_rows(cases)
     _print_table(cases)
@@ -83,10 +84,15 @@ def main() -> None:
     print(f"our forecasts took {seconds / len(cases) * 1e3:.1f} ms each")
 
 
-def _cases() -> tuple[list[Case], dict[str, int], float]:
+def forecasts(
+    sources: Sequence[str], peer_bytes: Callable[[str, str], float]
+) -> tuple[list[Case], dict[str, int], float]:
+    """The sources' cases, the number of rows left out by reason, and the seconds that ours took.
+
+    `peer_bytes` takes a model's name and a method.
+    """
     cases, left_out, seconds = [], {}, 0.0
-    peer = _Peer()
-    for source in SOURCES:
+    for source in sources:
         for row in measured.rows(source):
             if "WARNING below W+G+Adam" in row["notes"]:
                 reason = f"{source}: full tuning below the sum of its weights, gradients and states"
@@ -101,7 +107,7 @@ def _cases() -> tuple[list[Case], dict[str, int], float]:
                 reason = f"{source}: {str(error).split(';')[0]}"
                 left_out[reason] = left_out.get(reason, 0) + 1
                 continue
-            cases.append(Case(row, forecast, peer.bytes_for(shape.name, row["method"])))
+            cases.append(Case(row, forecast, peer_bytes(shape.name, row["method"])))
     return cases, left_out, seconds
 
 
@@ -146,15 +152,21 @@ def _meta_bytes(config: dict, model: str) -> int:
 def _print_table(cases: list[Case]) -> None:
     print(f"{'source, what was measured':<44} {'rows':>4}  {'mean':>6}  {'|mean|':>6}  "
           f"{'lowest':>6}  {'highest':>7}  {'in range':>8}   accelerate: {'mean':>6}  {'|mean|':>6}")  # fmt: skip
-    for label, group in _groups(cases):
-        ours, peers = [case.ours for case in group], [case.peers for case in group]
-        inside = "" if group[0].allocated else f"{sum(c.in_range for c in group)}/{len(group)}"
-        print(f"{label:<44} {len(group):>4}  {_mean(ours):>+6.1%}  {_size(ours):>6.1%}  "
-              f"{min(ours):>+6.1%}  {max(ours):>+7.1%}  {inside:>8}               "
-              f"{_mean(peers):>+6.1%}  {_size(peers):>6.1%}")  # fmt: skip
+    for label, group in groups(cases):
+        peers = [case.peers for case in group]
+        print(f"{ours_of(label, group)}               {_mean(peers):>+6.1%}  {_size(peers):>6.1%}")
 
 
-def _groups(cases: list[Case]) -> list[tuple[str, list[Case]]]:
+def ours_of(label: str, group: list[Case]) -> str:
+    """The part of a line of the table that is about our forecasts."""
+    ours = [case.ours for case in group]
+    inside = "" if group[0].allocated else f"{sum(c.in_range for c in group)}/{len(group)}"
+    return (f"{label:<44} {len(group):>4}  {_mean(ours):>+6.1%}  {_size(ours):>6.1%}  "
+            f"{min(ours):>+6.1%}  {max(ours):>+7.1%}  {inside:>8}")  # fmt: skip
+
+
+def groups(cases: list[Case]) -> list[tuple[str, list[Case]]]:
+    """The cases by source and by what was measured, each group with its label."""
     found: dict[str, list[Case]] = {}
     for case in cases:
         kind = "allocated" if case.allocated else "process"
@@ -165,7 +177,12 @@ def _groups(cases: list[Case]) -> list[tuple[str, list[Case]]]:
 
 
 def _print_fits(cases: list[Case]) -> None:
-    """Whether each run would have fitted on each card, compared with what was measured."""
+    first, ours, peers = fits(cases)
+    print(f"\n{first}\n  {ours}\n  {peers}\n")
+
+
+def fits(cases: list[Case]) -> tuple[str, str, str]:
+    """Whether each run would have fitted on each card: how many were asked, our answers, accelerate's."""
     exact = [case for case in cases if measured.is_exact(case.row)]
     surely = wrong_yes = wrong_no = peer_yes = peer_no = 0
     for case in exact:
@@ -179,12 +196,12 @@ def _print_fits(cases: list[Case]) -> None:
             peer_yes += case.peer_bytes <= usable and not holds
             peer_no += case.peer_bytes > usable and holds
     asked = len(exact) * len(CARDS)
-    print(
-        f"\n{len(exact)} runs of exact length on {len(CARDS)} cards ({', '.join(CARDS)}), {asked} answers:"
+    return (
+        f"{len(exact)} runs of exact length on {len(CARDS)} cards ({', '.join(CARDS)}), {asked} answers:",
+        f"ours: {surely} sure; {wrong_yes} wrong 'yes', {wrong_no} wrong 'no'; "
+        f"{asked - surely} 'probably'",
+        f"accelerate: {asked} sure; {peer_yes} wrong 'yes', {peer_no} wrong 'no'",
     )
-    print(f"  ours: {surely} sure; {wrong_yes} wrong 'yes', {wrong_no} wrong 'no'; "
-          f"{asked - surely} 'probably'")  # fmt: skip
-    print(f"  accelerate: {asked} sure; {peer_yes} wrong 'yes', {peer_no} wrong 'no'\n")
 
 
 def _print_rows(cases: list[Case]) -> None:

@@ -34,10 +34,11 @@ STARTS = (
 )
 
 ANY_TRIAL = """
-from bench import models
+from bench.engine import models
+from bench.models import local
 from bench.trial.process import import_ahead
 import_ahead()
-models.load("m", models.folder_of(models.DEFAULT_MODEL), models.best_device())
+models.load("m", local.folder_of(local.DEFAULT_MODEL), models.best_device())
 """  # the imports and loading that every trial with a model pays for, interrupted or not
 
 LARGE_FILE = """

@@ -32,6 +32,7 @@ from bench.core.kept import Kept
 from bench.engine import models, training
 from bench.engine.prompts import Renderer
 from bench.engine.scoring import LabelScorer
+from bench.models import local
 from bench.record.environment import processor
 from benchmarks.floor import FORWARD_GFLOP_A_TOKEN, TRAIN_GFLOP_A_TOKEN, matrix_speed
 from scenarios.rows import balanced_sample, load_split
@@ -47,7 +48,7 @@ def main() -> None:
     task = scenarios.load("sentiment").task
     split = load_split(task, seed=0)
     device = models.best_device()
-    model = models.load(models.DEFAULT_MODEL, models.folder_of(models.DEFAULT_MODEL), device)
+    model = models.load(local.DEFAULT_MODEL, local.folder_of(local.DEFAULT_MODEL), device)
     renderer = Renderer(model.tokenizer, task)
     rows = split.test[: options.rows]
     found = {

@@ -15,8 +15,11 @@ from scenarios.errors import UserError
 from scenarios.terminal import plain
 
 
-def write_report(run: Path) -> Path:
-    """Write `report.html` into a run's folder. Raises `UserError` without a readable record."""
+def write_report(run: Path, to: Path | None = None) -> Path:
+    """Write `report.html` into a run's folder, or the file `to`.
+
+    Raises `UserError` without a readable record.
+    """
     record = read_record(run)
     folder = run if run.is_dir() else run.parent
     try:
@@ -25,7 +28,7 @@ def write_report(run: Path) -> Path:
         raise UserError(f"the record of '{run}' lacks {error}; run it again") from error
     except (TypeError, AttributeError, ValueError, IndexError) as error:
         raise UserError(f"the record of '{run}' is damaged ({error}); run it again") from error
-    file = RunFolder(folder).report_file
+    file = to or RunFolder(folder).report_file
     write_atomically(file, html)
     return file
 

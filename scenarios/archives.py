@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from scenarios.cache import CACHE_VARIABLE, build_once, cache_folder
 from scenarios.errors import UserError
+from scenarios.progress import say, shows_bars
 
 if TYPE_CHECKING:
     from pypi_simple import PyPISimple
@@ -106,8 +107,14 @@ def _download(archive: Archive, target: Path) -> None:
                     f"your package index has no {archive.filename}; "
                     "point PIP_INDEX_URL to one that does"
                 )
+            if not shows_bars():
+                say(f"download {archive.filename}")
             bar = tqdm_progress_factory(
-                desc=f"download {archive.filename}", file=sys.stderr, unit="B", unit_scale=True
+                desc=f"download {archive.filename}",
+                file=sys.stderr,
+                unit="B",
+                unit_scale=True,
+                disable=not shows_bars(),
             )
             client.download_package(found[0], target, verify=False, progress=bar)
     except pypi_simple.NoSuchProjectError as error:

@@ -6,10 +6,11 @@ import errno
 import os
 import re
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from scenarios.progress import say
 
 CACHE_VARIABLE = "TUNE_OR_PROMPT_CACHE"
 DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})
@@ -46,7 +47,7 @@ def build_once(folder: Path, build: Callable[[Path], None], what: str) -> Path:
     try:
         lock.acquire(timeout=0.1)
     except Timeout:
-        print(f"waiting for another process that is preparing {what}", file=sys.stderr)
+        say(f"waiting for another process that is preparing {what}")
         lock.acquire()
     try:
         if folder.is_dir():

@@ -173,20 +173,25 @@ def tiny_model(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def small_scenario(tmp_path) -> Path:
-    """A scenario file of two labels over 160 generated rows, its rows beside it."""
+    """A scenario file of two labels over 160 generated rows, its rows next to it."""
+    return write_small_scenario(tmp_path)
+
+
+def write_small_scenario(folder: Path) -> Path:
+    """The file of `small_scenario` and its rows, in a folder."""
     rng = random.Random(0)
     words = {
         "good": ["fine", "great", "lovely", "superb"],
         "bad": ["awful", "poor", "broken", "dire"],
     }
     filler = [f"{a}{b}" for a in "bcdfghjklm" for b in ("ale", "ome", "uri", "ing")]
-    with open(tmp_path / "rows.jsonl", "w") as file:
+    with open(folder / "rows.jsonl", "w") as file:
         for i in range(160):
             label = ("good", "bad")[i % 2]
             text = " ".join([rng.choice(words[label]), *rng.sample(filler, 6)])
             row = {"id": f"r{i // 2}_{i % 2}", "text": text, "label": label}
             file.write(json.dumps(row) + "\n")
-    path = tmp_path / "small.toml"
+    path = folder / "small.toml"
     path.write_text(
         """
 title = "Small"

@@ -1,6 +1,5 @@
 """What the documents say is checked: their commands parse, their links lead, their figures are kept."""
 
-import json
 import re
 import shlex
 import subprocess
@@ -8,9 +7,10 @@ import sys
 
 import pytest
 
+from docs import figures, tables
+from docs.records import record
 from tests.conftest import ROOT
 
-RECORD = "2026-11-24-quick-cpu.json"
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
@@ -58,16 +58,6 @@ def test_links_between_the_documents_lead_somewhere(document):
             assert (document.parent / target).exists(), target
 
 
-def row_of(entry):
-    """A contender's line in a table of results."""
-    accuracy = entry["accuracy"]
-    return (
-        f"| {entry['name']} | {accuracy['value']:.3f} ({accuracy['low']:.3f}-"
-        f"{accuracy['high']:.3f}) | {entry['p50_latency_ms']:.1f} ms | "
-        f"{entry['train_seconds']:.0f} s | {entry['peak_resident_bytes'] / 2**20:,.0f} MiB |"
-    )
-
-
 def worded(record):
     """A kept record's verdict, from its figures and in today's words."""
     from bench.core.plan import Plan
@@ -85,15 +75,71 @@ def worded(record):
     return found
 
 
-def test_the_readmes_table_is_that_of_the_kept_record():
-    record = json.loads((ROOT / "docs" / "measurements" / RECORD).read_text())
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    for entry in record["contenders"]:
-        assert row_of(entry) in readme, entry["name"]
-    text = " ".join(readme.replace("\n> ", "\n").split())
-    verdict = worded(record)
+def flat(text):
+    """A document's text without line breaks and marks of quotations."""
+    return " ".join(text.replace("\n> ", "\n").split())
+
+
+@pytest.mark.parametrize(
+    ("document", "name"), [("README.md", figures.QUICK), ("docs/race.md", figures.RACE)]
+)
+def test_a_documents_verdict_is_that_of_the_kept_record(document, name):
+    text = flat((ROOT / document).read_text(encoding="utf-8"))
+    verdict = worded(record(name))
     assert verdict["overall"]["sentence"] in text
     assert verdict["scope"] in text
+
+
+@pytest.mark.parametrize("document", tables.DOCUMENTS)
+def test_the_tables_of_a_document_are_those_of_the_kept_records(document):
+    text = (ROOT / document).read_text(encoding="utf-8")
+    for name, make in tables.HELD:
+        if name == document:
+            lines = "\n".join(make())
+            assert f"\n{lines}\n" in text, f"run `python -m docs.tables` for {make.__name__}"
+
+
+def test_every_table_is_made_from_a_record_or_declared_to_quote_none():
+    """A table that is in neither list could rot, and an entry without a table checks nothing."""
+    found = [
+        table
+        for document in tables.DOCUMENTS
+        for table in tables.tables_of(document, (ROOT / document).read_text(encoding="utf-8"))
+    ]
+    known = [(document, make()[0]) for document, make in tables.HELD] + list(tables.NOT_MEASURED)
+    undeclared = [
+        f"{table.document}, under '{table.heading}': {table.header}"
+        for table in found
+        if (table.document, table.header) not in known
+    ]
+    assert undeclared == []
+    assert sorted((table.document, table.header) for table in found) == sorted(known)
+
+
+@pytest.mark.parametrize("document", figures.FIGURES)
+def test_the_figures_in_a_documents_sentences_are_those_of_the_kept_records(document):
+    text = flat((ROOT / document).read_text(encoding="utf-8"))
+    missing = [each for each in figures.FIGURES[document]() if flat(each) not in text]
+    assert missing == []
+
+
+def test_a_table_in_a_fenced_block_is_none_and_headings_are_kept():
+    text = "# A\n```\n# no\n| no |\n```\n## B `c`\n\n| x | y |\n|---|---|\n| 1 | 2 |\nend\n| z |\n"
+    first, second = tables.tables_of("d.md", text)
+    assert (first.heading, first.header, len(first.lines)) == ("B `c`", "| x | y |", 3)
+    assert second.lines == ("| z |",)
+
+
+def test_a_table_that_differs_from_its_record_is_written_anew():
+    text = (ROOT / "docs" / "race.md").read_text(encoding="utf-8")
+    assert "| lora | 0.800 (" in text
+    wrong = text.replace("| lora | 0.800 (", "| lora | 0.801 (")
+    assert tables.document_with("docs/race.md", wrong) == text
+
+
+def test_a_conclusion_that_its_record_does_not_allow_is_in_no_document():
+    assert figures.if_so(True, "It does.") == "It does."
+    assert figures.if_so(False, "It does.") not in "It does."
 
 
 def printed(*arguments):
@@ -110,10 +156,10 @@ def test_the_backtests_table_is_what_the_command_prints():
 
 
 def test_the_decision_record_in_the_documents_is_what_the_command_prints():
-    """But for its dates."""
+    """Except for its dates."""
     kept = (ROOT / "docs" / "decision-record.md").read_text(encoding="utf-8").rstrip("\n")
     found = printed("recommend", "--scenario", "sentiment", "--format", "adr",
-                    "--evidence", f"docs/measurements/{RECORD}")  # fmt: skip
+                    "--evidence", f"docs/measurements/{figures.QUICK}.json")  # fmt: skip
 
     def undated(text):
         return re.sub(r"\d{4}-\d\d-\d\d", "DATE", text)
@@ -121,17 +167,12 @@ def test_the_decision_record_in_the_documents_is_what_the_command_prints():
     assert undated(found) == undated(kept)
 
 
-def test_the_scenarios_costs_in_the_documents_are_those_of_the_product_on_that_day():
-    """The kept record, the document's tables, and what `advisor cost` says at that day's prices."""
+def test_the_kept_costs_of_the_scenarios_are_those_of_the_product_on_that_day():
+    """The kept record, and what `advisor cost` says at that day's prices."""
     from advisor.money import prices
-    from benchmarks.scenario_costs import costs, tables
+    from benchmarks.scenario_costs import costs
 
-    kept = json.loads(
-        (ROOT / "docs" / "measurements" / "2026-11-24-scenario-costs.json").read_text()
-    )
-    document = (ROOT / "docs" / "cost.md").read_text(encoding="utf-8")
-    for table in "\n".join(tables(kept)).split("\n\n"):
-        assert table in document
+    kept = record("2026-11-24-scenario-costs")
     if prices.package_version() != kept["genai_prices"]:
         pytest.skip("another version of the price package has other prices")
     again = costs()
@@ -140,16 +181,6 @@ def test_the_scenarios_costs_in_the_documents_are_those_of_the_product_on_that_d
             for key, span in money.items():
                 found = again["scenarios"][name]["options"][option][key]
                 assert found == pytest.approx(span, rel=1e-3), (name, option, key)
-
-
-def test_the_races_table_and_verdict_are_those_of_its_record():
-    record = json.loads((ROOT / "docs" / "measurements" / "2026-11-24-race-cpu.json").read_text())
-    text = (ROOT / "docs" / "race.md").read_text(encoding="utf-8")
-    for entry in record["contenders"]:
-        assert row_of(entry) in text, entry["name"]
-    verdict = worded(record)
-    assert f"> {verdict['overall']['sentence']}" in text
-    assert f"> {verdict['scope']}" in text
 
 
 def test_the_tree_of_modules_in_the_architecture_is_that_of_the_code():

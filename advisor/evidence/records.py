@@ -281,7 +281,7 @@ def weigh(evidence: Evidence, scenario: Scenario) -> Weighed:
 def weighed_of(given: Sequence[Given], scenario: Scenario) -> tuple[Weighed, Given]:
     """The one record that counts for this scenario's decision; the first if each is set aside.
 
-    Raises `UserError` if several count: choosing among them by their results would be another look
+    Raises `UserError` if several count: choosing one by its result would be an interim analysis
     that no confidence interval accounts for.
     """
     found = [(weigh(evidence_in(each), scenario), each) for each in given]

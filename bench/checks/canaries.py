@@ -63,13 +63,10 @@ def _sides_of_folds(split: Split) -> Iterator[tuple[list[Example], list[Example]
 
 def of_prompts(ground: Ground) -> dict:
     """Training and evaluation read the same tokens, for a few of the rows that judge."""
-    from bench.engine.answering import answerer
-    from bench.engine.prompts import Renderer
-
-    renderer = Renderer(ground.model().tokenizer, ground.task)
-    prompts = answerer(ground.model(), ground.task).prompts
+    prompts = ground.model().answerer(ground.task).prompts
+    trainer = ground.model().trainer(ground.task)
     examples = ground.judging[:8]
-    trained = [renderer.prefix() + renderer.row(example.text) for example in examples]
+    trained = [trainer.prefix + row.tokens for row in trainer.rows(examples)]
     read = [prompts.start + row for row in prompts.rows(examples, {})]
     same = trained == read
     return _canary(

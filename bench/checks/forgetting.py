@@ -75,17 +75,11 @@ def measure(base, adapter: Path, shared: Path, slug: str) -> dict:
 
 def _pair(base, folder: Path) -> Pair:
     """Both models; if an adapter was trained, one copy of the weights serves both."""
-    if not (folder / "adapter_config.json").exists():
-        from bench.engine import models
+    from bench.engine import adapters
 
-        return Pair(base, models.load(base.name, folder, base.device))
-    import peft
-
-    from bench.engine.training import without_renaming_notices
-
-    with without_renaming_notices():
-        tuned = peft.PeftModel.from_pretrained(base.lm, folder).eval()
-    return Pair(base, base, tuned.disable_adapter)
+    if not adapters.is_adapter(folder):
+        return Pair(base, base.tuned_in(folder))
+    return Pair(base, base, adapters.attached(base, folder).off)
 
 
 def divergences(pair: Pair, prompts: Sequence[str], answers: Sequence[Sequence[int]]) -> list[dict]:

@@ -6,37 +6,32 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+import bench
 import scenarios
 from bench import registry
 from bench.cli.options import (
-    RunOptions,
+    contenders_option,
     curve_options,
-    gathered,
     json_option,
     run_and_out_options,
     run_options,
     sweep_options,
 )
-from bench.cli.request import (
-    curve_request,
-    need_extra,
-    resume_command,
-    run_request,
-    sweep_request,
-    write_scenario,
-)
-from bench.core.files import Forecast
+from bench.cli.resume import resume_command
 from bench.core.variables import set_variables
 from scenarios import terminal
 from scenarios.errors import Stopped
+from scenarios.progress import on_stderr
 
 if TYPE_CHECKING:
+    from bench.api.planned import Planned
+    from bench.api.results import Findings
+    from bench.core.files import Forecast
     from bench.core.plan import Plan
-    from bench.planning.request import Request
 
 EXAMPLES = """
 \b
@@ -67,9 +62,17 @@ def main() -> None:
 
 
 @cli.command("list")
+@contenders_option
 @json_option
-def list_(as_json: bool) -> None:
+def list_(as_json: bool, contenders: Path | tuple[()]) -> None:
     """List the scenarios that can be run, contenders and metrics."""
+    from bench.core.own import own
+
+    with registry.added(own(contenders).added()):
+        _list(as_json)
+
+
+def _list(as_json: bool) -> None:
     from bench.cli import text
 
     runnable = {name: scenarios.load(name) for name in scenarios.names()}
@@ -88,9 +91,9 @@ def list_(as_json: bool) -> None:
     for name, found in runnable.items():
         click.echo(f"  {name:<12} {found.title}")
     click.echo("\nContenders (`--only NAME`, or NAME@MODEL for those that use a model):")
-    for name, found in contenders.items():
-        model = "uses a model" if found.uses_model else "needs no model"
-        click.echo(f"  {name:<12} {text.FAMILIES[found.family]:<12} {model}")
+    for name, kind in contenders.items():
+        model = "uses a model" if kind.uses_model else "needs no model"
+        click.echo(f"  {name:<12} {text.FAMILIES[kind.family]:<12} {model}")
     click.echo(f"\nMetrics: {', '.join(registry.names('metrics'))}, evaluate:NAME")
 
 
@@ -104,24 +107,20 @@ def list_(as_json: bool) -> None:
     help="Scenario file to write; next to the rows by default.",
 )
 @json_option
-def init(
-    data: Path, text_field: str | None, label_field: str | None, out: Path | None, as_json: bool
-) -> None:
+def init(as_json: bool, **asked: Any) -> None:
     """Infer a scenario from your rows and write its file. Nothing is run.
 
     \b
     Example: bench init reviews.csv --label-field stars
     """
-    need_extra()
-    path = write_scenario(data, text_field, label_field, out)
+    path = bench.init(**asked, progress=on_stderr)
     if as_json:
         terminal.print_json({"scenario": str(path)})
 
 
 @cli.command(short_help="Show what a run would do and how long it would take.")
 @run_options
-@gathered
-def plan(options: RunOptions, as_json: bool) -> None:
+def plan(as_json: bool, **asked: Any) -> None:
     """Show what a run would do and how long it would take, by timing a few seconds of each trial.
 
     \b
@@ -129,15 +128,13 @@ def plan(options: RunOptions, as_json: bool) -> None:
     """
     from bench.cli import text
 
-    need_extra()
-    _show_plan(run_request(options), as_json, text.plan_lines)
+    _show_plan(bench.plan(**asked, progress=on_stderr), as_json, text.plan_lines)
 
 
 @cli.command()
 @run_options
 @run_and_out_options
-@gathered
-def run(options: RunOptions, as_json: bool, strict: bool) -> int:
+def run(as_json: bool, strict: bool, **asked: Any) -> int:
     """Run the trials, and write the record and a report.
 
     \b
@@ -145,8 +142,7 @@ def run(options: RunOptions, as_json: bool, strict: bool) -> int:
       bench run sentiment --quick
       bench run sentiment --budget 20m
     """
-    need_extra()
-    return _run_and_report(run_request(options), as_json, strict)
+    return _show_findings(partial(bench.run, **asked), as_json, strict)
 
 
 @cli.command()
@@ -158,15 +154,7 @@ def run(options: RunOptions, as_json: bool, strict: bool) -> int:
     is_flag=True,
     help="Show what it would do and how long it would take, then exit.",
 )
-@gathered
-def curve(
-    options: RunOptions,
-    sizes: tuple[int, ...],
-    draws: int | None,
-    plan_only: bool,
-    as_json: bool,
-    strict: bool,
-) -> int:
+def curve(plan_only: bool, as_json: bool, strict: bool, **asked: Any) -> int:
     """Find how many labelled rows tuning needs to beat prompting.
 
     Measures quality at several numbers of labelled rows, and reports the crossover.
@@ -180,18 +168,17 @@ def curve(
     """
     from bench.cli import text
 
-    need_extra()
-    request = curve_request(options, sizes, draws)
     if plan_only:
-        _show_plan(request, as_json, partial(text.curve_plan_lines, budget=request.budget))
+        del asked["out"]
+        planned = bench.plan_curve(**asked, progress=on_stderr)
+        _show_plan(planned, as_json, partial(text.curve_plan_lines, budget=planned.budget))
         return terminal.DONE
-    return _run_and_report(request, as_json, strict)
+    return _show_findings(partial(bench.curve, **asked), as_json, strict)
 
 
 @cli.command()
 @sweep_options
-@gathered
-def sweep(options: RunOptions, vary: tuple[str, ...], plan_only: bool, as_json: bool) -> int:
+def sweep(plan_only: bool, as_json: bool, **asked: Any) -> int:
     """Vary settings, and compare every combination with the first.
 
     \b
@@ -204,12 +191,12 @@ def sweep(options: RunOptions, vary: tuple[str, ...], plan_only: bool, as_json: 
     """
     from bench.cli import text
 
-    need_extra()
-    request = sweep_request(options, vary)
     if plan_only:
-        _show_plan(request, as_json, text.sweep_plan_lines)
+        del asked["out"], asked["usd_per_hour"]
+        planned = bench.plan_sweep(**asked, progress=on_stderr)
+        _show_plan(planned, as_json, text.sweep_plan_lines)
         return terminal.DONE
-    return _run_and_report(request, as_json, strict=False)
+    return _show_findings(partial(bench.sweep, **asked), as_json, strict=False)
 
 
 @cli.command()
@@ -221,10 +208,7 @@ def report(run: Path, as_json: bool) -> None:
     \b
     Example: bench report runs/sentiment-20261123T193400Z-1a2b
     """
-    need_extra()
-    from reports.page import write_report
-
-    written = write_report(run)
+    written = bench.report(run)
     if as_json:
         terminal.print_json({"report": str(written)})
     else:
@@ -232,36 +216,31 @@ def report(run: Path, as_json: bool) -> None:
 
 
 def _show_plan(
-    request: Request, as_json: bool, lines: Callable[[Plan, Sequence[Forecast]], Iterator[str]]
+    planned: Planned,
+    as_json: bool,
+    lines: Callable[[Plan, Sequence[Forecast]], Iterator[str]],
 ) -> None:
-    """Print what a run would do and how long it would take, without running it."""
-    from bench.running.run import forecast
-
-    plan, forecasts = forecast(request)
+    """Print what a run would do and how long it would take."""
     if as_json:
-        terminal.print_json(plan.to_json() | {"forecasts": forecasts})
+        terminal.print_json(planned.to_json())
         return
-    for line in lines(plan, forecasts):
+    for line in lines(planned.plan, planned.forecast_values):
         click.echo(line)
 
 
-def _run_and_report(request: Request, as_json: bool, strict: bool) -> int:
-    """Run what was requested, write its report and print the results; returns the exit code."""
+def _show_findings(do: Callable[..., Findings], as_json: bool, strict: bool) -> int:
+    """Do what was asked for and print the results; returns the exit code."""
     from bench.cli import text
-    from bench.running import run as running
-    from reports.page import write_report
 
     try:
-        folder, record = running.run(request)
-    except running.Interrupted as stopped:
-        raise Stopped(f"{stopped}. Resume with `{resume_command(stopped.folder)}`") from None
-    report = write_report(folder)
+        found = do(progress=on_stderr)
+    except bench.Interrupted as stopped:
+        again = resume_command(stopped.folder)
+        raise Stopped(f"{stopped.saved}. Resume with `{again}`") from None
     if as_json:
-        terminal.print_json(text.summary(folder, report, record))
+        terminal.print_json(found.to_json())
     else:
-        for line in text.results_lines(record):
+        for line in text.results_lines(found.record):
             click.echo(line)
-        click.echo(f"\nreport: {report}")
-    trials = record["trials"] + (record["curve"]["trials"] if record["curve"] else [])
-    missed = strict and any(trial["outcome"]["status"] != "done" for trial in trials)
-    return terminal.GATE_MISSED if missed else terminal.DONE
+        click.echo(f"\nreport: {found.report}")
+    return terminal.GATE_MISSED if strict and not found.all_done else terminal.DONE

@@ -1,10 +1,8 @@
-"""The options of the commands, in groups, and the value that holds the options of a run."""
+"""The options of the commands, in groups; each has the name of a keyword of the Python API."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields
-from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -14,46 +12,6 @@ from scenarios.errors import UserError
 
 Command = Callable[..., Any]
 Decorator = Callable[[Command], Command]
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """The options of a run as given on the command line, before any check.
-
-    An option that a command doesn't have keeps its default.
-    """
-
-    scenario: str | None = None
-    data: Path | None = None
-    text_field: str | None = None
-    label_field: str | None = None
-    quick: bool = False
-    full: bool = False
-    only: str = ""
-    train_rows: int | None = None
-    model: str | None = None
-    settings: tuple[str, ...] = ()
-    seeds: str | None = None
-    folds: int | None = None
-    label_noise: float = 0.0
-    forgetting: bool | None = None
-    look: int = 1
-    seed: int = 0
-    out: Path | None = None
-    budget: str | None = None
-    usd_per_hour: float | None = None
-
-
-def gathered(command: Command) -> Command:
-    """Pass a command the options of its run as one `RunOptions`, and the other options by name."""
-    names = {field.name for field in fields(RunOptions)}
-
-    @wraps(command)
-    def gathering(**given: Any) -> Any:
-        of_the_run = {name: given.pop(name) for name in names & given.keys()}
-        return command(RunOptions(**of_the_run), **given)
-
-    return gathering
 
 
 def _a_number(
@@ -78,28 +36,24 @@ def _sizes(
         raise click.BadParameter(reason, context, parameter) from None
 
 
-def count_or_numbers(text: str | None, first: int) -> tuple[int, ...]:
-    """Seeds from the text of `--seeds`: `3` is three seeds from `first` on, `0,1,2` those three.
-
-    Raises `UserError` for what is neither, and for numbers out of range.
-    """
-    if not text:
-        return ()
+def _count_or_numbers(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> int | tuple[int, ...] | None:
+    """`3` as a number of seeds, `0,1,2` as those three."""
+    if not value:
+        return None
     try:
-        numbers = tuple(int(number) for number in text.split(","))
+        numbers = tuple(int(number) for number in value.split(","))
     except ValueError:
         raise UserError(
-            f"--seeds takes a number of seeds or a list such as 0,1,2, not '{text}'"
+            f"--seeds takes a number of seeds or a list such as 0,1,2, not '{value}'"
         ) from None
-    if len(numbers) == 1:
-        if not 1 <= numbers[0] <= 100:
-            raise UserError(
-                f"--seeds {text}: the number of seeds must be from 1 to 100; --seed sets the first"
-            )
-        return tuple(range(first, first + numbers[0]))
-    if not all(0 <= number < 2**32 for number in numbers):
-        raise UserError("--seeds: each seed must be from 0 to 4294967295")
-    return numbers
+    return numbers[0] if len(numbers) == 1 else numbers
+
+
+def _names(context: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:
+    """Comma-separated names of contenders."""
+    return tuple(value.split(","))
 
 
 json_option = click.option(
@@ -115,7 +69,7 @@ scenario_options: list[Decorator] = [
 
 
 def _only_option(text: str) -> Decorator:
-    return click.option("--only", metavar="A,B", default="", help=text)
+    return click.option("--only", metavar="A,B", default="", callback=_names, help=text)
 
 
 def _quick_option(text: str) -> Decorator:
@@ -141,17 +95,24 @@ def _out_option(text: str) -> Decorator:
 
 
 model_option = click.option("--model", metavar="M", help="Model: a Hugging Face id, or a folder.")
+contenders_option = click.option(
+    "--contenders",
+    type=click.Path(path_type=Path),
+    callback=lambda context, parameter, value: value or (),
+    metavar="FOLDER",
+    help="Your own contenders: a folder with a file for each, as in bench/contenders. Their code is run.",
+)
 set_option = _set_option(
     "Change a setting, such as lora.rank=32; `bench plan` lists them all. Repeatable."
 )
 seeds_option = click.option(
     "--seeds",
     metavar="N",
+    callback=_count_or_numbers,
     help="Number of seeds, or a list (0,1,2). With five or more the verdict generalises to the methods.",
 )
 folds_option = click.option(
     "--cross-fit",
-    "folds",
     type=click.IntRange(min=3, max=20),
     metavar="K",
     help="For small data sets: K-fold cross-fitting; each row is tested once, by models that never saw it.",
@@ -219,7 +180,7 @@ def run_options(command: Command) -> Command:
         _full_option("All training rows, five seeds and a learning curve."),
         _only_option("Run only these contenders (baselines always run)."),
         _train_rows_option("Maximum number of training rows, instead of the mode's own."),
-        model_option, set_option, seeds_option, folds_option, noise_option, forgetting_option,
+        model_option, contenders_option, set_option, seeds_option, folds_option, noise_option, forgetting_option,
         look_option, seed_option, json_option,
     ])  # fmt: skip
 
@@ -233,9 +194,9 @@ def curve_options(command: Command) -> Command:
         _only_option("Run only these contenders (tf-idf always runs)."),
         click.option("--sizes", metavar="16,32,...", callback=_sizes,
                      help="Numbers of labelled rows, in ascending order."),
-        click.option("--seeds", "draws", type=click.IntRange(min=1, max=100), metavar="N",
+        click.option("--seeds", type=click.IntRange(min=1, max=100), metavar="N",
                      help="Number of random draws of the rows; five or more give a confidence band."),
-        model_option, set_option, look_option, seed_option, json_option,
+        model_option, contenders_option, set_option, look_option, seed_option, json_option,
     ])  # fmt: skip
 
 
@@ -251,7 +212,7 @@ def sweep_options(command: Command) -> Command:
         _only_option("Contenders whose settings are varied; lora by default."),
         _quick_option("Use the settings of a quick run for all that isn't varied."),
         _train_rows_option("Maximum number of training rows, unless rows are varied."),
-        model_option,
+        model_option, contenders_option,
         _set_option("Change a setting that isn't varied, such as lora.epochs=1. Repeatable."),
         seeds_option, seed_option,
         _out_option("Sweep folder. An unfinished sweep in it is resumed."),

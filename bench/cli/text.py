@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
+
+from bench.api.tables import ANSWERS, Column, columns_of
 
 if TYPE_CHECKING:
     from bench.core.files import Forecast
@@ -13,69 +13,12 @@ if TYPE_CHECKING:
     from bench.planning.request import Budget
     from bench.record.types import ContenderEntry, Record, SweepRecord
 
-ANSWERS = {
-    "fine_tune": "Fine-tune",
-    "prompt": "Prompt",
-    "cant_tell": "Can't tell yet",
-    "not_applicable": "No verdict",
-}
 FAMILIES = {
     "prompt": "prompting",
     "fine_tune": "fine-tuning",
     "between": "in between",
     "floor": "baseline",
 }
-INTERVAL_WIDTH = 14
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of a table of contenders; its cells are right-aligned."""
-
-    head: str
-    width: int
-    cell: Callable[[ContenderEntry], str]
-
-
-def _quality_column(metric: str, width: int) -> Column:
-    """A metric's value and, if there is one, its confidence interval."""
-
-    def cell(entry: ContenderEntry) -> str:
-        from bench.record.types import metric_of  # dozens of classes that no help needs
-
-        found = metric_of(entry, metric)
-        interval = "" if found["low"] is None else f" ({found['low']:.3f}-{found['high']:.3f})"
-        return f"{found['value']:>{width - INTERVAL_WIDTH}.3f}{interval:<{INTERVAL_WIDTH}}"
-
-    return Column(metric, width, cell)
-
-
-def _adapter(entry: ContenderEntry) -> str:
-    size = entry.get("adapter_bytes")
-    return f"{size / 2**20:,.1f} MiB" if size else "-"
-
-
-def _set_up(entry: ContenderEntry) -> str:
-    return f"{entry['train_seconds']:.0f} s"
-
-
-def _memory(entry: ContenderEntry) -> str:
-    peak = entry["peak_resident_bytes"]
-    return "-" if peak is None else f"{peak / 2**20:.0f} MiB"
-
-
-RUN_COLUMNS = (
-    Column("p50", 12, lambda entry: f"{entry['p50_latency_ms']:,.1f} ms"),
-    Column("p95", 12, lambda entry: f"{entry['p95_latency_ms']:,.1f} ms"),
-    Column("rows/s", 10, lambda entry: f"{entry['throughput_rows_per_s']:,.0f}"),
-    Column("set-up", 9, _set_up),
-    Column("memory", 10, _memory),
-)
-SWEEP_COLUMNS = (
-    Column("set-up", 10, _set_up),
-    Column("memory", 12, _memory),
-    Column("adapter", 11, _adapter),
-)
 
 
 def _table(contenders: Sequence[ContenderEntry], columns: Sequence[Column], name_width: int) -> str:
@@ -91,18 +34,12 @@ def _table(contenders: Sequence[ContenderEntry], columns: Sequence[Column], name
 
 
 def _run_table(record: Record) -> str:
-    columns = (_quality_column(_metric(record), 22), *RUN_COLUMNS)
-    return _table(record["contenders"], columns, 14)
+    return _table(record["contenders"], columns_of(record), 14)
 
 
 def _sweep_table(record: Record) -> str:
-    columns = (_quality_column(_metric(record), 24), *SWEEP_COLUMNS)
     width = max(len(entry["name"]) for entry in record["contenders"]) + 2
-    return _table(record["contenders"], columns, width)
-
-
-def _metric(record: Record) -> str:
-    return record["plan"]["scenario"]["task"]["metrics"][0]
+    return _table(record["contenders"], columns_of(record), width)
 
 
 def _forgotten(record: Record) -> str:
@@ -158,21 +95,6 @@ def _sweep_lines(record: Record, sweep: SweepRecord) -> Iterator[str]:
         for claim in sweep["claims"]:
             yield claim["sentence"]
     yield f"\n{record['verdict']['scope']}"
-
-
-def summary(folder: Path, report: Path, record: Record) -> dict[str, object]:
-    """The results of a run as `--json` prints them."""
-    from bench.core.folder import RunFolder
-
-    return {
-        "run": str(folder),
-        "record": str(RunFolder(folder).record_file),
-        "report": str(report),
-        "verdict": record["verdict"],
-        "comparisons": record["comparisons"],
-        "contenders": record["contenders"],
-        **{key: record[key] for key in ("curve", "budget", "sweep") if record.get(key)},
-    }
 
 
 def plan_lines(plan: Plan, forecasts: Sequence[Forecast]) -> Iterator[str]:

@@ -55,11 +55,16 @@ def best_of(candidates: Sequence[dict]) -> dict:
     """The candidate with the highest score, the first of equals. Raises `TrialFailed` where none fits."""
     fitting = [candidate for candidate in candidates if candidate["validation_score"] is not None]
     if not fitting:
-        raise TrialFailed(
-            "not even the shortest prompt fits the model's context; use fewer demonstrations "
-            "(shots), or a lower most_text_tokens in [task]"
-        )
+        raise none_fits()
     return max(fitting, key=lambda candidate: candidate["validation_score"])
+
+
+def none_fits() -> TrialFailed:
+    """For a contender whose prompts are all too long for the model."""
+    return TrialFailed(
+        "not even the shortest prompt fits the model's context; use fewer demonstrations "
+        "(shots), or a lower most_text_tokens in [task]"
+    )
 
 
 def without_bias(candidates: Sequence[dict]) -> list[dict]:
@@ -84,16 +89,21 @@ def chosen(ground: Ground, best: dict, make: Callable[..., Answerer], notes: dic
     return make(notes, ground.kept.once("calibration", bias))
 
 
-def _scored(ground: Ground, make, calibrations: Sequence[Calibration], progress: str) -> dict:
+def _scored(
+    ground: Ground,
+    make: Callable[[Ground], Answerer],
+    calibrations: Sequence[Calibration],
+    progress: str,
+) -> dict:
     """Each part's rows are answered by a candidate made without them, and all are judged together."""
     by_part, free = [], []
     for part in ground.parts():
         found = make(part)
         by_part.append(answers_of(found, part.validation, progress=progress))
-        if ground.task.labels and "contextual" in calibrations:
+        if "contextual" in calibrations and _are_scored(by_part[-1]):
             free.append(_bias("contextual", found, ()))
     answers = [answer for own in by_part for answer in own]
-    if not ground.task.labels:
+    if not _are_scored(answers):  # nothing to calibrate
         reached = quality(answers, ground.judging, ground.task)
         return {"validation_score": reached, "scores": {}, "calibration": "none", "bias": []}
     scores, first = {}, {}
@@ -113,13 +123,21 @@ def _scored(ground: Ground, make, calibrations: Sequence[Calibration], progress:
             "bias": first[best]}  # fmt: skip
 
 
-def _bias(calibration: Calibration, found, answers: Sequence[Answer]) -> np.ndarray:
+def _are_scored(answers: Sequence[Answer]) -> bool:
+    """Whether each answer says how likely each label is: not of free texts, nor of a model that only writes."""
+    return all(answer.scores for answer in answers)
+
+
+def _bias(
+    calibration: Calibration, found: Answerer | None, answers: Sequence[Answer]
+) -> np.ndarray:
     """The logarithm of each label's mean probability, over rows or over content-free inputs."""
     import numpy as np
 
     if calibration == "none":
         return np.zeros(len(answers[0].scores))
     if calibration == "contextual":
+        assert found is not None
         free = [Example(f"content-free {i}", text, "", "") for i, text in enumerate(CONTENT_FREE)]
         answers = answers_of(found, free)
     values = np.array([answer.scores for answer in answers])

@@ -9,21 +9,19 @@ stopping, then retraining on all data).
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
+from functools import partial
 
 from bench.checks.canaries import with_shuffled_labels
 from bench.contenders._replay import Replay
-from bench.core.contender import Answer, Ground, answers_of, quality, quality_of
+from bench.core.contender import Answer, Answerer, Ground, Way, answers_of, quality, quality_of
 from bench.core.errors import TrialSkipped
-from bench.engine import models
-from bench.engine.answering import answerer
-from bench.engine.four_bit import check_four_bit
-from bench.engine.models import LoadedModel
-from bench.engine.prompts import Renderer
-from bench.engine.training import Row, mean_log_likelihood, train, without_renaming_notices
+from bench.core.kept import Kept
+from bench.engine import adapters
+from bench.engine.adapters import Adapter, Whole
+from bench.engine.four_bit import check_four_bit, in_four_bit
+from bench.engine.training import Row, TrainSettings
 from scenarios.rows import Example
 
 _CANARY_ROWS = 8
@@ -37,31 +35,38 @@ class Tuning:
         self._share = replay
         self.seed = seed
         self._model = ground.model()
-        self._renderer = Renderer(self._model.tokenizer, ground.task)
-        self._prefix = self._renderer.prefix()
+        self._trainer = self._model.trainer(ground.task)
         self.answerer()  # a prompt that is too long is reported before training
         self.replayed_rows = round(replay * len(ground.train))
         self._replay = self.replayed_rows and Replay(
             self._model, self.replayed_rows, seed, ground.shared
         )
 
-    def answerer(self, notes: dict | None = None):
+    def answerer(self, notes: dict | None = None) -> Answerer:
         """An answerer with the model in its current state."""
-        return answerer(self._model, self.ground.task, notes=notes)
+        return self._model.answerer(self.ground.task, notes=notes)
 
-    def train(self, settings, examples: Sequence[Example], kept, progress: str = "training"):
+    def train(
+        self,
+        settings: TrainSettings,
+        examples: Sequence[Example],
+        kept: Kept | None,
+        progress: str = "training",
+    ) -> tuple[Adapter | Whole, dict]:
         """Train on some rows; see `bench.engine.training.train`."""
         prefix, rows = self._with_replay(self._rows(examples))
         validate = self.validate if self.ground.validation else None
-        return train(self._model, prefix, rows, settings, self.seed, validate, kept, progress)
+        return self._trainer.train(
+            rows, settings, self.seed, validate, kept, progress, prefix=prefix
+        )
 
     def _with_replay(self, rows: list[Row]) -> tuple[list[int], list[Row]]:
         """Prefix and rows to train on, including the base's answers to general prompts."""
         if not self._replay:
-            return self._prefix, rows
-        return self._replay.mixed(self._prefix, rows, self._share)
+            return self._trainer.prefix, rows
+        return self._replay.mixed(self._trainer.prefix, rows, self._share)
 
-    def tuned(self, settings):
+    def tuned(self, settings: TrainSettings) -> tuple[Adapter | Whole, dict]:
         """The model trained on all training rows for the best number of epochs, and notes."""
         if not self.ground.folds:
             tuned, notes = self.train(settings, self.ground.train, self.ground.kept)
@@ -74,20 +79,19 @@ class Tuning:
         best = max(epochs, key=rank)  # the first of equals
         count = epochs.index(best) + 1
         prefix, rows = self._with_replay(self._rows(self.ground.train))
-        tuned, notes = train(
-            self._model, prefix, rows, settings, self.seed, None, self.ground.kept,
-            stop_after=count,
-        )  # fmt: skip
+        tuned, notes = self._trainer.train(
+            rows, settings, self.seed, None, self.ground.kept, stop_after=count, prefix=prefix
+        )
         score = best["validation_score"] if written is None else written
         return tuned, notes | {"validation_score": score, "epochs_over_folds": epochs}
 
-    def tried(self, settings, count: int) -> dict:
+    def tried(self, settings: TrainSettings, count: int) -> dict:
         """What one epoch on the first `count` rows reaches on the rows that judge."""
         [epoch], _ = self._over_parts(f"{settings.learning_rate:g}-{count}", settings, count)
         return epoch
 
     def _over_parts(
-        self, name: str, settings, count: int | None = None, writes: bool = False
+        self, name: str, settings: TrainSettings, count: int | None = None, writes: bool = False
     ) -> tuple[list[dict], float | None]:
         """For each epoch, how well the rows that judge were answered after it, and its loss.
 
@@ -97,7 +101,7 @@ class Tuning:
         """
         found = [
             self.ground.kept.once(
-                f"{name}-part-{i}", lambda part=part: self._of_part(part, settings, count, writes)
+                f"{name}-part-{i}", partial(self._of_part, part, settings, count, writes)
             )
             for i, part in enumerate(self.ground.parts())
         ]
@@ -105,7 +109,9 @@ class Tuning:
         texts = {id_: text for part in found for id_, text in part["written"].items()}
         return [self._joined(epochs) for epochs in by_epoch], self._quality(texts)
 
-    def _of_part(self, part: Ground, settings, count: int | None, writes: bool) -> dict:
+    def _of_part(
+        self, part: Ground, settings: TrainSettings, count: int | None, writes: bool
+    ) -> dict:
         validated: list[dict] = []
 
         def validate() -> tuple[None, float]:
@@ -114,8 +120,8 @@ class Tuning:
 
         prefix, rows = self._with_replay(self._rows(part.train[:count]))
         progress = f"trying learning rate {settings.learning_rate:g}"
-        tuned, notes = train(
-            self._model, prefix, rows, settings, self.seed, validate, None, progress
+        tuned, notes = self._trainer.train(
+            rows, settings, self.seed, validate, None, progress, prefix=prefix
         )
         written = {}
         if writes and self._generates:
@@ -139,15 +145,13 @@ class Tuning:
     def _quality(self, texts: dict[str, str]) -> float | None:
         return quality_of(texts, self.ground.judging, self.ground.task) if texts else None
 
-    def of_shuffled(self, settings) -> list[Answer]:
+    def of_shuffled(self, settings: TrainSettings) -> list[Answer]:
         """The answers to the rows that judge after training on shuffled labels."""
         found = []
         for part in self.ground.parts():
             rows = self._rows(with_shuffled_labels(part.train, self.seed))
             progress = "training on shuffled labels"
-            tuned, _ = train(
-                self._model, self._prefix, rows, settings, self.seed, None, None, progress
-            )
+            tuned, _ = self._trainer.train(rows, settings, self.seed, progress=progress)
             found += self._answers(part, "validation")
             tuned.remove()
         return found
@@ -168,7 +172,7 @@ class Tuning:
         """The mean log-likelihood of a part's gold answers, its weight, and the labels answered."""
         if self._generates:
             rows = self._rows(part.validation)
-            likelihood = mean_log_likelihood(self._model.lm, self._prefix, rows)
+            likelihood = self._trainer.log_likelihood(rows)
             tokens = sum(len(row.answer) for row in rows)
             return {"log_likelihood": likelihood, "weight": tokens, "texts": {}}
         answers = self._answers(part, "validation")
@@ -180,11 +184,11 @@ class Tuning:
         examples = self.ground.judging[:_CANARY_ROWS]
         if self.ground.task.type == "generation":
             rows = self._rows(examples)
-            return [mean_log_likelihood(self._model.lm, self._prefix, [row]) for row in rows]
+            return [self._trainer.log_likelihood([row]) for row in rows]
         return [score for a in answers_of(self.answerer(), examples) for score in a.scores]
 
     def _rows(self, examples: Sequence[Example]) -> list[Row]:
-        return [Row(self._renderer.row(e.text), self._renderer.answer(e.gold)) for e in examples]
+        return self._trainer.rows(examples)
 
 
 def rank(epoch: dict) -> tuple[float, float]:
@@ -204,41 +208,19 @@ def _gold_log_likelihood(answers: list[Answer], ground: Ground) -> float:
     return sum(values) / len(values)
 
 
-def served_in_three_ways(ground: Ground, base: Path) -> Iterator[tuple[str, object, int | str]]:
-    """The tuned model with its adapter attached, merged, and merged in 4 bit, one after the other.
-
-    `base` is the folder of the untuned model. Yields the way, an answerer and the bytes of the
-    weights; or the way, None, and the reason why it isn't available here.
-    """
-    import peft
-
-    device = ground.model().device
-    name = ground.model().name
-
-    def loaded(folder: Path, four_bit: bool = False) -> LoadedModel:
-        return models.load(name, folder, device, four_bit)
-
-    def with_adapter() -> tuple[LoadedModel, object]:
-        model = loaded(base)
-        with without_renaming_notices():
-            return model, peft.PeftModel.from_pretrained(model.lm, ground.folder).eval()
-
-    model, _ = with_adapter()
-    yield "attached", answerer(model, ground.task), _bytes(model)
-    model, tuned = with_adapter()
-    model = replace(model, lm=tuned.merge_and_unload())
-    yield "merged", answerer(model, ground.task), _bytes(model)
+def served_in_three_ways(ground: Ground) -> Iterator[Way]:
+    """The tuned model with its adapter attached, merged, and merged in 4 bit, one after the other."""
+    base = ground.model()
+    task = ground.task
+    model = base.again()
+    adapters.attached(model, ground.folder)
+    yield Way("attached", model.answerer(task), model.weight_bytes())
+    model = adapters.merged(base.again(), ground.folder)
+    yield Way("merged", model.answerer(task), model.weight_bytes())
     try:
-        check_four_bit(device)
-        with tempfile.TemporaryDirectory() as folder:
-            model.lm.save_pretrained(folder)
-            model.tokenizer.save_pretrained(folder)
-            model = loaded(Path(folder), four_bit=True)
+        check_four_bit(base.device)
+        model = in_four_bit(model)
     except (TrialSkipped, ImportError) as reason:
-        yield "4-bit", None, str(reason)
+        yield Way("4-bit", None, reason=str(reason))
         return
-    yield "4-bit", answerer(model, ground.task), _bytes(model)
-
-
-def _bytes(model: LoadedModel) -> int:
-    return int(model.lm.get_memory_footprint())
+    yield Way("4-bit", model.answerer(task), model.weight_bytes())

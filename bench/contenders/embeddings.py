@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
+from bench.core import contender as base
 from bench.core.contender import Answer, Ground, quality_of
 from scenarios.rows import Example
 
 if TYPE_CHECKING:
     import numpy as np
+    from sklearn.pipeline import Pipeline
+
+    from bench.core.work import Work
 
 
 @dataclass(frozen=True)
-class Contender:
+class Contender(base.Contender):
     """Vectors are mean hidden states (`bench.engine.embedding`). The best of `depths` (1 is the last layer)
     and of `inverse_penalties` (scikit-learn's C) is chosen on validation rows. A sentence encoder would do
     better; `embeddings@MODEL` takes any causal model."""
@@ -30,7 +34,7 @@ class Contender:
     )
     family: ClassVar = "between"
     uses_model: ClassVar = True
-    seeded: ClassVar = False
+    needs: ClassVar = frozenset({"embed"})
     remembers: ClassVar = True
     usual: ClassVar = ("default", "full")
     tasks: ClassVar = ("classification",)
@@ -52,12 +56,14 @@ class Contender:
             self, depths=(notes["depth"],), inverse_penalties=(notes["inverse_penalty"],)
         )
 
-    def forecast(self, work) -> float:
+    def forecast(self, work: Work) -> float:
         """Seconds of a trial; the regression itself takes few."""
         return work.reads("train") + work.reads("validation") + work.reads("test")
 
 
-def fitted(ground: Ground, depths: Sequence[float], inverse_penalties) -> VectorAnswerer:
+def fitted(
+    ground: Ground, depths: Sequence[float], inverse_penalties: Sequence[float]
+) -> VectorAnswerer:
     """The regression on the training rows' vectors that does best on rows it wasn't fitted on."""
     embedder = Embedded(ground, depths)
     said = []
@@ -70,17 +76,17 @@ class Embedded:
     """The vectors of rows at some depths; each row is read once."""
 
     def __init__(self, ground: Ground, depths: Sequence[float]):
-        from bench.engine.embedding import Embedder
-
         memory = {} if ground.memory is None else ground.memory
-        self._embedder = Remembering(Embedder(ground.model(), ground.task, depths), memory)
+        self._embedder = Remembering(ground.model().embedder(ground.task, depths), memory)
 
     def of(self, examples: Sequence[Example]) -> np.ndarray:
         """Shape (depths, rows, hidden)."""
         return self._embedder.embed([example.text for example in examples])
 
 
-def predictions(embedded: Embedded, part: Ground, depths, inverse_penalties) -> list[dict]:
+def predictions(
+    embedded: Embedded, part: Ground, depths: Sequence[float], inverse_penalties: Sequence[float]
+) -> list[dict]:
     """For each depth and penalty, its regression's predictions for the rows that a part holds out."""
     train, held_out = embedded.of(part.train), embedded.of(part.validation)
     ids = [example.id for example in part.validation]
@@ -98,12 +104,14 @@ def predictions(embedded: Embedded, part: Ground, depths, inverse_penalties) -> 
 
 
 def best_of_predictions(
-    ground: Ground, embedded: Embedded, said: Sequence[list[dict]], depths, inverse_penalties
+    ground: Ground,
+    embedded: Embedded,
+    said: Sequence[list[dict]],
+    depths: Sequence[float],
+    inverse_penalties: Sequence[float],
 ) -> VectorAnswerer:
     """The depth and penalty with the best predictions over all parts, fitted on all training rows."""
-    from bench.engine.embedding import Embedder
-
-    tried = [
+    tried: list[dict[str, Any]] = [
         {"depth": depth, "inverse_penalty": penalty}
         for depth in depths
         for penalty in inverse_penalties
@@ -115,14 +123,14 @@ def best_of_predictions(
     vectors = embedded.of(ground.train)[list(depths).index(best["depth"])]
     pipeline = _regression(vectors, ground.train, best["inverse_penalty"])
     return VectorAnswerer(
-        Remembering(Embedder(ground.model(), ground.task, [best["depth"]]), ground.memory),
+        Remembering(ground.model().embedder(ground.task, [best["depth"]]), ground.memory),
         pipeline,
         ground.task.labels,
         {**best, "tried": tried},
     )
 
 
-def _regression(vectors: np.ndarray, rows: Sequence[Example], inverse_penalty: float):
+def _regression(vectors: np.ndarray, rows: Sequence[Example], inverse_penalty: float) -> Pipeline:
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -134,7 +142,7 @@ def _regression(vectors: np.ndarray, rows: Sequence[Example], inverse_penalty: f
 class Remembering:
     """An embedder that reads each text only once, if there is a memory to keep its vectors in."""
 
-    def __init__(self, embedder, memory: dict | None):
+    def __init__(self, embedder: Any, memory: dict | None):
         self.tokens = embedder.tokens
         self._embedder, self._memory = embedder, memory
 
@@ -155,12 +163,14 @@ class Remembering:
 class VectorAnswerer:
     """Answers with a classifier on the texts' vectors."""
 
-    def __init__(self, embedder, pipeline, labels: Sequence[str], notes: dict):
+    def __init__(self, embedder: Any, pipeline: Pipeline, labels: Sequence[str], notes: dict):
         self.notes = notes
         self._embedder, self._pipeline, self._labels = embedder, pipeline, labels
         self._columns = [list(pipeline.classes_).index(label) for label in labels]
 
-    def answer(self, examples: Sequence[Example], done=()) -> Iterator[list[Answer]]:
+    def answer(
+        self, examples: Sequence[Example], done: Container[str] = ()
+    ) -> Iterator[list[Answer]]:
         """The likeliest label of each row; scores are probabilities."""
         start = time.perf_counter()
         texts = [example.text for example in examples]

@@ -6,20 +6,24 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
-from bench.contenders._choosing import Calibration, best_of, chosen, tried, without_bias
-from bench.core.contender import Ground
+from bench.contenders._choosing import Calibration, best_of, chosen, none_fits, tried, without_bias
+from bench.core import contender as base
+from bench.core.contender import Answerer, Ground
 from bench.core.errors import PromptTooLong
 from scenarios.rows import Example, balanced_sample
+
+if TYPE_CHECKING:
+    from bench.core.work import Work
 
 Whole = Annotated[int, Field(gt=0)]
 
 
 @dataclass(frozen=True)
-class Contender:
+class Contender(base.Contender):
     """`shots` are the numbers of demonstrations that compete, each in `draws` random draws and each
     draw in `orders` orders. The best `finalists` then compete with the task's other instructions."""
 
@@ -40,13 +44,11 @@ class Contender:
         "calibrations": ("none",),
     }
 
-    def fit(self, ground: Ground, seed: int):
+    def fit(self, ground: Ground, seed: int) -> Answerer:
         """The prompt with the highest score on the validation rows, the shortest of equals.
 
         Without rows to choose on, the first draw with the most demonstrations that fit.
         """
-        from bench.engine.answering import answerer
-
         if not ground.judging:
             return self._unchosen(ground, seed)
         candidates = [
@@ -78,25 +80,23 @@ class Contender:
         return chosen(
             ground,
             best,
-            lambda notes, bias: answerer(ground.model(), task, demonstrations, notes, bias),
+            lambda notes, bias: ground.model().answerer(task, demonstrations, notes, bias),
             notes,
         )
 
-    def _unchosen(self, ground: Ground, seed: int):
-        from bench.engine.answering import answerer
-
+    def _unchosen(self, ground: Ground, seed: int) -> Answerer:
         several = sorted({min(shots, len(ground.train)) for shots in self.shots}, reverse=True)
         for shots in several:
             demonstrations = _draw(ground, ground, shots, seed, 0, 0)
             notes = {"shots": shots, "demonstrations": [example.id for example in demonstrations],
                      "instruction": ground.task.instruction, "calibration": "none"}  # fmt: skip
             try:
-                return answerer(ground.model(), ground.task, demonstrations, notes)
+                return ground.model().answerer(ground.task, demonstrations, notes)
             except PromptTooLong:
                 continue
-        return best_of([])
+        raise none_fits()
 
-    def forecast(self, work) -> float:
+    def forecast(self, work: Work) -> float:
         """Seconds of a trial in which the longest prompt wins."""
         swept = sum(work.answers("validation", shots) for shots in self.shots)
         others = min(self.instructions, work.wordings) - 1
@@ -106,15 +106,12 @@ class Contender:
     def _try(
         self, ground: Ground, seed: int, shots: int, draw: int, order: int, wording: int
     ) -> dict:
-        from bench.engine.answering import answerer
-
         what = {"shots": shots, "draw": draw, "order": order, "instruction": wording}
         return tried(
             ground,
             "-".join(map(str, ("prompt", *what.values()))),
             what,
-            lambda part: answerer(
-                part.model(),
+            lambda part: part.model().answerer(
                 part.task.worded(wording),
                 _draw(ground, part, shots, seed, draw, order),
             ),

@@ -1,54 +1,30 @@
-"""Fine-tuning with low-rank adapters (Hu et al. 2022, LoRA), over weights of 16 bits or more.
-
-The learning rate is found by successive halving (Jamieson & Talwalkar 2016): all rates train on a few
-rows, the better half on twice as many, until one is left, which trains on all rows.
-"""
+"""Fine-tuning with low-rank adapters (Hu et al. 2022, LoRA), over weights of 16 bits or more."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from bench.core.contender import Ground
-from scenarios.cache import disk_errors_as_os_errors
+from bench.contenders._tuned import Rate, Tuned, Whole
+from bench.core.contender import Answerer, Ground, Way
 
-LEAST_UPDATES = 24
-"""In a training of a curve: as many as one epoch of the quick run's 384 rows. With a fixed number of
-epochs, few rows would hardly move the weights (Mosbach et al. 2021, Zhang et al. 2021: train longer)."""
-KEPT_FROM_ROWS = 256
-"""For a size of a curve: an epoch on fewer rows takes less time than keeping it on disk."""
-Whole = Annotated[int, Field(gt=0)]
-Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+if TYPE_CHECKING:
+    from bench.engine.training import LoraSettings
 
 
 @dataclass(frozen=True)
-class Contender:
-    """See `bench.engine.training.LoraSettings`. `serve` is `merged` into the base, or `attached`.
+class Contender(Tuned):
+    """See `bench.engine.training.LoraSettings`. `serve` is `merged` into the base, or `attached`."""
 
-    `learning_rates` compete, first on `search_rows`; a single one is used without a search. `replay`
-    adds that share of training rows, with the base's own answers to general prompts.
-    """
-
+    learning_rates: tuple[Rate, ...] = (2e-4, 6e-4, 2e-3)
     rank: Whole = 16
     alpha: Whole = 32
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.05
     targets: Annotated[str, Field(min_length=1)] = "attention"
-    learning_rates: tuple[Rate, ...] = (2e-4, 6e-4, 2e-3)
-    search_rows: Whole = 128
-    epochs: Whole = 3
-    patience: Annotated[int, Field(ge=0)] = 1
-    batch_size: Whole = 4
-    accumulation_steps: Whole = 4
-    warmup_share: Annotated[float, Field(ge=0, le=1)] = 0.1
-    replay: Annotated[float, Field(ge=0, le=10)] = 0.0
     serve: Literal["merged", "attached"] = "merged"
-    family: ClassVar = "fine_tune"
-    uses_model: ClassVar = True
-    seeded: ClassVar = True
     variant: ClassVar = "lora"
     quick: ClassVar = {
         "rank": 8,
@@ -62,127 +38,44 @@ class Contender:
         "accumulation_steps": 1,
     }
 
-    def fit(self, ground: Ground, seed: int):
-        """Find the learning rate, train, keep the best epoch on validation rows, save the adapter.
-
-        Without validation rows both are chosen over folds (`bench.contenders._tuning`)."""
-        from bench.checks import canaries
-        from bench.contenders._tuning import Tuning
-
-        tuning = Tuning(ground, seed, self.replay)
-        before = tuning.of_some_rows()
-        rate, tried = self._searched(tuning)
-        tuned, notes = tuning.tuned(self._settings(rate))
-        notes["canaries"] = [canaries.of_prompts(ground)]
-        if hasattr(tuned, "off"):
-            with tuned.off():
-                after = tuning.of_some_rows()
-            four_bit = getattr(self, "four_bit", False)
-            notes["canaries"].append(canaries.adapter_off(before, after, four_bit))
-        with disk_errors_as_os_errors():
-            file = tuned.save(ground.folder)
-        notes |= {"adapter_bytes": file.stat().st_size, "served": self.serve, "tried": tried}
-        notes["replayed_rows"] = tuning.replayed_rows
-        if ground.shuffled_canary:
-            tuned.remove()
-            notes["canaries"].append(self._shuffled(tuning, rate))
-        return tuning.answerer(notes)
-
-    def restore(self, ground: Ground, notes: dict):
+    def restore(self, ground: Ground, notes: dict[str, Any]) -> Answerer:
         """The tuned model with its adapter from disk, merged or attached, in a fresh process.
 
         A process that has trained answers more slowly than a fresh one and uses several times the
         memory.
         """
-        import peft
-
-        from bench.engine.answering import answerer
-        from bench.engine.training import without_renaming_notices
+        from bench.engine import adapters
 
         model = ground.model()
-        with without_renaming_notices():
-            peft_model = peft.PeftModel.from_pretrained(model.lm, ground.folder).eval()
         if self.serve == "merged":
-            peft_model.merge_and_unload()
-        return answerer(model, ground.task, notes=notes)
+            model = adapters.merged(model, ground.folder)
+        else:
+            adapters.attached(model, ground.folder)
+        return model.answerer(ground.task, notes=notes)
 
-    def fit_once(self, ground: Ground, seed: int) -> tuple[object, Callable[[], None]]:
-        """Train with the declared settings for one size of a curve; the last epoch counts.
-
-        Returns an answerer, and a function that turns the model back into the base.
-        """
-        from bench.contenders._tuning import Tuning
-
-        tuning = Tuning(ground, seed)
-        settings = self._settings_once(len(ground.train))
-        kept = ground.kept if len(ground.train) >= KEPT_FROM_ROWS else None
-        tuned, notes = tuning.train(settings, ground.train, kept)
-        return tuning.answerer(notes), tuned.remove
-
-    def forecast_once(self, work) -> float:
-        """Seconds of `fit_once` and of answering the test rows."""
-        return work.trains(self._settings_once(work.train_rows)) + work.answers("test")
-
-    def _settings_once(self, rows: int):
-        settings = self._settings(self.learning_rates[0])
-        enough = math.ceil(LEAST_UPDATES / math.ceil(rows / settings.rows_an_update))
-        return replace(settings, epochs=max(settings.epochs, enough))
-
-    def forecast(self, work) -> float:
-        """Seconds of a trial: search and training here, serving in a fresh process."""
-        last = work.answers("validation") if work.free_texts else 0.0
-        rungs = [(len(rates), rows) for rates, rows in self._rungs(work.train_rows)]
-        settings = self._settings(self.learning_rates[0])
-        replayed = work.replays(self.replay, settings, rungs) if self.replay else 0.0
-        return work.trains(settings, rungs) + replayed + last + work.restarts() + work.serves()
-
-    def _rungs(self, most: int) -> list[tuple[tuple[float, ...], int]]:
-        """How many rates train on how many rows in each round, if the first half always won."""
-        rates, rows, rungs = self.learning_rates, self.search_rows, []
-        while len(rates) > 1:
-            rungs.append((rates, min(rows, most)))
-            rates, rows = rates[: (len(rates) + 1) // 2], 2 * rows
-        return rungs
-
-    def _searched(self, tuning) -> tuple[float, list[dict]]:
-        """The learning rate that won, and what was tried."""
-        from bench.contenders._tuning import rank
-
-        rates, tried = list(self.learning_rates), []
-        most = min(len(part.train) for part in tuning.ground.parts())
-        for rung, (_, rows) in enumerate(self._rungs(most)):
-            found = []
-            for rate in rates:
-                settings = replace(self._settings(rate), epochs=1)
-                epoch = tuning.ground.kept.once(
-                    f"search-{rung}-{rate:g}",
-                    lambda settings=settings, rows=rows: tuning.tried(settings, rows),
-                )
-                found.append({"learning_rate": rate, "rows": rows, **epoch})
-            tried += found
-            found.sort(key=rank, reverse=True)
-            rates = [one["learning_rate"] for one in found[: (len(found) + 1) // 2]]
-        return rates[0], tried
-
-    def _shuffled(self, tuning, rate: float) -> dict:
-        """What one epoch on shuffled labels reaches, which must not exceed chance."""
-        from bench.checks import canaries
-
-        def train() -> dict:
-            settings = replace(self._settings(rate), epochs=1)
-            return canaries.shuffled(tuning.of_shuffled(settings), tuning.ground)
-
-        return tuning.ground.kept.once("shuffled", train)
-
-    def _settings(self, rate: float):
-        from bench.engine.training import LoraSettings
-
-        names = set(LoraSettings.__dataclass_fields__) - {"learning_rate", "variant"}
-        given = {name: getattr(self, name) for name in names}
-        return LoraSettings(**given, learning_rate=rate, variant=self.variant)
-
-    def ways(self, ground: Ground, folder):
-        """The ways of serving the tuned model, as (way, answerer, bytes of its weights)."""
+    def ways(self, ground: Ground) -> Iterable[Way]:
+        """Attached, merged, and merged in 4 bit."""
         from bench.contenders._tuning import served_in_three_ways
 
-        return served_in_three_ways(ground, folder)
+        return served_in_three_ways(ground)
+
+    @property
+    def _serve(self) -> str:
+        return self.serve
+
+    def _settings(self, rate: float) -> LoraSettings:
+        from bench.engine.training import LoraSettings
+
+        return LoraSettings(
+            learning_rate=rate,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            accumulation_steps=self.accumulation_steps,
+            warmup_share=self.warmup_share,
+            patience=self.patience,
+            rank=self.rank,
+            alpha=self.alpha,
+            dropout=self.dropout,
+            targets=self.targets,
+            variant=self.variant,
+        )

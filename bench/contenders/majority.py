@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from bench.core import contender as base
 from bench.core.contender import Answer, Ground
 from scenarios.rows import Example
 
 
 @dataclass(frozen=True)
-class Contender:
+class Contender(base.Contender):
     """Ties go to the label that the task names first, or to the answer that occurs first."""
 
     family: ClassVar = "floor"
-    uses_model: ClassVar = False
-    seeded: ClassVar = False
-    quick: ClassVar = {}
     curve: ClassVar = None
 
     def fit(self, ground: Ground, seed: int) -> Constant:
@@ -35,7 +33,9 @@ class Constant:
         self.said = said
         self.notes = {"answer": said}
 
-    def answer(self, examples: Sequence[Example], done=()) -> Iterator[list[Answer]]:
+    def answer(
+        self, examples: Sequence[Example], done: Container[str] = ()
+    ) -> Iterator[list[Answer]]:
         """The same answer for each row."""
         start = time.perf_counter()
         said = [(example.id, self.said) for example in examples]

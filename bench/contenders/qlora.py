@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from bench.contenders import lora
-from bench.core.contender import Ground
+from bench.core.contender import Answerer, Ground
 from bench.engine.four_bit import check_four_bit
 
 if TYPE_CHECKING:
@@ -21,13 +21,16 @@ class Contender(lora.Contender):
     serve: Literal["attached"] = "attached"
     usual: ClassVar = ()
     four_bit: ClassVar = True
-    ways: ClassVar = None  # its weights are in 4 bit anyway
 
     def check(self, device: Device) -> None:
         """Raises `TrialSkipped` where training over 4-bit weights isn't possible."""
         check_four_bit(device)
 
-    def fit(self, ground: Ground, seed: int):
+    def ways(self, ground: Ground) -> tuple[()]:
+        """None but its own: its weights are in 4 bit anyway."""
+        return ()
+
+    def fit(self, ground: Ground, seed: int) -> Answerer:
         """As LoRA, over quantised weights."""
         answerer = super().fit(ground, seed)
         answerer.notes["quantisation"] = "NF4, double quantisation, bfloat16 compute"

@@ -7,22 +7,27 @@ rows. Each request has its own prompt and no prefix is shared, so it costs sever
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from bench.contenders._choosing import Calibration, best_of, chosen, tried, without_bias
-from bench.core.contender import Ground
+from bench.core import contender as base
+from bench.core.contender import Answerer, Ground
+from bench.core.errors import TrialFailed
 from scenarios.rows import Example
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from bench.core.work import Work
+
 
 @dataclass(frozen=True)
-class Contender:
+class Contender(base.Contender):
     """`shots` and `encoders` compete; `depth` is the layer of the hidden states (1 is the last)."""
 
     shots: tuple[Annotated[int, Field(gt=0)], ...] = (4, 8)
@@ -31,18 +36,18 @@ class Contender:
     calibrations: tuple[Calibration, ...] = ("none", "batch")
     family: ClassVar = "prompt"
     uses_model: ClassVar = True
-    seeded: ClassVar = False
     usual: ClassVar = ("default", "full")
     quick: ClassVar = {"shots": (4,), "encoders": ("tf-idf",), "calibrations": ("none",)}
 
-    def fit(self, ground: Ground, seed: int):
+    def fit(self, ground: Ground, seed: int) -> Answerer:
         """The best number of rows and encoder on the validation rows, the first of equals.
 
         Without rows to choose on, the first of each, uncalibrated.
         """
         nearest = _Nearests(ground, self.depth)
+        encoders = self._available(ground)
         if not ground.judging:
-            shots, encoder = min(self.shots[0], len(ground.train)), self.encoders[0]
+            shots, encoder = min(self.shots[0], len(ground.train)), encoders[0]
             notes = {"shots": shots, "encoder": encoder, "calibration": "none"}
             return _answerer(ground, nearest.of(ground, encoder), shots, notes)
         candidates = [
@@ -50,11 +55,11 @@ class Contender:
                 ground,
                 f"{encoder}-{shots}",
                 {"shots": shots, "encoder": encoder},
-                lambda part, e=encoder, s=shots: _answerer(part, nearest.of(part, e), s),
+                partial(_by_nearest, nearest, encoder, shots),
                 self.calibrations,
                 f"validation, {shots} rows by {encoder}",
             )
-            for encoder in self.encoders
+            for encoder in encoders
             for shots in self.shots
         ]
         best = best_of(candidates)
@@ -73,13 +78,25 @@ class Contender:
             notes,
         )
 
+    def _available(self, ground: Ground) -> list[str]:
+        """The encoders that the model has. Raises `TrialFailed` where it has none of them."""
+        can_embed = "embed" in ground.model().can
+        found: list[str] = [
+            encoder for encoder in self.encoders if can_embed or encoder == "tf-idf"
+        ]
+        if not found:
+            raise TrialFailed(
+                f"'{ground.model().name}' can't embed texts; use --set retrieved.encoders=tf-idf"
+            )
+        return found
+
     def settled(self, notes: dict) -> Contender | None:
         """With what was chosen; None with a calibration, which depends on the rows it was chosen on."""
         if notes["calibration"] != "none":
             return None
         return replace(self, shots=(notes["shots"],), encoders=(notes["encoder"],))
 
-    def forecast(self, work) -> float:
+    def forecast(self, work: Work) -> float:
         """Seconds of a trial in which the longest prompt wins."""
         each = sum(work.answers_near("validation", shots) for shots in self.shots)
         reading = work.reads("train") if "hidden-states" in self.encoders else 0.0
@@ -111,9 +128,7 @@ class _Nearests:
     def _by_states(self, part: Ground) -> Nearest:
         import numpy as np
 
-        from bench.engine.embedding import Embedder
-
-        embedder = Embedder(self._ground.model(), self._ground.task, [self._depth])
+        embedder = self._ground.model().embedder(self._ground.task, [self._depth])
         if not self._read:
             texts = [example.text for example in self._ground.train]
             self._read = dict(zip(texts, embedder.embed(texts)[0], strict=True))
@@ -132,7 +147,7 @@ class _Nearests:
 class Nearest:
     """Finds rows by the cosine of unit vectors, the most similar last, which is next to the request."""
 
-    def __init__(self, rows: Sequence[Example], encode):
+    def __init__(self, rows: Sequence[Example], encode: Callable[[Sequence[str]], Any]):
         self.rows = list(rows)
         self._encode = encode
         self._vectors = encode([row.text for row in rows])
@@ -148,12 +163,19 @@ class Nearest:
         return [[self.rows[i] for i in reversed(found)] for found in order.tolist()]
 
 
-def _answerer(ground: Ground, near: Nearest, shots: int, notes=None, bias=()):
-    from bench.engine.answering import answerer
+def _by_nearest(nearest: _Nearests, encoder: str, shots: int, part: Ground) -> Answerer:
+    return _answerer(part, nearest.of(part, encoder), shots)
 
+
+def _answerer(
+    ground: Ground,
+    near: Nearest,
+    shots: int,
+    notes: dict | None = None,
+    bias: Sequence[float] = (),
+) -> Answerer:
     longest = sorted(near.rows, key=lambda row: len(row.text))[-shots:]
-    return answerer(
-        ground.model(),
+    return ground.model().answerer(
         ground.task,
         notes=notes,
         bias=bias,

@@ -11,7 +11,8 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, ClassVar
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -21,16 +22,21 @@ from bench.contenders.embeddings import (
     best_of_predictions,
     predictions,
 )
+from bench.core import contender as base
 from bench.core.contender import Ground
 from bench.core.errors import TrialFailed
 from scenarios.cache import disk_errors_as_os_errors
 from scenarios.rows import Example
 
+if TYPE_CHECKING:
+    from bench.core.work import Work
+    from bench.engine.adapters import Adapter
+
 Whole = Annotated[int, Field(gt=0)]
 
 
 @dataclass(frozen=True)
-class Contender:
+class Contender(base.Contender):
     """`steps` updates of `pairs` pairs each, half of which share a label; `depth` is the layer (1 is the
     last) whose mean states are the vectors."""
 
@@ -46,6 +52,7 @@ class Contender:
     )
     family: ClassVar = "between"
     uses_model: ClassVar = True
+    needs: ClassVar = frozenset({"embed", "train"})
     seeded: ClassVar = True
     usual: ClassVar = ()
     tasks: ClassVar = ("classification",)
@@ -55,50 +62,46 @@ class Contender:
     def fit(self, ground: Ground, seed: int) -> VectorAnswerer:
         """Tune on pairs, then choose the penalty on rows that weren't tuned on; the adapter is saved."""
         said = [
-            ground.kept.once(f"part-{i}", lambda part=part: self._predicted(part, seed))
+            ground.kept.once(f"part-{i}", partial(self._predicted, part, seed))
             for i, part in enumerate(ground.parts() if ground.folds else ())
         ]
-        network, losses = self._tuned(ground, seed)
+        tuned, losses = self._tuned(ground, seed)
         embedded = Embedded(ground, [self.depth])
         choice = [self.depth], self.inverse_penalties
         said = said or [predictions(embedded, ground, *choice)]
         found = best_of_predictions(ground, embedded, said, *choice)
         with disk_errors_as_os_errors():
-            network.save_pretrained(ground.folder, save_embedding_layers=False)
+            tuned.save(ground.folder)
         found.notes |= {"first_loss": losses[0], "last_loss": losses[-1]}
         return found
 
-    def forecast(self, work) -> float:
+    def forecast(self, work: Work) -> float:
         """Seconds of a trial, from the time of two steps."""
         few = replace(self, steps=2)
-        step = work.timed(lambda ground: few._tuned(ground, 0)[0].unload()) / 2
+        step = work.timed(lambda ground: few._tuned(ground, 0)[0].remove()) / 2
         fitted = work.fittings * (self.steps * step + work.reads("train"))
         return fitted + work.reads("validation") + work.reads("test")
 
     def _predicted(self, part: Ground, seed: int) -> list[dict]:
         """Each penalty's predictions for a part's held-out rows, by a model tuned without them."""
-        network, _ = self._tuned(part, seed)
+        tuned, _ = self._tuned(part, seed)
         said = predictions(Embedded(part, [self.depth]), part, [self.depth], self.inverse_penalties)
-        network.unload()
+        tuned.remove()
         return said
 
-    def _tuned(self, ground: Ground, seed: int):
+    def _tuned(self, ground: Ground, seed: int) -> tuple[Adapter, list[float]]:
         """The model with an adapter tuned on the training rows' pairs, and its losses."""
-        import peft
         import torch
 
-        from bench.engine.embedding import Embedder
-        from bench.engine.training import without_renaming_notices
+        from bench.engine import adapters
 
         torch.manual_seed(seed)  # the adapter's initial weights are drawn, too
         model = ground.model()
-        embedder = Embedder(model, ground.task, [self.depth])
-        config = peft.LoraConfig(r=self.rank, lora_alpha=2 * self.rank, target_modules="all-linear")
-        with without_renaming_notices():
-            network = peft.get_peft_model(model.lm, config)
-        return network, self._tune(embedder, network, ground, seed)
+        embedder = model.embedder(ground.task, [self.depth])
+        tuned = adapters.fresh(model, rank=self.rank, alpha=2 * self.rank, targets="all-linear")
+        return tuned, self._tune(embedder, tuned.network, ground, seed)
 
-    def _tune(self, embedder, network, ground: Ground, seed: int) -> list[float]:
+    def _tune(self, embedder: Any, network: Any, ground: Ground, seed: int) -> list[float]:
         """Mean losses over the first and the last tenth of the steps."""
         import torch
 
@@ -127,13 +130,17 @@ class Contender:
         return [sum(part) / tenth for part in (losses[:tenth], losses[-tenth:])]
 
 
-def _pairs(rows: Sequence[Example], count: int, rng: random.Random):
+def _pairs(
+    rows: Sequence[Example], count: int, rng: random.Random
+) -> tuple[list[str], list[str], list[float]]:
     """Texts, their partners, and 1.0 where the two share a label, which about half do."""
     if max(Counter(row.gold for row in rows).values()) < 2:
         raise TrialFailed(
             "no two training rows share a label, so there are no pairs to learn from; add rows"
         )
-    ones, others, alike = [], [], []
+    ones: list[str] = []
+    others: list[str] = []
+    alike: list[float] = []
     while len(ones) < count:
         wanted = len(ones) % 2 == 0
         one, other = rng.sample(list(rows), 2)

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
+from bench.core import contender as base
 from bench.core.contender import Answer, Ground, answers_of, quality
 from scenarios.rows import Example
 from scenarios.schema import Task
 
+if TYPE_CHECKING:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.pipeline import Pipeline
+
 
 @dataclass(frozen=True)
-class Contender:
+class Contender(base.Contender):
     """Words and pairs of words; `inverse_penalties` are the values of scikit-learn's C that compete.
 
     Free texts have no classes: there the baseline gives the nearest training row's answer (by cosine).
@@ -29,9 +34,6 @@ class Contender:
         30.0,
     )
     family: ClassVar = "floor"
-    uses_model: ClassVar = False
-    seeded: ClassVar = False
-    quick: ClassVar = {}
 
     def fit(self, ground: Ground, seed: int) -> LinearAnswerer | NearestAnswerer:
         """The best penalty, the strongest regularisation of equals.
@@ -84,7 +86,7 @@ def _linear(ground: Ground, inverse_penalty: float, notes: dict) -> LinearAnswer
     return LinearAnswerer(pipeline, ground.task, notes)
 
 
-def vectorizer():
+def vectorizer() -> TfidfVectorizer:
     """Words and pairs of words, as unit vectors."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
@@ -94,13 +96,15 @@ def vectorizer():
 class LinearAnswerer:
     """Answers with a fitted scikit-learn pipeline."""
 
-    def __init__(self, pipeline, task: Task, notes: dict):
+    def __init__(self, pipeline: Pipeline, task: Task, notes: dict):
         self.notes = notes
         self._pipeline = pipeline
         self._columns = [list(pipeline.classes_).index(label) for label in task.labels]
         self._labels = task.labels
 
-    def answer(self, examples: Sequence[Example], done=()) -> Iterator[list[Answer]]:
+    def answer(
+        self, examples: Sequence[Example], done: Container[str] = ()
+    ) -> Iterator[list[Answer]]:
         """The likeliest label of each row; scores are probabilities."""
         start = time.perf_counter()
         shares = self._pipeline.predict_proba([example.text for example in examples])
@@ -122,7 +126,9 @@ class NearestAnswerer:
         self._rows = self._vectorizer.fit_transform([example.text for example in ground.train])
         self.notes: dict = {}
 
-    def answer(self, examples: Sequence[Example], done=()) -> Iterator[list[Answer]]:
+    def answer(
+        self, examples: Sequence[Example], done: Container[str] = ()
+    ) -> Iterator[list[Answer]]:
         """The nearest row's answer for each row, the first of equals."""
         start = time.perf_counter()
         shares = self._vectorizer.transform([e.text for e in examples]) @ self._rows.T

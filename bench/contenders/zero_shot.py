@@ -3,43 +3,45 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
 from bench.contenders._choosing import Calibration, best_of, chosen, tried, without_bias
-from bench.core.contender import Ground
+from bench.core import contender as base
+from bench.core.contender import Answerer, Ground
+
+if TYPE_CHECKING:
+    from bench.core.work import Work
 
 
 @dataclass(frozen=True)
-class Contender:
+class Contender(base.Contender):
     """The task's first `instructions` wordings compete, each with the `calibrations`."""
 
     instructions: Annotated[int, Field(gt=0)] = 5
     calibrations: tuple[Calibration, ...] = ("none", "contextual", "batch")
     family: ClassVar = "prompt"
     uses_model: ClassVar = True
-    seeded: ClassVar = False
     needs_rows: ClassVar = False
     quick: ClassVar = {"instructions": 1, "calibrations": ("none",)}
 
-    def fit(self, ground: Ground, seed: int):
+    def fit(self, ground: Ground, seed: int) -> Answerer:
         """The best wording with its best calibration, and no demonstrations.
 
         Without rows to choose on, the first wording, uncalibrated.
         """
-        from bench.engine.answering import answerer
-
         if not ground.judging:
-            notes = {"instruction": ground.task.instruction, "calibration": "none"}
-            return answerer(ground.model(), ground.task, notes=notes)
+            notes: dict[str, Any] = {"instruction": ground.task.instruction, "calibration": "none"}
+            return ground.model().answerer(ground.task, notes=notes)
         count = min(self.instructions, len(ground.task.wordings))
         candidates = [
             tried(
                 ground,
                 f"instruction-{i}",
                 {"instruction": i},
-                lambda part, i=i: answerer(part.model(), part.task.worded(i)),
+                partial(self._worded, i),
                 self.calibrations,
                 f"validation, instruction {i + 1} of {count}",
             )
@@ -56,11 +58,15 @@ class Contender:
         return chosen(
             ground,
             best,
-            lambda notes, bias: answerer(ground.model(), task, notes=notes, bias=bias),
+            lambda notes, bias: ground.model().answerer(task, notes=notes, bias=bias),
             notes,
         )
 
-    def forecast(self, work) -> float:
+    @staticmethod
+    def _worded(wording: int, part: Ground) -> Answerer:
+        return part.model().answerer(part.task.worded(wording))
+
+    def forecast(self, work: Work) -> float:
         """Seconds of a trial."""
         wordings = min(self.instructions, work.wordings)
         return wordings * work.answers("validation") + work.serves()

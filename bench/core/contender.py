@@ -1,25 +1,28 @@
 """The one shape of everything that answers rows: `fit(ground, seed) -> Answerer`.
 
 Prompting fits by picking demonstrations, tuning by changing weights; the same meter measures
-both. A file in `bench/contenders/` is a contender; its class is named `Contender` and is a frozen
-dataclass whose fields are its settings.
+both. A file in `bench/contenders/` is a contender; its class is named `Contender`, derives from the
+one here, and is a frozen dataclass whose fields are its settings.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
+from bench.core.errors import TrialSkipped
+from bench.core.model import Ability
 from scenarios.rows import Example, Fold
 from scenarios.schema import Task
 
 if TYPE_CHECKING:
     from bench.core.kept import Kept
-    from bench.engine.models import LoadedModel
+    from bench.core.work import Work
+    from bench.engine.models import Device
 
-Family = str
+Family = Literal["floor", "prompt", "between", "fine_tune"]
 """`floor`; `prompt`, whose weights stay; `fine_tune`, a language model's that change; `between`: a
 classifier on a language model's vectors, which is neither and never enters the verdict."""
 
@@ -48,8 +51,8 @@ class Ground:
     """What a contender may use to fit: never a test row.
 
     `model` gives the trial's language model; `folder` is where a contender may leave what it made
-    (an adapter); `kept` holds what an earlier start of the same trial finished (None where a piece of
-    work is only timed). `shuffled_canary` asks one that tunes to train on shuffled labels as well
+    (an adapter); `kept` holds what an earlier start of the same trial finished (`Unkept` where a piece
+    of work is only timed). `shuffled_canary` asks one that tunes to train on shuffled labels as well
     (`bench.checks.canaries`). `memory` is what it may keep from one size of a curve to the next;
     `shared` is a folder for what the run's trials share, such as the base's answers to general prompts.
 
@@ -61,9 +64,9 @@ class Ground:
     task: Task
     train: Sequence[Example]
     validation: Sequence[Example]
-    model: Callable[[], LoadedModel]
+    model: Callable[[], Any]
     folder: Path
-    kept: Kept | None
+    kept: Kept
     shuffled_canary: bool = False
     folds: Sequence[Fold] = ()
     memory: dict | None = None
@@ -113,38 +116,87 @@ class Answerer(Protocol):
         """
 
 
-class Contender(Protocol):
-    """Settings, and the way from rows to an answerer.
+@dataclass(frozen=True)
+class Contender:
+    """Settings, which are its fields, and the way from rows to an answerer.
 
-    `uses_model` says whether it needs a language model; `seeded` whether another seed may give
-    another answer; `quick` the settings of a `--quick` run. `usual` names the modes in which it
-    runs unasked (all, if it has none), `tasks` the kinds of task that it suits (all).
+    A contender declares here what it is and can; a file needs to say only what differs from these defaults.
     """
 
     family: ClassVar[Family]
-    uses_model: ClassVar[bool]
-    seeded: ClassVar[bool]
-    quick: ClassVar[dict]
+    """On which side of the comparison it stands."""
+    uses_model: ClassVar[bool] = False
+    """Whether it needs a language model."""
+    needs: ClassVar[frozenset[Ability]] = frozenset()
+    """What its model must be able to do, in addition to answering."""
+    tasks: ClassVar[Sequence[str]] = ("classification", "generation")
+    """The types of task that it suits."""
+    seeded: ClassVar[bool] = False
+    """Whether another seed may give other answers."""
+    usual: ClassVar[Sequence[str]] = ("quick", "default", "full")
+    """The modes in which it runs without being named."""
+    quick: ClassVar[Mapping[str, Any]] = {}
+    """Its settings in a quick run, where they differ."""
+    four_bit: ClassVar[bool] = False
+    """Whether its model's weights are loaded as NF4."""
+    restores: ClassVar[bool] = False
+    """Whether fitting would distort the figures of serving: it is then restored in a fresh process, as
+    it would be deployed."""
+    curve: ClassVar[Mapping[str, Any] | None] = {}
+    """Its settings in a learning curve, where they differ from the quick ones; None keeps it out."""
+    needs_rows: ClassVar[bool] = True
+    """Whether it uses labelled rows in a learning curve."""
+    fits_once: ClassVar[bool] = False
+    """Whether a curve trains it on all rows of a size, with declared settings, by `fit_once`."""
+    remembers: ClassVar[bool] = False
+    """Whether it keeps what it read in the ground's memory, from one size of a curve to the next."""
+
+    def check(self, device: Device) -> None:
+        """Raises `TrialSkipped` where it can't run on a device; asked before a model is loaded."""
 
     def fit(self, ground: Ground, seed: int) -> Answerer:
         """Learn from the ground's rows."""
+        raise NotImplementedError
 
-    # One that uses a model also has `forecast(work) -> float`: the seconds of a trial, put together
-    # from what `bench.trial.work.Work` measures.
-    #
-    # One with `four_bit = True` gets its model's weights as NF4. One that can't run everywhere has
-    # `check(device)`, which raises `TrialSkipped` before anything is loaded.
-    #
-    # A contender whose fitting would distort the figures of its serving also has
-    # `restore(ground, notes) -> Answerer`: the answerer again, from its notes and its folder.
-    # It then serves in a fresh process, as it would be deployed. One that can be served in several
-    # ways has `ways(ground, base)`; see `bench.contenders._tuning.served_in_three_ways`.
-    #
-    # In a learning curve (`bench.planning.curve`) a contender takes its `curve` settings, or those of its quick
-    # runs; `curve = None` keeps it out. One that tunes has `fit_once(ground, seed)` and
-    # `forecast_once(work)`. One whose choices can be made on some rows and then fitted to all of them has
-    # `settled(notes) -> Contender`. `needs_rows = False` says that it uses no labelled rows;
-    # `remembers` that it keeps what it read in the ground's memory.
+    def restore(self, ground: Ground, notes: dict[str, Any]) -> Answerer:
+        """The answerer again, from its notes and the ground's folder; of one that `restores`."""
+        raise NotImplementedError
+
+    def ways(self, ground: Ground) -> Iterable[Way]:
+        """The ways of serving what was fitted, one after the other; none by default."""
+        return ()
+
+    def forecast(self, work: Work) -> float:
+        """Seconds of a trial, put together from the pieces of work that it consists of.
+
+        Raises `TrialSkipped` where that isn't known.
+        """
+        raise TrialSkipped(
+            "its forecast isn't known: the contender doesn't say what it consists of"
+        )
+
+    def fit_once(self, ground: Ground, seed: int) -> tuple[Answerer, Callable[[], None]]:
+        """An answerer trained on all rows, and what turns the model back into the base."""
+        raise NotImplementedError
+
+    def forecast_once(self, work: Work) -> float:
+        """Seconds of `fit_once` and of answering the test rows."""
+        raise NotImplementedError
+
+    def settled(self, notes: dict[str, Any]) -> Contender | None:
+        """With the choices of an earlier fit as its only settings, to be fitted to all rows of a curve's
+        size; None where choices made on some rows don't hold for others."""
+        return None
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way of serving: an answerer and the bytes of its weights, or the reason why it isn't available."""
+
+    name: str
+    answerer: Answerer | None
+    weight_bytes: int | None = None
+    reason: str = ""
 
 
 def answers_of(answerer: Answerer, examples: Sequence[Example], **more: Any) -> list[Answer]:

@@ -131,11 +131,18 @@ class RunFolder:
 
     def answers(self, name: str) -> dict[str, str]:
         """What a trial or a curve's point answered, by row id."""
+        return {id_: text for id_, (text, _) in self.scored_answers(name).items()}
+
+    def scored_answers(self, name: str) -> dict[str, tuple[str, tuple[float, ...]]]:
+        """Each answer with its score for each label, if it has any, by row id."""
         try:
             text = self.answers_file(name).read_text(encoding="utf-8")
             answers = map(json.loads, text.strip().split("\n"))
-            return {answer["example_id"]: answer["text"] for answer in answers}
-        except (OSError, ValueError, KeyError, TypeError):
+            return {
+                answer["example_id"]: (answer["text"], tuple(answer.get("scores") or ()))
+                for answer in answers
+            }
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return {}
 
     def point(self, trial: Trial, size: int) -> Point | None:

@@ -68,3 +68,25 @@ class Kept:
     def drop_tensors(self, name: str) -> None:
         """Remove tensors that are no longer needed."""
         (self._folder / f"{name}.safetensors").unlink(missing_ok=True)
+
+
+class Unkept(Kept):
+    """Keeps nothing, where a piece of work is only timed."""
+
+    def __init__(self) -> None:
+        self.seconds_before = 0.0
+
+    def value(self, name: str) -> None:
+        """None."""
+
+    def keep(self, name: str, value: Any) -> None:
+        """Does nothing."""
+
+    def tensors(self, name: str) -> None:
+        """None."""
+
+    def keep_tensors(self, name: str, tensors: dict[str, Any]) -> None:
+        """Does nothing."""
+
+    def drop_tensors(self, name: str) -> None:
+        """Does nothing."""

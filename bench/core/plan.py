@@ -106,11 +106,12 @@ class Choosing:
 
 @dataclass(frozen=True)
 class Asked:
-    """What the user named beyond the mode."""
+    """What the user named beyond the mode, and the SHA-256 of the code of what is the user's own."""
 
     only: list[str] = field(default_factory=list)
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     seeds: list[int] = field(default_factory=list)
+    own: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -228,9 +229,14 @@ class Plan:
         return found
 
     def differences(self, other: Plan) -> list[str]:
-        """The parts in which two plans differ in what is done; titles and sentences may differ."""
+        """The parts in which two plans differ in what is done; titles and sentences may differ.
+
+        Other code of the user's own, which has the same name, is named.
+        """
         ours, theirs = self._substance(), other._substance()
-        return [key for key in ours if ours[key] != theirs[key]]
+        own, others = ours["asked"].pop("own"), theirs["asked"].pop("own")
+        code = [f"the code of {name}" for name in own if own[name] != others.get(name, own[name])]
+        return [key for key in ours if ours[key] != theirs[key]] + code
 
     def _substance(self) -> dict[str, Any]:
         values = self.to_json()

@@ -1,4 +1,4 @@
-"""Progress bars with the time left, on stderr."""
+"""Progress bars with the time left, on stderr, and durations in words."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from collections.abc import Sequence
 from tqdm import tqdm
 
 from bench.core.files import Span
+from scenarios.progress import say as say  # most that report progress also show bars or durations
 
 SILENT = False  # in a process whose work isn't a step of a run
 
 
 def bar(description: str, total: int, unit: str) -> tqdm:
-    """A progress bar; silent if the description is empty, an occasional line in a log file."""
+    """A progress bar; silent if the description is empty, an occasional line in a log file.
+
+    The environment variable `TQDM_DISABLE` turns it off.
+    """
+    off = {"disable": True} if SILENT or not description else {}
     return tqdm(
         desc=f"  {description}",
         total=total,
         unit=unit,
         file=sys.stderr,
-        disable=SILENT or not description,
         mininterval=0.2 if sys.stderr.isatty() else 10,
         leave=False,
         dynamic_ncols=True,
+        **off,
     )
-
-
-def say(text: str) -> None:
-    """A line of progress on stderr."""
-    print(text, file=sys.stderr, flush=True)
 
 
 def duration(seconds: float) -> str:

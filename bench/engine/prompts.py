@@ -8,12 +8,13 @@ and is the prompt's prefix, which a scorer needs to compute only once.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from bench.core.errors import PromptTooLong, TrialFailed
+from bench.core.model import Near
 from scenarios.rows import Example
 from scenarios.schema import Task
 
@@ -163,10 +164,6 @@ class Renderer:
         return self.tokenizer(
             text.strip(), add_special_tokens=False, split_special_tokens=True
         ).input_ids
-
-
-Near = Callable[[Sequence[Example]], list[list[Example]]]
-"""Gives the demonstrations of each of some rows."""
 
 
 class Prompts:

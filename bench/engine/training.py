@@ -6,11 +6,9 @@ from __future__ import annotations
 import math
 import random
 import time
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -18,19 +16,21 @@ from bench.core.errors import TrialFailed
 from bench.core.kept import Kept
 from bench.core.meter import synchronise
 from bench.core.progress import bar
+from bench.engine import adapters
+from bench.engine.adapters import Adapter, Whole
 from bench.engine.lean import Lean
-from bench.engine.models import LoadedModel
 from bench.engine.shared_prefix import packed_hidden, shares_prefix
+
+if TYPE_CHECKING:
+    from bench.engine.models import LoadedModel
 
 MOST_TOKENS = {"cpu": 512, "mps": 2048, "cuda": 8192}
 """Padded tokens that go through the model at a time: more would cost memory and gain no speed."""
 
-ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
-
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """How to train, whatever is trained.
+    """How to train, whatever is trained; `tuned(model)` makes of a model what is to be trained.
 
     One update sees `batch_size` x `accumulation_steps` rows, taken through the model in pieces
     that fit in memory. The learning rate warms up over the first `warmup_share` of the updates and
@@ -66,89 +66,25 @@ class LoraSettings(TrainSettings):
     targets: str
     variant: str = "lora"
 
-    def tuned(self, model: LoadedModel) -> _Adapter:
+    def tuned(self, model: LoadedModel) -> Adapter:
         """The model with a fresh adapter."""
-        return _Adapter(_with_adapter(model, self))
+        return adapters.fresh(
+            model,
+            rank=self.rank,
+            alpha=self.alpha,
+            dropout=self.dropout,
+            targets=self.targets,
+            variant=self.variant,
+        )
 
 
 @dataclass(frozen=True)
 class FullSettings(TrainSettings):
     """All weights are trained, in float32, since a bfloat16 weight's steps are too coarse to learn."""
 
-    def tuned(self, model: LoadedModel) -> _Whole:
+    def tuned(self, model: LoadedModel) -> Whole:
         """The model with all of its weights trainable."""
-        return _Whole(model)
-
-
-class _Adapter:
-    """A PEFT model; `network` is what is trained, `state` what is kept from an epoch."""
-
-    def __init__(self, peft_model):
-        self.network = peft_model
-
-    def state(self) -> dict[str, torch.Tensor]:
-        """A copy of the adapter's weights."""
-        from peft import get_peft_model_state_dict
-
-        weights = get_peft_model_state_dict(self.network, save_embedding_layers=False)
-        return {name: value.detach().clone() for name, value in weights.items()}
-
-    def load(self, state: dict[str, torch.Tensor]) -> None:
-        """Set the adapter's weights."""
-        from peft import set_peft_model_state_dict
-
-        set_peft_model_state_dict(self.network, state)
-
-    def save(self, folder: Path) -> Path:
-        """Save the adapter; returns its weights file."""
-        self.network.save_pretrained(folder, save_embedding_layers=False)
-        return folder / "adapter_model.safetensors"
-
-    @contextmanager
-    def off(self) -> Iterator[None]:
-        """Switches the adapter off within the context, so that the model is the base."""
-        with self.network.disable_adapter():
-            yield
-
-    def remove(self) -> None:
-        """Leave the model as it was before."""
-        self.network.unload()
-
-
-class _Whole:
-    """A model whose own weights are trained; methods as in `_Adapter`."""
-
-    def __init__(self, model: LoadedModel):
-        self.network = model.lm
-        self._tokenizer = model.tokenizer
-        self._dtype = getattr(torch, model.device.dtype)
-        self._before = {
-            n: p.detach().to("cpu", copy=True) for n, p in self.network.named_parameters()
-        }
-        self.network.float().requires_grad_(True)
-
-    def state(self) -> dict[str, torch.Tensor]:
-        """A copy of the weights in the number format they are served in."""
-        return {
-            n: p.detach().to(self._dtype, copy=True) for n, p in self.network.named_parameters()
-        }
-
-    def load(self, state: dict[str, torch.Tensor]) -> None:
-        """Set the weights, for serving from now on; they aren't trained any more."""
-        self.network.to(self._dtype)
-        with torch.no_grad():
-            for name, parameter in self.network.named_parameters():
-                parameter.copy_(state[name])
-
-    def save(self, folder: Path) -> Path:
-        """Save the whole model; returns its weights file."""
-        self._tokenizer.save_pretrained(folder)
-        self.network.save_pretrained(folder, max_shard_size="100GB")
-        return folder / "model.safetensors"
-
-    def remove(self) -> None:
-        """Leave the model as it was before."""
-        self.load(self._before)
+        return Whole(model)
 
 
 @dataclass(frozen=True)
@@ -169,7 +105,7 @@ def train(
     kept: Kept | None,
     progress: str = "training",
     stop_after: int | None = None,
-) -> tuple[_Adapter | _Whole, dict]:
+) -> tuple[Adapter | Whole, dict]:
     """Train on rows of tokens; returns what was tuned at its best epoch, and notes.
 
     The loss is on the answers' tokens only.
@@ -328,42 +264,6 @@ def _rank_of_epoch(epoch: dict) -> tuple[float, float]:
     """Score, then likelihood; of epochs that weren't validated, the later ranks higher."""
     likelihood = epoch["validation_log_likelihood"]
     return epoch["validation_score"] or 0.0, epoch["epoch"] if likelihood is None else likelihood
-
-
-@contextmanager
-def without_renaming_notices() -> Iterator[None]:
-    """Hides PEFT's warning about a name that Transformers is renaming: no user can act on it."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)
-        yield
-
-
-def _with_adapter(model: LoadedModel, settings: LoraSettings):
-    import peft
-
-    targets = settings.targets
-    if targets == "attention":
-        targets = list(ATTENTION)
-    elif targets != "all-linear":
-        targets = [name.strip() for name in targets.split(",")]
-    config = peft.LoraConfig(
-        r=settings.rank,
-        lora_alpha=settings.alpha,
-        lora_dropout=settings.dropout,
-        target_modules=targets,
-        bias="none",
-        task_type="CAUSAL_LM",
-        use_dora=settings.variant == "dora",
-        use_rslora=settings.variant == "rslora",
-    )
-    try:
-        with without_renaming_notices():
-            return peft.get_peft_model(model.lm, config)
-    except ValueError as error:
-        reason = str(error).splitlines()[0]
-        raise TrialFailed(
-            f"can't put an adapter on the targets {settings.targets}: {reason}"
-        ) from error
 
 
 def _schedule(optimizer, updates: int, done: int, settings: TrainSettings):

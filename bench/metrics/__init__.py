@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bench import registry
+from scenarios.errors import UserError
+
 if TYPE_CHECKING:
     import evaluate
 
@@ -30,7 +33,11 @@ class Metric:
 
     def of(self, gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> float:
         """Its value over some rows."""
-        return float(self.value(self.statistics(texts(gold), texts(predicted), labels).sum(axis=0)))
+        return float(self.value_of(gold, predicted, labels))
+
+    def value_of(self, gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> Any:
+        """The same as the metric gives it, which is an array's scalar if the metric is sound."""
+        return self.value(self.statistics(texts(gold), texts(predicted), labels).sum(axis=0))
 
 
 def texts(values: Sequence[str]) -> np.ndarray:
@@ -39,23 +46,52 @@ def texts(values: Sequence[str]) -> np.ndarray:
 
 
 def load_metric(name: str) -> Metric | WholeMetric:
-    """One of our metrics by name, or one from the `evaluate` library as `evaluate:NAME`."""
-    from bench import registry
-
-    if name.startswith("evaluate:"):
-        import evaluate
-
-        from scenarios.errors import UserError
-
-        try:
-            return WholeMetric(name, evaluate.load(name.removeprefix("evaluate:")))
-        except (OSError, FileNotFoundError, ConnectionError) as error:
-            raise UserError(
-                f"can't load the metric '{name}': the evaluate library fetches it from the Hugging Face "
-                "hub; connect, or give the path of a metric script"
-            ) from error
+    """One of our metrics by name, one from the `evaluate` library as `evaluate:NAME`, or the user's own."""
+    if name.startswith("evaluate:") and name not in registry.names("metrics"):
+        return WholeMetric(name, _from_evaluate(name.removeprefix("evaluate:")))
     module = registry.load("metrics", name)
+    if hasattr(module, "EVALUATE"):
+        return WholeMetric(name, module.EVALUATE)
     return Metric(name, module.TASKS, module.SHARE, module.statistics, module.value)
+
+
+def _from_evaluate(name: str) -> Any:
+    import evaluate
+
+    try:
+        return evaluate.load(name)
+    except (OSError, FileNotFoundError, ConnectionError) as error:
+        raise UserError(
+            f"can't load the metric 'evaluate:{name}': the evaluate library fetches it from the Hugging "
+            "Face hub; connect, or give the path of a metric script"
+        ) from error
+
+
+def check_metric(name: str, task_type: str, labels: Sequence[str]) -> None:
+    """Raises `UserError` for a metric that doesn't suit a type of task, or whose value isn't a number.
+
+    The value is tried on a row of each label, of which the last is answered wrongly.
+    """
+    metric = load_metric(name)
+    if task_type not in metric.tasks:
+        raise UserError(f"the metric '{name}' doesn't suit a {task_type}; change metrics in [task]")
+    if name in registry.shipped("metrics"):
+        return
+    gold = list(labels) or ["one text", "another text"]
+    try:
+        found: Any = metric.value_of(gold, [*gold[:-1], gold[0]], labels)
+    except Exception as error:  # of the user's own code, or of a library that wants other arguments
+        reason = str(error).strip().splitlines()
+        raise UserError(
+            f"the metric '{name}' fails on {len(gold)} rows ({type(error).__name__}: "
+            f"{reason[0] if reason else 'no message'}); it must take texts, or the numbers of the labels"
+        ) from error
+    is_number = isinstance(found, int | float | np.number) and not isinstance(found, bool)
+    if not (is_number and np.isfinite(found)):
+        raise UserError(
+            f"the metric '{name}' gives {found!r} ({type(found).__name__}) on {len(gold)} rows, and a run "
+            "compares numbers; return one finite number"
+        )
 
 
 @dataclass(frozen=True)
@@ -68,19 +104,34 @@ class WholeMetric:
     share: bool = False
 
     def of(self, gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> float:
-        """Its first value, computed on the labels' codes, or on texts if there are no labels."""
-        codes = {label: i for i, label in enumerate(labels)}
+        """Its first value, computed on texts if it takes texts or there are no labels, else on codes."""
+        return float(self.value_of(gold, predicted, labels))
+
+    def _takes_texts(self) -> bool:
+        features = getattr(self.metric, "features", None)
+        first = features[0] if isinstance(features, list) else features
+        return first is not None and getattr(first.get("predictions"), "dtype", None) == "string"
+
+    def value_of(self, gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> Any:
+        """The same as the metric gives it."""
+        codes = {} if self._takes_texts() else {label: i for i, label in enumerate(labels)}
         found = self.metric.compute(
             references=[codes.get(text, text) for text in gold],
             predictions=[codes.get(text, text) for text in predicted],
         )
-        return float(next(iter(found.values())))
+        return next(iter(found.values()))
 
 
-def as_evaluate(metric: Metric, labels: Sequence[str] = ()) -> evaluate.Metric:
-    """One of our metrics as an `evaluate.Metric` over texts, for use with that library."""
+def as_evaluate(metric: str | Metric, labels: Sequence[str] = ()) -> evaluate.Metric:
+    """One of our metrics, by name, as an `evaluate.Metric` over texts, for use with that library.
+
+    `labels` are all that there are; a metric by label, such as `macro-f1`, counts those that don't occur. Raises
+    `UserError` for an unknown name.
+    """
     import datasets
     import evaluate
+
+    found = load_metric(metric) if isinstance(metric, str) else metric
 
     class Adapted(evaluate.Metric):
         def _info(self) -> evaluate.MetricInfo:
@@ -89,12 +140,13 @@ def as_evaluate(metric: Metric, labels: Sequence[str] = ()) -> evaluate.Metric:
                 "references": datasets.Value("string"),
             }
             return evaluate.MetricInfo(
-                description=metric.name, citation="", features=datasets.Features(features)
+                description=found.name, citation="", features=datasets.Features(features)
             )
 
         def _compute(
             self, predictions: Sequence[str], references: Sequence[str]
         ) -> dict[str, float]:
-            return {metric.name: metric.of(references, predictions, labels)}
+            return {found.name: found.of(references, predictions, labels)}
 
+    Adapted.__name__ = found.name.title().replace("-", "")  # from which the library makes its name
     return Adapted()

@@ -12,9 +12,10 @@ from types import MappingProxyType
 from typing import Any
 
 from bench import registry
+from bench.core.contender import Contender
 from bench.core.plan import Compared, Curve, Trial
 from bench.planning.request import CurveRequest
-from bench.planning.settings import contender_names, settings_of, slug_of, tasks_of
+from bench.planning.settings import contender_names, model_of, settings_of, slug_of
 from scenarios.errors import UserError
 from scenarios.rows import Split
 from scenarios.schema import Task
@@ -39,7 +40,7 @@ _BASELINES = (
 
 def has_curve(name: str) -> bool:
     """Whether a contender, as people write it, can have a learning curve."""
-    return getattr(registry.contender(name.strip().partition("@")[0]), "curve", {}) is not None
+    return registry.contender(name.strip().partition("@")[0]).curve is not None
 
 
 def check_sizes(sizes: Sequence[int], labels: int) -> None:
@@ -93,16 +94,15 @@ def make_curve(
     names = _names(only, mode, task)
     for own_seed in range(seed, seed + seeds):
         for name in names:
-            kind, _, own_model = name.partition("@")
+            kind = name.partition("@")[0]
             contender = registry.contender(kind)
-            needs_rows = getattr(contender, "needs_rows", True)
-            if not needs_rows and own_seed != seed:
+            if not contender.needs_rows and own_seed != seed:
                 continue
             settings = settings_of(
-                contender, True, _of_curve(contender) | (changed.get(kind) or {})
+                contender, True, {**(contender.curve or {}), **(changed.get(kind) or {})}
             )
             _check_settled(kind, contender, settings)
-            if not needs_rows and changed.get(kind):
+            if not contender.needs_rows and changed.get(kind):
                 raise UserError(
                     f"{kind} takes no labelled rows in a curve, so its settings can't be chosen; leave out "
                     f"--set {kind}.{next(iter(changed[kind]))}"
@@ -113,11 +113,11 @@ def make_curve(
                     name=name,
                     kind=kind,
                     family=contender.family,
-                    model=(own_model or model) if contender.uses_model else None,
+                    model=model_of(name, model),
                     seed=own_seed,
-                    n_train=sizes[-1] if needs_rows else 0,
+                    n_train=sizes[-1] if contender.needs_rows else 0,
                     settings=settings,
-                    sizes=sizes if needs_rows else (0,),
+                    sizes=sizes if contender.needs_rows else (0,),
                 )
             )
     return Curve(
@@ -127,10 +127,6 @@ def make_curve(
         choices=CHOICES,
         compared=_compared(trials),
     )
-
-
-def _of_curve(contender: Any) -> dict[str, Any]:
-    return getattr(contender, "curve", None) or {}
 
 
 def _sizes(mode: str, available: int, labels: int) -> tuple[int, ...]:
@@ -162,13 +158,13 @@ def _names(only: Sequence[str], mode: str, task: Task) -> list[str]:
 
 
 def _suits(name: str, task: Task) -> bool:
-    return task.type in tasks_of(registry.contender(name))
+    return task.type in registry.contender(name).tasks
 
 
-def _check_settled(kind: str, contender: Any, settings: Mapping[str, Any]) -> None:
+def _check_settled(kind: str, contender: type[Contender], settings: Mapping[str, Any]) -> None:
     """A tuned arm has no rows on which to search a learning rate."""
     rates = settings.get("learning_rates", ())
-    if hasattr(contender, "fit_once") and len(rates) > 1:
+    if contender.fits_once and len(rates) > 1:
         raise UserError(
             f"a curve trains {kind} with one learning rate, since every row used to choose one would "
             f"count; give --set {kind}.learning_rates={rates[0]:g}"

@@ -20,11 +20,12 @@ from bench.core.plan import (
     Primary,
     Trial,
 )
-from bench.metrics import load_metric
+from bench.metrics import check_metric, load_metric
 from bench.planning import rows
 from bench.planning.settings import (
     check_changed,
     contender_names,
+    model_of,
     settings_of,
     shots_available,
     slug_of,
@@ -71,7 +72,7 @@ def make_plan(
     shown = min(n_train, *(rows.fewest_shown(split, n_train) for split in splits))
     trials: list[Trial] = []
     for name in names:
-        kind, _, own_model = name.partition("@")
+        kind = name.partition("@")[0]
         contender = registry.contender(kind)
         own = changed.get(kind, {})
         settings = settings_of(contender, mode.name == "quick", own)
@@ -85,7 +86,7 @@ def make_plan(
                     name=name,
                     kind=kind,
                     family=contender.family,
-                    model=(own_model or model) if contender.uses_model else None,
+                    model=model_of(name, model),
                     seed=own_seed,
                     n_train=n_train,
                     settings=settings,
@@ -207,10 +208,7 @@ def _without_place(scenario: Scenario) -> Scenario:
 
 def _check_metrics(task: Task) -> None:
     for name in task.metrics:
-        if task.type not in load_metric(name).tasks:
-            raise UserError(
-                f"the metric '{name}' doesn't suit a {task.type}; change metrics in [task]"
-            )
+        check_metric(name, task.type, task.labels)
 
 
 def _primary(

@@ -46,7 +46,7 @@ def prepare(request: Request) -> tuple[Plan, list[Split]]:
         request.seeds,
         request.look,
     )
-    plan = _as_asked(plan, request, splits)
+    plan = _with_own(_as_asked(plan, request, splits), request)
     return (_with_curve(plan, request, request.curve, splits) if request.curve else plan), splits
 
 
@@ -58,7 +58,12 @@ def _curve_alone(request: Request, wanted: CurveRequest) -> tuple[Plan, list[Spl
     plan = curve_plan(
         request.scenario, split, request.mode, request.seed, request.model, request.look, curve
     )
-    return plan, [split]
+    return _with_own(plan, request), [split]
+
+
+def _with_own(plan: Plan, request: Request) -> Plan:
+    """The plan with the digests of the user's own code, so that a run isn't resumed with other code."""
+    return replace(plan, asked=replace(plan.asked, own=dict(request.own.digests)))
 
 
 def _with_curve(

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench.core.own import Own
 from bench.core.plan import Mode
-from bench.engine.models import DEFAULT_MODEL
+from bench.models.local import DEFAULT_MODEL
 from scenarios.schema import Claim, Scenario
 
 
@@ -56,7 +57,7 @@ class Request:
 
     `changed` are settings by the kind of contender, `usd_per_hour` is the price of this machine.
     `curve` asks for a learning curve, alone or in addition to the run's trials. Where `forgetting`
-    is None the mode decides.
+    is None the mode decides. `own` are the user's own contenders, metrics and models.
     """
 
     scenario: Scenario
@@ -75,3 +76,4 @@ class Request:
     label_noise: float = 0.0
     forgetting: bool | None = None
     sweep: Sweep | None = None
+    own: Own = field(default_factory=Own)

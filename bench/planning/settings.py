@@ -9,8 +9,8 @@ from typing import Any, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from bench import registry
-from bench.core.plan import MODES
+from bench import models, registry
+from bench.core.contender import Contender
 from scenarios.errors import UserError, unknown
 
 FLOORS = ("majority", "tf-idf")
@@ -29,8 +29,7 @@ def contender_names(
     wanted = [name.strip() for name in only] or [
         name
         for name in registry.names("contenders")
-        if mode in getattr(registry.contender(name), "usual", MODES)
-        and task_type in tasks_of(registry.contender(name))
+        if mode in registry.contender(name).usual and task_type in registry.contender(name).tasks
     ]
     for name in wanted:
         kind, at, model = name.partition("@")
@@ -38,7 +37,7 @@ def contender_names(
             raise UserError(f"'{name}': {kind} uses no model; write just '{kind}'")
         if at and not model:
             raise UserError(f"'{name}' names no model after '@'; write '{kind}' or '{kind}@MODEL'")
-        if task_type not in tasks_of(registry.contender(kind)):
+        if task_type not in registry.contender(kind).tasks:
             raise UserError(
                 f"'{name}' answers with labels, and this task's answers are free texts; leave it out"
             )
@@ -50,17 +49,31 @@ def contender_names(
     return sorted(dict.fromkeys([*FLOORS, *wanted]), key=place)
 
 
-def tasks_of(contender: Any) -> Sequence[str]:
-    """The types of task that a contender can answer."""
-    return getattr(contender, "tasks", ("classification", "generation"))
+def model_of(name: str, default: str) -> str | None:
+    """The model of a contender as people write it, else the run's; None for one that uses none.
+
+    Raises `UserError` for a model that can't do what the contender needs.
+    """
+    kind, _, own = name.partition("@")
+    contender = registry.contender(kind)
+    if not contender.uses_model:
+        return None
+    model = own or default
+    can = models.named(model).can
+    if missing := sorted(contender.needs - can):
+        raise UserError(
+            f"{kind} needs a model that can {' and '.join(missing)}, and '{model}' can only "
+            f"{' and '.join(sorted(can))}; leave {kind} out (--only), or write {kind}@MODEL"
+        )
+    return model
 
 
 def settings_of(
-    contender: Any, quick: bool, changed: Mapping[str, Any] | None = None
+    contender: type[Contender], quick: bool, changed: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """A contender's settings by name: its defaults, those of its quick runs, the user's own."""
     values = {field.name: field.default for field in fields(contender)}
-    return values | (contender.quick if quick else {}) | dict(changed or {})
+    return values | dict(contender.quick if quick else {}) | dict(changed or {})
 
 
 def check_changed(names: Sequence[str], changed: Mapping[str, Mapping[str, Any]]) -> None:

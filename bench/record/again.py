@@ -8,7 +8,7 @@ from typing import Any
 
 import scenarios
 from bench.core.plan import MODES, Plan
-from bench.engine.models import DEFAULT_MODEL
+from bench.models.local import DEFAULT_MODEL
 
 PROMPTED = "few-shot@MODEL"
 
@@ -55,6 +55,8 @@ def _options(plan: Plan, names: Sequence[str]) -> list[str]:
     if plan.forgetting and plan.mode.name != "full":
         words.append("--forgetting")
     kinds = [name.partition("@")[0] for name in names]
+    if any(f"contenders/{kind}" in plan.asked.own for kind in kinds):
+        words += ["--contenders", "PATH/TO/CONTENDERS"]
     for kind in dict.fromkeys(("tf-idf", *kinds)):
         for setting, value in plan.asked.settings.get(kind, {}).items():
             words += ["--set", f"{kind}.{setting}={_text(value)}"]

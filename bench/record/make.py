@@ -11,6 +11,7 @@ from typing import cast
 from bench.checks.canaries import of_split
 from bench.core import outcome as outcome_json
 from bench.core.folder import RunFolder
+from bench.core.model import ModelFacts
 from bench.core.outcome import Done, Outcome
 from bench.core.plan import SCHEMA_VERSION, Plan, Trial
 from bench.record.circumstances import circumstances_of
@@ -21,7 +22,7 @@ from bench.record.forecasts import graded
 from bench.record.measured import contenders_of
 from bench.record.results import HeldOut, outcomes_in, results_of
 from bench.record.sweep import make_sweep_record, sweep_verdict
-from bench.record.types import Canary, DataFacts, ModelFacts, Record, TrialEntry
+from bench.record.types import Canary, DataFacts, Record, TrialEntry
 from bench.record.verdict import curve_verdict, make_verdict
 from scenarios.rows import Split
 
@@ -46,7 +47,7 @@ def make_record(
     block = largest(plan, arms) if alone else None
     results = results_at(arms, block) if alone else results_of(folder, plan, test, outcomes)
     estimates = estimates_of(plan, results, test)
-    contenders = contenders_of(plan, outcomes, estimates, usd_per_hour)
+    contenders = contenders_of(plan, outcomes, estimates, usd_per_hour, models)
     comparisons = comparisons_of(plan, results, test)
     sides = [comparison for comparison in comparisons if between_sides(comparison)]
     canaries = _canaries(plan, splits, outcomes)

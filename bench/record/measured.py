@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, cast
 
 import numpy as np
 
 from bench.checks import forgetting
 from bench.core.meter import Usage
+from bench.core.model import ModelFacts, Price
 from bench.core.outcome import Done, Failed, Outcome, Skipped
-from bench.core.plan import Plan
+from bench.core.plan import Plan, Trial
 from bench.record.results import mean_score
 from bench.record.types import ContenderEntry, EstimateDict, ForgotLess, Stage
 from bench.statistics import intervals as statistics
@@ -26,10 +28,14 @@ def contenders_of(
     outcomes: Mapping[str, Outcome],
     estimates: Mapping[str, Mapping[str, EstimateDict]],
     usd_per_hour: float | None,
+    models: Mapping[str, ModelFacts] = MappingProxyType({}),
 ) -> list[ContenderEntry]:
     """The entry of each contender of the run's own trials, in the plan's order."""
     names = dict.fromkeys(trial.name for trial in plan.trials)
-    return [_entry(name, plan, outcomes, estimates.get(name, {}), usd_per_hour) for name in names]
+    return [
+        _entry(name, plan, outcomes, estimates.get(name, {}), usd_per_hour, models)
+        for name in names
+    ]
 
 
 def _entry(
@@ -38,6 +44,7 @@ def _entry(
     outcomes: Mapping[str, Outcome],
     estimates: Mapping[str, EstimateDict],
     usd_per_hour: float | None,
+    models: Mapping[str, ModelFacts],
 ) -> ContenderEntry:
     """One line of `bench run --json`."""
     trials = [trial for trial in plan.trials if trial.name == name]
@@ -55,13 +62,21 @@ def _entry(
             "reason": reasons[0] if reasons else None,
             "seeds": len({t.seed for t in trials if isinstance(outcomes[t.slug], Done)}),
             **{metric.replace("-", "_"): estimate for metric, estimate in estimates.items()},
-            **(_measured(done, usd_per_hour) if done else {}),
+            **(_measured(done, usd_per_hour, _price(trials[0], models)) if done else {}),
             **({"forgetting": forgot} if forgot else {}),
         },
     )
 
 
-def _measured(done: Sequence[Done], usd_per_hour: float | None) -> dict[str, Any]:
+def _price(trial: Trial, models: Mapping[str, ModelFacts]) -> Price | None:
+    """Of a trial's model, if it is paid by the token."""
+    facts = models.get(trial.model) if trial.model else None
+    return facts.get("price") if facts else None
+
+
+def _measured(
+    done: Sequence[Done], usd_per_hour: float | None, price: Price | None
+) -> dict[str, Any]:
     """What a contender's trials reached on validation rows, and medians of what was measured.
 
     Percentiles of latency are interpolated linearly between requests, those of all trials together.
@@ -69,11 +84,7 @@ def _measured(done: Sequence[Done], usd_per_hour: float | None) -> dict[str, Any
     latencies = np.concatenate([outcome.latencies_ms for outcome in done])
     answered = [o.rows / o.serving.seconds for o in done if o.serving.seconds > 0]
     throughput = float(np.median(answered))
-    if usd_per_hour is None:
-        cost, reason = None, "no price for this machine was given (--usd-per-hour)"
-    else:
-        cost = usd_per_hour / 3600 / throughput * 1000
-        reason = "the machine's price at its measured throughput, fully utilised"
+    cost, reason = _usd_per_1000(done, throughput, usd_per_hour, price)
     setup_seconds = float(np.median([o.setup.seconds for o in done]))
     first = done[0]
     return {
@@ -103,6 +114,28 @@ def _measured(done: Sequence[Done], usd_per_hour: float | None) -> dict[str, Any
         "usd_reason": reason,
         "device": first.device,
     }
+
+
+def _usd_per_1000(
+    done: Sequence[Done], throughput: float, usd_per_hour: float | None, price: Price | None
+) -> tuple[float | None, str]:
+    """US dollars for a thousand requests, and what the sum is based on.
+
+    Tokens are those of the first trial's test rows.
+    """
+    if price is not None:
+        usage, rows = done[0].serving, done[0].rows
+        if usage.tokens_in is None or usage.tokens_out is None or not rows:
+            return None, "the tokens of its answers weren't counted"
+        usd = usage.tokens_in * price["input_usd_per_mtok"]
+        usd += usage.tokens_out * price["output_usd_per_mtok"]
+        return usd / 1e6 / rows * 1000, f"its tokens at the prices of {price['source']}"
+    if usd_per_hour is None:
+        return None, "no price for this machine was given (--usd-per-hour)"
+    return (
+        usd_per_hour / 3600 / throughput * 1000,
+        "the machine's price at its measured throughput, fully utilised",
+    )
 
 
 def peak(key: str, outcomes: Sequence[Outcome], stages: Sequence[str] = STAGES) -> int | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Literal, NotRequired, TypedDict
 
 from bench.core.files import Account, Forecast
+from bench.core.model import ModelFacts
 
 Answer = Literal["fine_tune", "prompt", "cant_tell", "not_applicable"]
 """What a part of the verdict says."""
@@ -450,13 +451,6 @@ class Environment(TypedDict):
     device: Device | None
     versions: dict[str, str | None]
     git: str | None
-
-
-class ModelFacts(TypedDict):
-    """What identifies a model: the digest of its files, and its type."""
-
-    sha256: str
-    model_type: str | None
 
 
 class DataFacts(TypedDict):

@@ -8,32 +8,32 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bench import models
 from bench.core.files import Forecast
-from bench.core.folder import RunFolder, read_or_none
+from bench.core.folder import RunFolder
+from bench.core.model import ModelFacts
 from bench.core.plan import Plan
 from bench.core.progress import say, total_duration
-from bench.engine import models
 from bench.planning.prepare import prepare
 from bench.planning.request import Request
 from bench.planning.rows import trained_on
-from bench.planning.targets import check_targets
 from bench.record.make import make_record
 from bench.record.read import keep_record, read_record
-from bench.record.types import ModelFacts, Record
+from bench.record.types import Record
 from bench.running.allotting import allotted, ledger_of
 from bench.running.executor import Executor, StartsExecutor
 from bench.running.local import LocalProcesses
 from bench.running.trials import do_all
 from scenarios.cache import DISK_ERRORS
-from scenarios.errors import UserError
 from scenarios.rows import Split
 
 
 class Interrupted(Exception):
-    """Ctrl-C; the message says what is saved, and `folder` is where."""
+    """Ctrl-C; the message says how much is saved (`saved`), where (`folder`), and how to resume."""
 
-    def __init__(self, message: str, folder: Path):
-        super().__init__(message)
+    def __init__(self, saved: str, folder: Path):
+        super().__init__(f"{saved}; resume with the same call and out='{folder}'")
+        self.saved = saved
         self.folder = folder
 
 
@@ -56,9 +56,11 @@ def run(request: Request, start: StartsExecutor = LocalProcesses) -> tuple[Path,
 def _record_of(request: Request, folder: RunFolder, executor: Executor) -> Record:
     """The run's record, after all that is left to do."""
     plan, splits = prepare(request)
-    _check_targets(plan, list(filter(models.is_local, plan.models())))  # before anything is fetched
-    facts = {name: _model_facts(name) for name in plan.models()}
-    _check_targets(plan, list(facts))
+    _check_models(plan)  # those that are here, before anything is fetched
+    for name in plan.models():
+        models.named(name).fetch()
+    _check_models(plan)
+    facts = {name: _facts(name) for name in plan.models()}
     if plan.choosing.folds:
         say(plan.choosing.sentence)
     new = not folder.path.exists()
@@ -103,20 +105,19 @@ def _saved(folder: RunFolder, plan: Plan) -> str:
     return f"{text}, and {done} of the curve's {points} points"
 
 
-def _check_targets(plan: Plan, names: Sequence[str]) -> None:
-    """Raises `UserError` for modules to adapt that some models, which are here, don't have."""
-    check_targets(plan.all_trials, {name: models.folder_of(name) for name in names})
+def _check_models(plan: Plan) -> None:
+    """Raises `UserError` for settings that a trial's model, if it is ready, can't take."""
+    ready = {name: models.named(name) for name in plan.models() if models.named(name).is_ready()}
+    for trial in plan.all_trials:
+        if trial.model in ready:
+            ready[trial.model].check(trial.kind, trial.settings)
 
 
-def _model_facts(name: str) -> ModelFacts:
-    """What identifies a model, which is fetched if it isn't there: its digest and its type."""
-    folder = models.folder_of(name)
-    config = read_or_none(folder / "config.json")
-    if config is None:
-        raise UserError(
-            f"can't load the model '{name}': its config.json isn't JSON; download it again"
-        )
-    return {"sha256": models.digest_of(folder), "model_type": config.get("model_type")}
+def _facts(name: str) -> ModelFacts:
+    """What identifies a model, and what it costs where it is paid by the token."""
+    model = models.named(name)
+    price = model.price()
+    return model.facts() if price is None else {**model.facts(), "price": price}
 
 
 def _keep_rows(folder: RunFolder, plan: Plan, splits: Sequence[Split]) -> list[Split]:
@@ -135,7 +136,7 @@ def forecast(
     Trials whose model isn't on this machine have no forecast, and nothing is fetched for one.
     """
     plan, splits = prepare(request)
-    _check_targets(plan, list(filter(models.is_local, plan.models())))
+    _check_models(plan)
     with tempfile.TemporaryDirectory() as name:
         folder = RunFolder(Path(name))
         folder.keep_plan(plan)

@@ -3,7 +3,7 @@
 A machine's rate for one model and task is in no catalog. So a few rows are answered as each trial
 would answer them, one update is trained as it would train, and the time and memory that this took
 are extrapolated to the trial's own numbers of rows. Only the lengths of test rows are used, never an
-answer. Run as `python -m bench.trial.calibration RUN_FOLDER`.
+answer. Run as `python -m bench.trial.calibration RUN_FOLDER`, with a line of `bench.trial.given` on standard input.
 """
 
 from __future__ import annotations
@@ -19,14 +19,17 @@ import psutil
 
 from bench import registry
 from bench.core import progress
-from bench.core.contender import Ground, answers_of
+from bench.core.contender import Contender, Ground, answers_of
 from bench.core.errors import TrialFailed, TrialSkipped
 from bench.core.files import Forecast, Span
 from bench.core.folder import RunFolder
+from bench.core.kept import Unkept
 from bench.core.meter import Usage
+from bench.core.own import unpacked
 from bench.core.plan import Plan, Trial
 from bench.rows.subsets import Subset, subsets
 from bench.trial import process
+from bench.trial.given import read_given
 from bench.trial.machine import contender_of
 from bench.trial.work import ROWS, Loaded, Work
 from scenarios.errors import UserError
@@ -142,11 +145,13 @@ def _curve_forecast(trial: Trial, plan: Plan, split: Split, loaded: Loaded) -> F
     return {**found, "start_seconds": start, "by_size": by_size}
 
 
-def _seconds_by_size(contender: Any, work: Work, parts: Mapping[int, Subset]) -> dict[int, float]:
+def _seconds_by_size(
+    contender: Contender, work: Work, parts: Mapping[int, Subset]
+) -> dict[int, float]:
     """Each size's fitting and answering, by the pieces of work that the contender names."""
-    if hasattr(contender, "forecast_once"):
+    if contender.fits_once:
         return {n: contender.forecast_once(work.on(part.rows, ())) for n, part in parts.items()}
-    if not getattr(contender, "remembers", False):
+    if not contender.remembers:
         return {
             n: contender.forecast(work.on(part.learn, part.choose)) for n, part in parts.items()
         }
@@ -160,7 +165,7 @@ def _seconds_by_size(contender: Any, work: Work, parts: Mapping[int, Subset]) ->
 
 
 def _timed_without_model(
-    contender: Any, trial: Trial, plan: Plan, split: Split, parts: Mapping[int, Subset]
+    contender: Contender, trial: Trial, plan: Plan, split: Split, parts: Mapping[int, Subset]
 ) -> dict[int, float]:
     """The smallest and the largest size are timed; the others are interpolated."""
     sizes = list(parts)
@@ -169,7 +174,7 @@ def _timed_without_model(
         start = time.perf_counter()
         subset = parts[size]
         for train, choose in ((subset.learn, subset.choose), (subset.rows, ())):
-            ground = Ground(plan.task, train, choose, _no_model, Path(), None)
+            ground = Ground(plan.task, train, choose, _no_model, Path(), Unkept())
             found = contender.fit(ground, trial.seed)
         answers_of(found, split.test)
         return time.perf_counter() - start
@@ -187,7 +192,7 @@ def _no_model() -> Any:
 
 def _weights_of(trial: Trial) -> tuple[str | None, bool]:
     """Which weights a trial loads, and whether in 4 bit."""
-    return trial.model, getattr(registry.contender(trial.kind), "four_bit", False)
+    return trial.model, registry.contender(trial.kind).four_bit
 
 
 def _memory(key: str, usages: Sequence[Usage], family: str) -> Span | None:
@@ -206,14 +211,15 @@ def _memory(key: str, usages: Sequence[Usage], family: str) -> Span | None:
 
 def _work() -> None:
     try:
-        main(RunFolder(Path(sys.argv[1])))
+        with registry.added(unpacked(read_given().own)):
+            process.end_with_parent()
+            main(RunFolder(Path(sys.argv[1])))
     except OSError as error:
         progress.say(f"can't write the forecasts: {error.strerror or error}")
         raise
 
 
 if __name__ == "__main__":
-    process.end_with_parent()
     process.quiet_libraries()
     progress.SILENT = True
     process.leave_as_asked(_work)

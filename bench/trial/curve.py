@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.core.contender import Answerer, Ground
+from bench.core.contender import Answerer, Contender, Ground
 from bench.core.files import Point
 from bench.core.folder import RunFolder, point_name
 from bench.core.kept import Kept
@@ -20,7 +20,7 @@ from bench.core.meter import Meter
 from bench.core.outcome import CurveDone
 from bench.core.plan import Plan, Trial
 from bench.rows.subsets import Subset, subsets
-from bench.trial.machine import Machine, contender_of
+from bench.trial.machine import contender_of, load
 from bench.trial.serving import answer_all
 from scenarios.rows import Example, Split
 
@@ -35,15 +35,17 @@ def run_sizes(folder: RunFolder, plan: Plan, trial: Trial) -> CurveDone:
     if not left:
         return CurveDone(sizes=tuple(sizes), device=None)
     contender = contender_of(trial)
-    machine = Machine()
     with Meter() as loading:
-        model = machine.load(contender, trial.model)
+        model = load(contender, trial.model)
     work = _Sizes(folder, plan, trial, contender, model, folder.split(None))
     with Meter() as setup:
         for size in left:
             work.at(size)
     return CurveDone(
-        sizes=tuple(sizes), loading=loading.usage, setup=setup.usage, device=machine.facts()
+        sizes=tuple(sizes),
+        loading=loading.usage,
+        setup=setup.usage,
+        device=model.ran_on() if model else None,
     )
 
 
@@ -54,7 +56,7 @@ class _Sizes:
     folder: RunFolder
     plan: Plan
     trial: Trial
-    contender: Any
+    contender: Contender
     model: Any
     split: Split
     memory: dict[Any, Any] = field(default_factory=dict)
@@ -90,18 +92,17 @@ class _Sizes:
 
     def _splits(self, subset: Subset) -> bool:
         """Whether a part of the rows chooses."""
-        return bool(subset.choose) and not hasattr(self.contender, "fit_once")
+        return bool(subset.choose) and not self.contender.fits_once
 
     def _fitted(
         self, subset: Subset, kept: Kept, name: str
     ) -> tuple[Answerer, Callable[[], object]]:
         """What answers, and what undoes the change that fitting made to the model."""
         seed = self.trial.seed
-        if hasattr(self.contender, "fit_once"):
+        if self.contender.fits_once:
             return self.contender.fit_once(self._ground(subset.rows, (), kept, name), seed)
         found = self.contender.fit(self._ground(subset.learn, subset.choose, kept, name), seed)
-        settled = getattr(self.contender, "settled", None)
-        again = settled(found.notes) if settled and subset.choose else None
+        again = self.contender.settled(found.notes) if subset.choose else None
         if again is not None:
             chosen = found.notes
             found = again.fit(self._ground(subset.rows, (), kept, name), seed)

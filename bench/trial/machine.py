@@ -4,57 +4,26 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench import registry
+from bench import models, registry
+from bench.core.contender import Contender
 from bench.core.meter import synchronise
 from bench.core.plan import Trial
 
 
-def contender_of(trial: Trial) -> Any:
+def contender_of(trial: Trial) -> Contender:
     """The trial's contender with its settings."""
     return registry.contender(trial.kind)(**trial.settings)
 
 
-class Machine:
-    """Where the trial's model runs, how exactly it repeats itself there, and what it is."""
-
-    def __init__(self) -> None:
-        self.folder: Path | None = None  # of the model's files
-        self._device: dict[str, Any] | None = None
-        self._not_repeatable: set[str] = set()
-
-    def load(self, contender: Any, name: str | None) -> Any:
-        """The trial's model; None for a contender without one. Raises `TrialSkipped`."""
-        if name is None:
-            return None
-        from bench.engine import models
-
-        with models.no_search_for_garbage():
-            device = models.best_device()
-            if hasattr(contender, "check"):
-                contender.check(device)
-            self._not_repeatable = models.repeat_exactly(device)
-            self._device = asdict(device) | _torch_facts()
-            self.folder = models.folder_of(name)
-            return models.load(name, self.folder, device, getattr(contender, "four_bit", False))
-
-    def facts(self) -> dict[str, Any] | None:
-        """Device, and the operations whose last bits may differ next time; None without a model."""
-        if self._device is None:
-            return None
-        return self._device | {"not_deterministic": sorted(self._not_repeatable)}
-
-
-def _torch_facts() -> dict[str, Any]:
-    import torch
-
-    gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
-    return {"gpu": gpu, "threads": torch.get_num_threads()}
+def load(contender: Contender, name: str | None) -> Any:
+    """The trial's model, ready to answer; None for a contender without one. Raises `TrialSkipped`."""
+    if name is None:
+        return None
+    return models.named(name).load(contender.four_bit, contender.check)
 
 
 def machine_speed() -> float:

@@ -1,7 +1,7 @@
 """One trial in a process of its own: fit, serve, and leave answers and outcome as files.
 
 A process of its own makes its memory figure true, and lets the other trials live if it dies.
-Run as `python -m bench.trial.main RUN_FOLDER [--ready]`, with the trial's slug on standard input.
+Run as `python -m bench.trial.main RUN_FOLDER [--ready]`, with a line of `bench.trial.given` on standard input.
 """
 
 from __future__ import annotations
@@ -11,18 +11,21 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from bench import registry
 from bench.checks import forgetting
 from bench.core import outcome as outcomes
-from bench.core.contender import Answerer, Ground
+from bench.core.contender import Answerer, Contender, Ground
 from bench.core.errors import TrialFailed, TrialSkipped
 from bench.core.folder import RunFolder
 from bench.core.kept import Kept
 from bench.core.meter import Meter, Usage
 from bench.core.outcome import CurveDone, Done, Failed, Outcome, Skipped
+from bench.core.own import unpacked
 from bench.core.plan import Plan, Trial
 from bench.rows import noise
 from bench.trial import process
-from bench.trial.machine import Machine, contender_of
+from bench.trial.given import read_given
+from bench.trial.machine import contender_of, load
 from bench.trial.serving import WAYS_REQUESTS, serve, time_ways
 from scenarios.errors import UserError
 from scenarios.rows import balanced_sample
@@ -75,9 +78,8 @@ def run_trial(folder: RunFolder, plan: Plan, trial: Trial) -> Done | None:
         return replace(served, forgetting=_forgotten(folder, trial))
     split = folder.split(trial.fold)
     contender = contender_of(trial)
-    machine = Machine()
     with Meter() as loading:
-        model = machine.load(contender, trial.model)
+        model = load(contender, trial.model)
     train = balanced_sample(split.train, trial.n_train, plan.task.labels)
     ground = Ground(
         task=plan.task,
@@ -95,9 +97,7 @@ def run_trial(folder: RunFolder, plan: Plan, trial: Trial) -> Done | None:
         return None
     requests = plan.mode.latency_requests
     found = serve(fitted.answerer, split.test, requests, folder, trial.slug, trial.name)
-    ways = None
-    if plan.mode.serving_ways and getattr(contender, "ways", None):
-        ways = time_ways(contender.ways(ground, machine.folder), split.test[:WAYS_REQUESTS])
+    ways = contender.ways(ground) if plan.mode.serving_ways else ()
     done = Done(
         notes=fitted.notes,
         setup=fitted.setup,
@@ -108,8 +108,8 @@ def run_trial(folder: RunFolder, plan: Plan, trial: Trial) -> Done | None:
         **asdict(found.timed),
         machine_gflops=found.machine_gflops,
         wrong_labels=round(trial.label_noise * len(train)),
-        ways=ways,
-        device=machine.facts(),
+        ways=time_ways(ways, split.test[:WAYS_REQUESTS]) or None,
+        device=model.ran_on() if model else None,
     )
     if not (plan.forgetting and trial.family == "fine_tune"):
         return done
@@ -137,9 +137,9 @@ class _Fitted:
     restoring: Usage | None = None
 
 
-def _fitted(contender: Any, ground: Ground, seed: int, kept: Kept) -> _Fitted | None:
+def _fitted(contender: Contender, ground: Ground, seed: int, kept: Kept) -> _Fitted | None:
     """The contender fitted to the ground, or restored; None where a fresh process is to restore it."""
-    restores = hasattr(contender, "restore")
+    restores = contender.restores
     before = kept.value("fitted")
     if restores and before and not any(ground.folder.glob("*")):  # what it made is gone
         before = None
@@ -162,7 +162,7 @@ def _forgotten(folder: RunFolder, trial: Trial) -> dict[str, Any]:
     """What the tuned model forgot, or why that can't be measured."""
     found: dict[str, Any] = {}
     with forgetting.recorded_as_skipped(found):
-        base = Machine().load(contender_of(trial), trial.model)
+        base = load(contender_of(trial), trial.model)
         adapter = folder.adapter(trial.slug)
         found |= forgetting.measure(base, adapter, folder.general, trial.slug)
     return found
@@ -176,9 +176,10 @@ def _since_before(usage: Usage, kept: Kept) -> Usage:
 def _work() -> None:
     if "--ready" in sys.argv:
         process.import_ahead()
-    slug = process.given_trial()
+    given = read_given()
     process.end_with_parent()
-    main(RunFolder(Path(sys.argv[1])), slug)
+    with registry.added(unpacked(given.own)):
+        main(RunFolder(Path(sys.argv[1])), given.trial)
 
 
 if __name__ == "__main__":

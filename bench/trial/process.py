@@ -1,4 +1,4 @@
-"""A trial's process: what it imports ahead, which trial it is given, and when it leaves."""
+"""A trial's process: what it imports ahead, and when it leaves."""
 
 from __future__ import annotations
 
@@ -66,17 +66,6 @@ def _without_four_bit() -> Iterator[None]:
     finally:
         if idle:
             del sys.modules["bitsandbytes"]
-
-
-def given_trial() -> str:
-    """The trial's slug, from standard input."""
-    said = b""
-    while not said.endswith(b"\n"):
-        more = os.read(0, 1)  # the descriptor itself: a buffered reader would hold a lock at exit
-        if not more:
-            sys.exit(130)
-        said += more
-    return said.decode().strip()
 
 
 def end_with_parent() -> None:

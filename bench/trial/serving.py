@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bench.core.contender import Answer, Answerer, answers_of
+from bench.core.contender import Answer, Answerer, Way, answers_of
 from bench.core.folder import RunFolder
 from bench.core.meter import Meter, Usage
 from bench.core.progress import bar
@@ -103,16 +103,17 @@ def read_journal(journal: Path) -> dict[str, Answer]:
     return found
 
 
-def time_ways(ways: Iterable[tuple], examples: Sequence[Example]) -> list[dict[str, Any]]:
+def time_ways(ways: Iterable[Way], examples: Sequence[Example]) -> list[dict[str, Any]]:
     """Single requests to the tuned model for each way of serving it, and what that changes.
 
     `weight_bytes` is the size of the weights, `alike` the share of answers equal to the first way's.
     """
     found: list[dict[str, Any]] = []
     first: dict[str, str] | None = None
-    for way, answerer, size in ways:
+    for way in ways:
+        answerer = way.answerer
         if answerer is None:
-            found.append({"way": way, "status": "skipped", "reason": size})
+            found.append({"way": way.name, "status": "skipped", "reason": way.reason})
             continue
         answers_of(answerer, examples[:WARM_UP_REQUESTS])
         timed = time_requests(answerer, examples).latencies_ms
@@ -120,7 +121,7 @@ def time_ways(ways: Iterable[tuple], examples: Sequence[Example]) -> list[dict[s
         first = first or said
         alike = sum(said[key] == first[key] for key in said) / len(said)
         found.append(
-            {"way": way, "status": "done", "latencies_ms": timed, "weight_bytes": size,
+            {"way": way.name, "status": "done", "latencies_ms": timed, "weight_bytes": way.weight_bytes,
              "alike": alike, "machine_gflops": machine_speed()}
         )  # fmt: skip
     return found

@@ -11,12 +11,13 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.core.contender import Ground, answers_of
+from bench import models
+from bench.core.contender import Contender, Ground, answers_of
 from bench.core.errors import TrialSkipped
 from bench.core.files import Forecast
+from bench.core.kept import Unkept
 from bench.core.meter import Meter, Usage
-from bench.engine import models
-from bench.trial.machine import Machine
+from bench.trial.machine import load
 from bench.trial.serving import WARM_UP_REQUESTS
 from scenarios.rows import Example, Split, balanced_sample
 from scenarios.schema import Task
@@ -36,13 +37,13 @@ class Loaded:
         self.base_has_written = False
         self._model: Any = None
 
-    def of(self, contender: Any, name: str) -> Any:
+    def of(self, contender: Contender, name: str) -> Any:
         """The model. Raises `TrialSkipped` where it isn't on this machine or can't run here."""
         if self._model is None:
-            if not models.is_local(name):
+            if not models.named(name).is_ready():
                 raise TrialSkipped("the model isn't on this machine yet; a run fetches it first")
             with Meter() as meter:
-                self._model = Machine().load(contender, name)
+                self._model = load(contender, name)
             self.start_seconds += meter.usage.seconds
             self.usages.append(meter.usage)
         return self._model
@@ -108,7 +109,12 @@ class Work:
     def timed(self, work: Callable[[Ground], object]) -> float:
         """Seconds of a piece of work on the trial's rows, which is done twice and keeps nothing."""
         ground = Ground(
-            self._task, self._split.train, self._split.validation, lambda: self._model, Path(), None
+            self._task,
+            self._split.train,
+            self._split.validation,
+            lambda: self._model,
+            Path(),
+            Unkept(),
         )
         work(ground)  # the first time is slower than all others
         with Meter() as meter:
@@ -176,31 +182,24 @@ class Work:
     def _try_training(self, settings: Any) -> tuple[float, float]:
         """Seconds of a row in an update, and of one in a validation."""
         imported = time.perf_counter()
-        from bench.engine.prompts import Renderer
-        from bench.engine.training import Row, mean_log_likelihood, train
-
+        trainer = self._model.trainer(self._task)
         self._import_seconds = time.perf_counter() - imported
         self._answerer(0)  # a prompt that is too long is reported before anything is trained
-        renderer = Renderer(self._model.tokenizer, self._task)
-        prefix = renderer.prefix()
         few = of_mean_length(self._judging or self._split.test, ROWS)
         validated: list[float] = []
-
-        def rows_of(examples: Sequence[Example]) -> list[Row]:
-            return [Row(renderer.row(e.text), renderer.answer(e.gold)) for e in examples]
 
         def validate() -> tuple[float, float]:
             start = time.perf_counter()
             if self.free_texts:
-                mean_log_likelihood(self._model.lm, prefix, rows_of(few))
+                trainer.log_likelihood(trainer.rows(few))
             else:
                 answers_of(self._answerer(0), few)
             validated.append((time.perf_counter() - start) / len(few))
             return 0.0, 0.0
 
         def seconds_a_row(examples: Sequence[Example]) -> float:
-            rows = rows_of(examples)
-            tuned, notes = train(self._model, prefix, rows, settings, 0, validate, None, "")
+            rows = trainer.rows(examples)
+            tuned, notes = trainer.train(rows, settings, 0, validate, progress="")
             tuned.remove()
             return notes["epochs"][0]["seconds"] / len(rows)
 
@@ -216,18 +215,19 @@ class Work:
 
         The task's instruction is then read with each of its rows, which takes time as well.
         """
-        from bench.engine.prompts import Renderer
-        from bench.engine.training import Row, train
+        from bench.engine.training import Row
 
         write, asked, prompts, answers = self._writing()
+        trainer = self._model.trainer(self._task)
         rows = [Row(asked.row(p), a) for p, a in zip(prompts, answers, strict=True)]
         once = replace(settings, epochs=1)
-        tuned, notes = train(self._model, asked.prefix, rows, once, 0, lambda: (0.0, 0.0), None, "")
+        tuned, notes = trainer.train(
+            rows, once, 0, lambda: (0.0, 0.0), progress="", prefix=asked.prefix
+        )
         tuned.remove()
         seconds = notes["epochs"][0]["seconds"]
         a_token = seconds / sum(len(row.tokens) + len(row.answer) for row in rows)
-        prefix = Renderer(self._model.tokenizer, self._task).prefix()
-        unshared = max(0, len(prefix) - len(asked.prefix)) * a_token
+        unshared = max(0, len(trainer.prefix) - len(asked.prefix)) * a_token
         passes = settings.epochs * self.train_rows + sum(count * most for count, most in searched)
         once_a_row = share * seconds / len(rows) + unshared
         return round(share * self.train_rows) * write + passes * once_a_row
@@ -268,10 +268,8 @@ class Work:
         return self._loaded.start_seconds + self._import_seconds
 
     def _answerer(self, shots: int) -> Any:
-        from bench.engine.answering import answerer
-
         demonstrations = balanced_sample(self._split.train, shots, self._task.labels)
-        return answerer(self._model, self._task, demonstrations)
+        return self._model.answerer(self._task, demonstrations)
 
     def _try_answering(self, shots: int) -> tuple[float, float, float]:
         """Seconds of the first rows beyond the others', of a row in a batch, and of a single request."""
@@ -286,13 +284,11 @@ class Work:
 
     def _try_answering_near(self, shots: int) -> tuple[float, float]:
         """Seconds of a row in a batch, and of a single request, behind rows of about mean length."""
-        from bench.engine.answering import answerer
-
         shown = of_mean_length(self._split.train, shots)
         examples = of_mean_length(self._split.test, ROWS // 2)
         with Meter() as meter:
-            found = answerer(
-                self._model, self._task, near=lambda asked: [shown] * len(asked), longest=shown
+            found = self._model.answerer(
+                self._task, near=lambda asked: [shown] * len(asked), longest=shown
             )
             _seconds(found, examples[:1])
             single = median(_seconds(found, [example]) for example in examples[:3])
@@ -302,10 +298,8 @@ class Work:
 
     def _try_reading(self, single: bool) -> float:
         """Seconds to turn a text into a vector, one of many or alone."""
-        from bench.engine.embedding import Embedder
-
         texts = [example.text for example in of_mean_length(self._split.train, ROWS)]
-        embedder = Embedder(self._model, self._task, [1.0])
+        embedder = self._model.embedder(self._task, [1.0])
         with Meter() as meter:
             embedder.embed(texts[:2])
             start = time.perf_counter()

@@ -164,6 +164,15 @@ def test_evidence_may_be_a_file_a_folder_or_what_was_read(tmp_path):
     assert (read.choice, read.evidence.strength, read.evidence.weight) == ("lora", "strong", 12.0)
 
 
+def test_what_bench_read_returns_is_evidence():
+    import bench
+
+    found = advisor.recommend("sentiment", evidence=bench.read(RECORD))
+    assert (found.choice, found.evidence.strength) == ("lora", "strong")
+    costs = advisor.cost("sentiment", evidence=[bench.read(RECORD)])
+    assert costs.break_even.tuned == "self-hosted-lora"
+
+
 def test_of_several_records_the_one_about_the_scenario_counts():
     other = json.loads(RECORD.read_text())
     other["comparisons"][0]["task"] = "tickets"

@@ -229,16 +229,16 @@ def test_epochs_are_chosen_over_folds_and_then_trained_on_all_rows_without_valid
     ground, monkeypatch
 ):
     """32 rows of which 24 train at a time, 8 an update: 3 updates an epoch, and then 4."""
-    from bench.contenders import _tuning as tuning
+    from bench.engine.trainer import Trainer
 
     trained = []
-    real = tuning.train
+    real = Trainer.train
 
-    def watched(model, prefix, rows, settings, seed, validate, *more, **named):
+    def watched(self, rows, settings, seed, validate=None, *more, **named):
         trained.append((len(rows), validate is None, named.get("stop_after")))
-        return real(model, prefix, rows, settings, seed, validate, *more, **named)
+        return real(self, rows, settings, seed, validate, *more, **named)
 
-    monkeypatch.setattr(tuning, "train", watched)
+    monkeypatch.setattr(Trainer, "train", watched)
     lora = registry.contender("lora")(
         epochs=3, learning_rates=(1e-2,), batch_size=8, accumulation_steps=1, patience=1
     )
@@ -257,10 +257,10 @@ def test_epochs_are_chosen_over_folds_and_then_trained_on_all_rows_without_valid
 
 
 def test_folds_that_were_trained_before_a_kill_are_not_trained_again(ground, monkeypatch):
-    from bench.contenders import _tuning as tuning
+    from bench.engine.trainer import Trainer
 
     settings = {"epochs": 1, "learning_rates": (1e-3, 1e-2), "search_rows": 8}
-    count, real = [], tuning.train
+    count, real = [], Trainer.train
 
     def killed(*arguments, **named):
         count.append(1)
@@ -268,7 +268,7 @@ def test_folds_that_were_trained_before_a_kill_are_not_trained_again(ground, mon
             raise KeyboardInterrupt
         return real(*arguments, **named)
 
-    monkeypatch.setattr(tuning, "train", killed)
+    monkeypatch.setattr(Trainer, "train", killed)
     with pytest.raises(KeyboardInterrupt):
         registry.contender("lora")(**settings).fit(ground, 0)
     registry.contender("lora")(**settings).fit(ground, 0)

@@ -91,16 +91,16 @@ def test_a_contender_trains_on_replayed_rows_and_says_how_many(ground):
 
 
 def test_a_search_replays_its_share_of_its_own_rows(ground, monkeypatch):
-    from bench.contenders import _tuning as tuning
+    from bench.engine.trainer import Trainer
 
     seen = []
-    real = tuning.train
+    real = Trainer.train
 
-    def train(model, prefix, rows, *more):
+    def train(self, rows, *more, **named):
         seen.append(len(rows))
-        return real(model, prefix, rows, *more)
+        return real(self, rows, *more, **named)
 
-    monkeypatch.setattr(tuning, "train", train)
+    monkeypatch.setattr(Trainer, "train", train)
     contender = Contender(epochs=1, replay=0.5)
     Tuning(ground, 0, 0.5).tried(contender._settings(1e-3), 16)
     assert seen == [24]

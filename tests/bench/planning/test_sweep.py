@@ -6,11 +6,11 @@ import pytest
 
 import scenarios
 from bench.core.plan import MODES
+from bench.models import named
 from bench.planning.make import make_plan
 from bench.planning.prepare import prepare
 from bench.planning.request import Axis, Request, Sweep
 from bench.planning.sweep import axis_names, sweep_of, widened
-from bench.planning.targets import check_targets
 from scenarios.errors import UserError
 from scenarios.rows import Example, Split
 from tests.conftest import run_command
@@ -64,7 +64,7 @@ def test_a_list_of_candidates_is_varied_by_its_singular():
 
 def test_what_can_be_varied_is_named_as_people_type_it():
     assert axis_names(["tf-idf"]) == ["rows", "label-noise", "inverse-penalty"]
-    assert axis_names(["lora"])[5:8] == ["targets", "learning-rate", "search-rows"]
+    assert axis_names(["lora"])[2:4] == ["learning-rate", "search-rows"]
     plan = swept("inverse-penalty=1,10", only=("tf-idf",))
     assert [t.settings["inverse_penalties"] for t in plan.trials[1:]] == [(1.0,), (10.0,)]
 
@@ -97,7 +97,7 @@ def test_wrong_labels_are_drawn_by_each_seed_where_nothing_else_is_left_to_chanc
     ("vary", "line"),
     [
         (["rnk=4,8"], "no axis named 'rnk'; did you mean 'rank'?"),
-        (["xyzzy=4,8"], "no axis named 'xyzzy'; known: rows, label-noise, rank, alpha, dropout, targets, learning-rate"),
+        (["xyzzy=4,8"], "no axis named 'xyzzy'; known: rows, label-noise, learning-rate, search-rows, epochs"),
         (["rank=4,many"], "lora.rank: input should be a valid integer, unable to parse string as an integer, not 'many'"),
         (["rank=0,4"], "lora.rank: input should be greater than 0, not '0'"),
         (["rank"], "--vary takes NAME=VALUE,VALUE, not 'rank'"),
@@ -225,8 +225,10 @@ def test_targets_that_a_model_does_not_have_are_refused_with_those_that_it_has(t
     found = sweep_of(SENTIMENT, ("targets=attention,atention",), ("lora",))
     plan = make_plan(SENTIMENT, SPLIT, MODES["quick"], 0, str(tiny_model), ("lora",))
     trials = widened(plan, found, [SPLIT]).trials
+    given = [t.settings for t in trials if t.kind == "lora"]
+    named(str(tiny_model)).check("lora", given[0])
     with pytest.raises(UserError, match=r"no module 'atention'.*attention, all-linear"):
-        check_targets(trials, {str(tiny_model): tiny_model})
+        named(str(tiny_model)).check("lora", given[1])
 
 
 def test_modules_by_name_are_joined_by_a_plus():

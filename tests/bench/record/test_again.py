@@ -7,7 +7,7 @@ import pytest
 
 import scenarios
 from bench.core.plan import MODES
-from bench.engine.models import DEFAULT_MODEL
+from bench.models.local import DEFAULT_MODEL
 from bench.planning.make import make_plan
 from bench.planning.settings import parse_settings
 from bench.record.again import command

@@ -4,7 +4,7 @@ import pytest
 
 from bench import registry
 from bench.core.plan import MODES
-from bench.engine import models
+from bench.models import local
 from bench.planning.make import make_plan
 from bench.trial.calibration import (
     MEMORY_GROWS,
@@ -148,7 +148,7 @@ def test_the_adapters_of_a_trial_run_are_off_the_model_again(planned, tiny_model
 
 def test_a_model_that_is_not_here_is_not_fetched_for_a_forecast(planned, monkeypatch):
     plan, split = planned
-    monkeypatch.setattr(models, "folder_of", lambda name: pytest.fail("fetched"))
-    found = forecasts(plan(model=models.DEFAULT_MODEL), split)
+    monkeypatch.setattr(local, "folder_of", lambda name: pytest.fail("fetched"))
+    found = forecasts(plan(model=local.DEFAULT_MODEL), split)
     assert found[2]["seconds"] is None
     assert found[2]["reason"] == "the model isn't on this machine yet; a run fetches it first"

@@ -4,34 +4,29 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Sequence
 from pathlib import Path
 
-from bench.core.plan import Trial
 from scenarios.errors import UserError
 
 NAMED = ("attention", "all-linear")
 """Targets that every model of the usual families has."""
 
 
-def check_targets(trials: Sequence[Trial], folders: dict[str, Path]) -> None:
-    """Raises `UserError` for a trial's targets that its model doesn't have; `folders` are by model.
+def check_targets(kind: str, targets: str, model: str, folder: Path) -> None:
+    """Raises `UserError` for a contender's targets that the model in a folder doesn't have.
 
     Names match the end of a module's name, as PEFT takes them.
     """
-    for trial in trials:
-        targets = trial.settings.get("targets")
-        if targets is None or targets in NAMED or trial.model not in folders:
-            continue
-        modules = modules_of(folders[trial.model])
-        for target in (name.strip() for name in targets.split(",")):
-            if not any(f".{module}".endswith(f".{target}") for module in modules):
-                ends = sorted({module.rpartition(".")[2] for module in modules})
-                raise UserError(
-                    f"{trial.kind}.targets={targets}: {Path(trial.model).name} has no module "
-                    f"'{target}' to put an adapter on; use {', '.join(NAMED)}, or some of "
-                    f"{', '.join(ends)}"
-                )
+    if targets in NAMED:
+        return
+    modules = modules_of(folder)
+    for target in (name.strip() for name in targets.split(",")):
+        if not any(f".{module}".endswith(f".{target}") for module in modules):
+            ends = sorted({module.rpartition(".")[2] for module in modules})
+            raise UserError(
+                f"{kind}.targets={targets}: {model} has no module '{target}' to put an adapter on; "
+                f"use {', '.join(NAMED)}, or some of {', '.join(ends)}"
+            )
 
 
 def modules_of(folder: Path) -> set[str]:

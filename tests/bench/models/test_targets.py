@@ -2,24 +2,8 @@
 
 import pytest
 
-import scenarios
-from bench.core.plan import MODES
-from bench.planning.make import make_plan
-from bench.planning.settings import parse_settings
-from bench.planning.targets import check_targets, modules_of
+from bench.models._targets import check_targets, modules_of
 from scenarios.errors import UserError
-from scenarios.rows import Example, Split
-
-SPLIT = Split(
-    tuple(Example(str(i), f"text {i}", "negative", str(i)) for i in range(50)), (), (), "d", {}
-)
-
-
-def trials(targets, model="M"):
-    changed = parse_settings([f"lora.targets={targets}"])
-    return make_plan(
-        scenarios.load("sentiment"), SPLIT, MODES["quick"], 0, model, ("lora",), changed
-    ).trials
 
 
 def test_modules_are_read_from_the_files_headers(tiny_model):
@@ -42,7 +26,7 @@ def test_modules_are_read_from_the_files_headers(tiny_model):
     ],
 )
 def test_modules_that_the_model_has_are_taken(tiny_model, targets):
-    check_targets(trials(targets), {"M": tiny_model})
+    check_targets("lora", targets, "M", tiny_model)
 
 
 @pytest.mark.parametrize("targets", ["bogus", "q_proj,bogus", "proj", "norm"])
@@ -50,11 +34,10 @@ def test_a_module_that_the_model_does_not_have_is_refused_with_those_that_it_has
     tiny_model, targets
 ):
     with pytest.raises(UserError) as refused:
-        check_targets(trials(targets), {"M": tiny_model})
+        check_targets("lora", targets, "M", tiny_model)
     wanted = targets.rpartition(",")[2]
     assert f"lora.targets={targets}: M has no module '{wanted}'" in str(refused.value)
     assert "use attention, all-linear, or some of down_proj, embed_tokens" in str(refused.value)
-    check_targets(trials(targets), {})  # a model that isn't here yet isn't asked
 
 
 def test_a_file_that_is_cut_short_is_refused(tmp_path):

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 from bench.engine import models
 from bench.engine.models import Device
+from bench.models import local
 from scenarios.errors import UserError
 from tests.conftest import make_lm, make_tokenizer
 
@@ -21,20 +22,20 @@ CPU = Device("cpu", "float32", "test")
 
 def test_a_misspelt_default_model_is_rejected_with_the_right_name():
     with pytest.raises(UserError, match=r"SmolLM2-135M-Instuct.*did you mean"):
-        models.folder_of("SmolLM2-135M-Instuct")
+        local.folder_of("SmolLM2-135M-Instuct")
 
 
 def test_a_hosted_model_is_refused_by_name():
     with pytest.raises(UserError, match=r"openai:gpt-6-luna.*hosted.*Hugging Face id or a folder"):
-        models.folder_of("openai:gpt-6-luna")
+        local.folder_of("openai:gpt-6-luna")
 
 
 def test_a_folder_without_weights_says_what_is_missing(tmp_path):
     with pytest.raises(UserError, match=r"no config\.json.*save_pretrained"):
-        models.folder_of(str(tmp_path))
+        local.folder_of(str(tmp_path))
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(UserError, match=r"no safetensors weights.*save_pretrained"):
-        models.folder_of(str(tmp_path))
+        local.folder_of(str(tmp_path))
 
 
 def test_a_pickle_is_never_loaded(tmp_path, tiny_model):
@@ -42,7 +43,7 @@ def test_a_pickle_is_never_loaded(tmp_path, tiny_model):
     shutil.copytree(tiny_model, folder)
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
     with pytest.raises(UserError, match=r"no safetensors weights.*save_pretrained"):
-        models.folder_of(str(folder))
+        local.folder_of(str(folder))
 
 
 def test_a_models_own_code_is_never_run(tmp_path, tiny_model):
@@ -64,20 +65,20 @@ def test_the_hub_out_of_reach_is_one_line(monkeypatch, tmp_path):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(UserError, match=r"can't reach .*org/none.*give a folder"):
-        models._from_hub("org/none")
+        local._from_hub("org/none")
 
 
 def test_an_impossible_name_is_one_line():
     with pytest.raises(UserError, match=r"\./not here.*Hugging Face id or a folder"):
-        models.folder_of("./not here")
+        local.folder_of("./not here")
 
 
 def test_the_same_weights_have_the_same_digest_in_any_folder(tmp_path, tiny_model):
     other = tmp_path / "elsewhere"
     shutil.copytree(tiny_model, other)
-    assert models.digest_of(other) == models.digest_of(tiny_model)
+    assert local.digest_of(other) == local.digest_of(tiny_model)
     (other / "config.json").write_text("{}")
-    assert models.digest_of(other) != models.digest_of(tiny_model)
+    assert local.digest_of(other) != local.digest_of(tiny_model)
 
 
 def test_a_loaded_model_answers_on_the_device_that_was_asked_for(tiny_model):

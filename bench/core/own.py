@@ -1,0 +1,354 @@
+"""A user's own contenders, metrics and models: objects, classes, files or folders, checked before a run.
+
+An own one is known by a name: its file's, or its class's in kebab-case (`MyPrompt`: `my-prompt`). Trials run in
+processes of their own, so what isn't a file is sent to them by value (cloudpickle) through their standard input.
+Nothing in a run's folder is ever executed.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import hashlib
+import importlib.util
+import inspect
+import json
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import CodeType, ModuleType, SimpleNamespace
+from typing import Any, ClassVar, get_args, get_origin, get_type_hints
+
+from bench import registry
+from bench.core.contender import Contender, Family
+from scenarios.errors import UserError
+
+Given = str | Path | Sequence[Any]
+"""A folder or file, or a list of folders, files, classes and objects."""
+
+_OF_A_METRIC = ("TASKS", "SHARE", "statistics", "value")
+_OF_A_MODEL = ("can", "is_ready", "fetch", "check", "facts", "price", "load")
+
+
+@dataclass(frozen=True)
+class Own:
+    """What a user brings to a run.
+
+    `objects` are by folder and name what the modules of these names would be, `files` the paths of the others.
+    `settings` are those of contenders given as instances, `asked` the names of contenders and metrics that were given
+    one by one. `digests` of their code are by `contenders/NAME`.
+    """
+
+    objects: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    asked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    digests: Mapping[str, str] = field(default_factory=dict)
+
+    def added(self) -> registry.Added:
+        """For `registry.added`; imports the files. Raises `UserError` for one that can't be imported."""
+        found: dict[str, dict[str, Any]] = {name: dict(own) for name, own in self.objects.items()}
+        for folder, paths in self.files.items():
+            for name, path in paths.items():
+                found.setdefault(folder, {})[name] = _imported(folder, Path(path))
+        return found
+
+    def parcel(self) -> str:
+        """A word from which another process of this machine has the same; empty where there is nothing.
+
+        Raises `UserError` for an object that can't be handed to one.
+        """
+        if not (self.objects or self.files):
+            return ""
+        packed = [
+            [folder, name, base64.b64encode(_packed(folder, name, found)).decode()]
+            for folder, by_name in self.objects.items()
+            for name, found in by_name.items()
+        ]
+        held = {"path": sys.path, "files": self.files, "objects": packed}
+        return base64.b64encode(json.dumps(held).encode()).decode()
+
+
+def _packed(folder: str, name: str, found: Any) -> bytes:
+    import cloudpickle
+
+    _release(getattr(found, "EVALUATE", None))
+    try:
+        return cloudpickle.dumps(found)
+    except Exception as error:  # whatever the user's object holds may refuse
+        raise UserError(
+            f"the {folder.removesuffix('s')} '{name}' can't be handed to the processes of the trials "
+            f"({error}); put it in a file, and give that"
+        ) from error
+
+
+def _release(metric: Any) -> None:
+    """Drop the locks that an `evaluate.Metric` still holds after it was used: they can't be pickled."""
+    if metric is not None and metric.writer is None:
+        metric.filelocks = metric.file_paths = metric.rendez_vous_lock = None
+
+
+def unpacked(parcel: str) -> registry.Added:
+    """What `Own.parcel` packed. Only for the word of the process that started this one."""
+    if not parcel:
+        return {}
+    import pickle
+
+    held = json.loads(base64.b64decode(parcel))
+    # The user's modules are found here as they are there, while they are used as well.
+    sys.path += [place for place in held["path"] if place not in sys.path]
+    for paths in held["files"].values():
+        sys.path += [str(Path(path).parent) for path in paths.values()]
+    objects: dict[str, dict[str, Any]] = {}
+    for folder, name, packed in held["objects"]:
+        objects.setdefault(folder, {})[name] = pickle.loads(base64.b64decode(packed))
+    return Own(objects, held["files"]).added()
+
+
+def own(contenders: Given = (), metrics: Given = (), models: Given = ()) -> Own:
+    """What was given, each by its name. Raises `UserError` for what can't be used, before anything is run."""
+    objects: dict[str, dict[str, Any]] = {}
+    files: dict[str, dict[str, str]] = {}
+    settings: dict[str, dict[str, Any]] = {}
+    asked: dict[str, list[str]] = {}
+    digests: dict[str, str] = {}
+    given = (("contenders", contenders), ("metrics", metrics), ("models", models))
+    for folder, things in given:
+        for thing in [things] if isinstance(things, str | Path) else things:
+            if folder == "metrics" and _is_name(thing):
+                asked.setdefault(folder, []).append(str(thing))
+                continue
+            for name, found, path in _found(folder, thing):
+                _check_name(folder, name, {*objects.get(folder, {}), *files.get(folder, {})})
+                _CHECKS[folder](name, found)
+                if path is None:
+                    objects.setdefault(folder, {})[name] = found
+                    asked.setdefault(folder, []).append(name)
+                    if own_settings := _settings_of(name, thing):
+                        settings[name] = own_settings
+                else:
+                    files.setdefault(folder, {})[name] = str(path)
+                digests[f"{folder}/{name}"] = _digest(thing if path is None else path)
+    return Own(objects, files, settings, {k: tuple(v) for k, v in asked.items()}, digests)
+
+
+def _is_name(thing: Any) -> bool:
+    """Whether a metric was named rather than brought: one of ours, or one of the `evaluate` library."""
+    return isinstance(thing, str) and (
+        thing.startswith("evaluate:") or thing in registry.shipped("metrics")
+    )
+
+
+def _found(folder: str, thing: Any) -> Iterator[tuple[str, Any, Path | None]]:
+    """Names, modules (or what is like one), and files, of a folder, a file, a class or an object."""
+    if isinstance(thing, str | Path):
+        for path in _files_in(folder, Path(thing)):
+            yield path.stem.replace("_", "-"), _imported(folder, path), path
+        return
+    kind = thing if isinstance(thing, type) else type(thing)
+    name = getattr(kind, "name", None)
+    own_name = name if isinstance(name, str) else _kebab(kind.__name__)
+    if folder == "contenders":
+        yield own_name, SimpleNamespace(Contender=kind), None
+    elif folder == "models":
+        yield own_name, SimpleNamespace(Model=kind), None
+    elif _is_evaluate(thing):
+        yield f"evaluate:{thing.name}", SimpleNamespace(EVALUATE=thing), None
+    elif isinstance(thing, ModuleType):
+        yield thing.__name__.rpartition(".")[2].replace("_", "-"), thing, None
+    else:
+        yield own_name, thing, None
+
+
+def _files_in(folder: str, place: Path) -> list[Path]:
+    """The files of a folder that are contenders (or metrics, models), or the one file that was named."""
+    one = folder.removesuffix("s")
+    if place.is_dir():
+        files = sorted(f for f in place.glob("*.py") if not f.name.startswith("_"))
+        if not files:
+            raise UserError(
+                f"'{place}' holds no {one}: each is a file NAME.py (a name that begins with '_' is skipped)"
+            )
+        return [file.resolve() for file in files]
+    if place.suffix == ".py" and place.is_file():
+        return [place.resolve()]
+    raise UserError(f"'{place}' is neither a folder of {folder} nor a file NAME.py; check the path")
+
+
+def _imported(folder: str, path: Path) -> ModuleType:
+    """The module in a user's file, which can import its neighbours while it is imported."""
+    name = f"own_{folder}_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # where dataclasses and pydantic look up the names in annotations
+    try:
+        with _neighbours_of(path):
+            spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise UserError(f"can't import '{path}': {type(error).__name__}: {error}") from error
+    return module
+
+
+@contextmanager
+def _neighbours_of(path: Path) -> Iterator[None]:
+    sys.path.insert(0, str(path.parent))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(path.parent))
+
+
+def _kebab(name: str) -> str:
+    """`MyPrompt` as `my-prompt`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name).replace("_", "-").strip("-").lower()
+
+
+def _check_name(folder: str, name: str, known: Iterable[str]) -> None:
+    one = folder.removesuffix("s")
+    if name in registry.shipped(folder):
+        raise UserError(f"there is already a {one} named '{name}'; give yours another name")
+    if name in known:
+        raise UserError(f"two {folder} are named '{name}'; give one of them another name")
+    if not re.fullmatch(r"(evaluate:)?[a-z0-9][a-z0-9_-]*", name):
+        raise UserError(
+            f"'{name}' can't be the name of a {one}; use lower-case letters, digits and '-'"
+        )
+
+
+def _check_contender(name: str, module: Any) -> None:
+    kind = getattr(module, "Contender", None)
+    if kind is None:
+        raise UserError(f"the file of '{name}' has no class Contender; see bench.Contender")
+    what = f"the contender '{name}'"
+    if not (isinstance(kind, type) and issubclass(kind, Contender)):
+        raise UserError(f"{what} isn't one: derive its class from bench.Contender")
+    if kind.fit is Contender.fit:
+        raise UserError(f"{what} has no fit(ground, seed); give it one that returns an answerer")
+    families = get_args(Family)
+    if getattr(kind, "family", None) not in families:
+        raise UserError(f"{what} has no family; set `family` to one of {', '.join(families)}")
+    _check_fields(what, kind)
+
+
+def _check_fields(what: str, kind: type[Contender]) -> None:
+    """Settings are the fields of a dataclass, each with a default."""
+    if "__dataclass_params__" not in vars(kind) and any(
+        get_origin(hint) is not ClassVar and hint is not ClassVar
+        for hint in _hints(what, kind, inspect.get_annotations(kind)).values()
+    ):
+        raise UserError(f"{what} has settings but is no dataclass; add @dataclass(frozen=True)")
+    for one in dataclasses.fields(kind):
+        if one.default is dataclasses.MISSING:
+            raise UserError(f"the setting '{one.name}' of {what} has no default; give it one")
+        _check_plain(what, one.name, one.default)
+
+
+def _hints(what: str, kind: type, names: Iterable[str]) -> dict[str, Any]:
+    try:
+        hints = get_type_hints(kind, include_extras=True)
+    except NameError as error:
+        raise UserError(
+            f"{what}: {error}; import the names in its annotations at run time as well"
+        ) from error
+    return {name: hints[name] for name in names if name in hints}
+
+
+def _check_plain(what: str, name: str, value: Any) -> None:
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError):
+        raise UserError(
+            f"the setting '{name}' of {what} is {type(value).__name__}, which JSON doesn't have; use "
+            "numbers, texts, and tuples of them"
+        ) from None
+
+
+def _is_evaluate(thing: Any) -> bool:
+    """Whether it is an `evaluate.Metric`; without importing the library for what isn't one."""
+    evaluate = sys.modules.get("evaluate")
+    return evaluate is not None and isinstance(thing, evaluate.EvaluationModule)
+
+
+def _check_metric(name: str, module: Any) -> None:
+    if hasattr(module, "EVALUATE"):
+        return
+    missing = [one for one in _OF_A_METRIC if not hasattr(module, one)]
+    if missing:
+        raise UserError(
+            f"the metric '{name}' has no {' and no '.join(missing)}; give an evaluate.Metric, or a "
+            f"module with {', '.join(_OF_A_METRIC)}"
+        )
+
+
+def _check_model(name: str, module: Any) -> None:
+    kind = getattr(module, "Model", None)
+    if kind is None:
+        raise UserError(f"the file of '{name}' has no class Model; see bench.core.model")
+    missing = [one for one in _OF_A_MODEL if not hasattr(kind, one)]
+    if missing:
+        raise UserError(
+            f"the model '{name}' has no {' and no '.join(missing)}; see bench.core.model"
+        )
+
+
+_CHECKS = {"contenders": _check_contender, "metrics": _check_metric, "models": _check_model}
+
+
+def _settings_of(name: str, thing: Any) -> dict[str, Any]:
+    """Of a contender that was given as an instance: its values, which a quick run doesn't replace."""
+    if isinstance(thing, type) or not isinstance(thing, Contender):
+        return {}
+    values = {one.name: getattr(thing, one.name) for one in dataclasses.fields(thing)}
+    for key, value in values.items():
+        _check_plain(f"the contender '{name}'", key, value)
+    return values
+
+
+def _digest(thing: Any) -> str:
+    """SHA-256 of a file, or of the code and the plain values of a class, an object's class or a module."""
+    if isinstance(thing, Path):
+        return hashlib.sha256(thing.read_bytes()).hexdigest()
+    if _is_evaluate(thing):
+        return hashlib.sha256(f"{thing.name}\n{thing.description}".encode()).hexdigest()
+    kind = thing if isinstance(thing, type | ModuleType) else type(thing)
+    kinds = [kind] if isinstance(kind, ModuleType) else [k for k in kind.__mro__ if _is_theirs(k)]
+    parts = [
+        f"{key}={_said(value)}"
+        for one in kinds
+        for key, value in sorted(vars(one).items())
+        if key not in _NOT_CODE
+    ]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+_NOT_CODE = ("__module__", "__doc__", "__dict__", "__weakref__", "__firstlineno__", "__file__",
+             "__cached__", "__spec__", "__loader__", "__builtins__")  # fmt: skip
+
+
+def _is_theirs(kind: type) -> bool:
+    """Whether a class is the user's code rather than ours or a library's."""
+    return kind.__module__.partition(".")[0] not in ("bench", "builtins", "evaluate", "typing")
+
+
+def _said(value: Any) -> str:
+    """Code as its operations, constants and names; no comment and no place in memory changes it."""
+    if isinstance(value, property):
+        value = value.fget
+    function = getattr(value, "__func__", value)
+    code = value if isinstance(value, CodeType) else getattr(function, "__code__", None)
+    if code is not None:
+        constants = [_said(constant) for constant in code.co_consts]
+        defaults = _said(getattr(function, "__defaults__", None))
+        return f"{code.co_code.hex()} {constants} {code.co_names} {code.co_varnames} {defaults}"
+    if isinstance(value, set | frozenset):
+        return repr(sorted(map(_said, value)))
+    if isinstance(value, list | tuple):
+        return repr([_said(one) for one in value])
+    plain = value is None or isinstance(value, str | bytes | int | float)
+    return repr(value) if plain else type(value).__name__
