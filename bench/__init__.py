@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from bench.api.planned import Planned
     from bench.api.results import Findings
     from bench.core.contender import Answer, Contender, Ground
+    from bench.core.errors import Interrupted
     from bench.metrics import as_evaluate
-    from bench.running.run import Interrupted
     from scenarios.errors import UserError
     from scenarios.progress import on_stderr
 
@@ -70,7 +70,7 @@ _ELSEWHERE = {
     "Ground": "bench.core.contender",
     "as_evaluate": "bench.metrics",
     "Findings": "bench.api.results",
-    "Interrupted": "bench.running.run",
+    "Interrupted": "bench.core.errors",
     "Planned": "bench.api.planned",
     "UserError": "scenarios.errors",
     "on_stderr": "scenarios.progress",

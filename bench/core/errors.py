@@ -1,6 +1,8 @@
-"""Why a trial ends without figures: it can't run here, or it can't continue."""
+"""Why a trial ends without figures, and why a run ends early."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 
 class TrialSkipped(Exception):
@@ -13,3 +15,12 @@ class TrialFailed(Exception):
 
 class PromptTooLong(TrialFailed):
     """A prompt that doesn't fit the model's context."""
+
+
+class Interrupted(Exception):
+    """Ctrl-C; the message says how much is saved (`saved`), where (`folder`), and how to resume."""
+
+    def __init__(self, saved: str, folder: Path):
+        super().__init__(f"{saved}; resume with the same call and out='{folder}'")
+        self.saved = saved
+        self.folder = folder

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench import models
+from bench.core.errors import Interrupted
 from bench.core.files import Forecast
 from bench.core.folder import RunFolder
 from bench.core.model import ModelFacts
@@ -26,15 +27,6 @@ from bench.running.local import LocalProcesses
 from bench.running.trials import do_all
 from scenarios.cache import DISK_ERRORS
 from scenarios.rows import Split
-
-
-class Interrupted(Exception):
-    """Ctrl-C; the message says how much is saved (`saved`), where (`folder`), and how to resume."""
-
-    def __init__(self, saved: str, folder: Path):
-        super().__init__(f"{saved}; resume with the same call and out='{folder}'")
-        self.saved = saved
-        self.folder = folder
 
 
 def run(request: Request, start: StartsExecutor = LocalProcesses) -> tuple[Path, Record]:
