@@ -23,3 +23,14 @@ def offline(monkeypatch):
         pytest.fail("connected to something")
 
     monkeypatch.setattr(socket.socket, "connect", connect)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread():
+    """A tiny model's products are too small to be shared between threads."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
