@@ -47,7 +47,7 @@ class Tuned(base.Contender):
     replay: Annotated[float, Field(ge=0, le=10)] = 0.0
     family: ClassVar = "fine_tune"
     uses_model: ClassVar = True
-    needs: ClassVar = frozenset({"train"})
+    needs: ClassVar = frozenset({"score", "train"})  # labels judge its epochs by their scores
     seeded: ClassVar = True
     restores: ClassVar = True
     fits_once: ClassVar = True

@@ -198,9 +198,7 @@ class Way:
     reason: str = ""
 
 
-def answers_of(
-    answerer: Answerer, examples: Sequence[Example], progress: str = ""
-) -> list[Answer]:
+def answers_of(answerer: Answerer, examples: Sequence[Example], progress: str = "") -> list[Answer]:
     """All answers to some rows; `progress` labels a progress bar on stderr."""
     from bench.core.progress import bar
 
