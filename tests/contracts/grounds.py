@@ -187,7 +187,7 @@ class Fitter:
 
 
 def check_answers(made: Made) -> None:
-    """Every row is answered exactly once, with a label of the task or a text, in batches; notes are JSON."""
+    """Every row is answered exactly once, in batches; notes are JSON, and no check failed."""
     task = made.ground.task
     answers = [answer for batch in made.batches for answer in batch]
     assert sorted(a.example_id for a in answers) == sorted(e.id for e in ASKED)
@@ -203,6 +203,7 @@ def check_answers(made: Made) -> None:
                 assert answer.text == task.labels[answer.scores.index(max(answer.scores))]
         assert {type(answer.tokens_in), type(answer.tokens_out)} <= {int, type(None)}
     check_plain(made.answerer.notes)
+    assert all(canary["passed"] for canary in made.answerer.notes.get("canaries", ()))
 
 
 def check_plain(notes: Any) -> None:
