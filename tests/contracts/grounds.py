@@ -50,7 +50,9 @@ def rows(name: str, count: int) -> tuple[Example, ...]:
 
 
 TRAIN, VALIDATION, ASKED = rows("t", 4), rows("v", 4), rows("q", 20)
-FOLDED = with_folds(Split(rows("f", 8), (), (), "d"), CLASSES.labels, 8, 0, 2)
+_FOLDED = with_folds(Split(rows("f", 8), (), (), "d"), CLASSES.labels, 8, 0, 2)
+FOLDS: dict[str, Any] = {"train": _FOLDED.train, "validation": (), "folds": _FOLDED.folds}
+"""What a ground has in place of rows to choose by: two folds of eight training rows."""
 
 
 def small(kind: type[Contender], at_most: int = 2) -> Contender:
@@ -116,6 +118,11 @@ class Made:
         """Text and scores of each row that was asked."""
         return said(self.batches)
 
+    @property
+    def scores(self) -> dict[str, tuple[float, ...]]:
+        """Scores of each row."""
+        return {id_: scores for id_, (_, scores) in self.said.items()}
+
 
 def said(batches: Sequence[Sequence[Answer]]) -> dict[str, tuple[str, tuple[float, ...]]]:
     """Text and scores by row; what an answer took is left out."""
@@ -135,7 +142,7 @@ class Fitter:
     def __init__(self, tiny_model: Path, folder: Path):
         self._tiny_model, self._folder = tiny_model, folder
         self._count = 0
-        self._made: dict[tuple[str, str], Made] = {}
+        self._made: dict[tuple[str, str, bool], Made] = {}
 
     def model(self, kind: type[Contender]) -> Any:
         """The tiny model as the contender wants its weights; None for one that uses none."""
@@ -178,11 +185,11 @@ class Fitter:
         made.batches = list(made.answerer.answer(ASKED))
         return made
 
-    def once(self, name: str, task: str = "classification") -> Made:
+    def once(self, name: str, task: str = "classification", folded: bool = False) -> Made:
         """An undisturbed fit with seed 0, which all promises about it share."""
-        key = name, task
+        key = name, task, folded
         if key not in self._made:
-            self._made[key] = self.fit(name, TASKS[task])
+            self._made[key] = self.fit(name, TASKS[task], **(FOLDS if folded else {}))
         return self._made[key]
 
 
