@@ -10,7 +10,6 @@ from importlib import import_module
 
 import pytest
 
-from reports import charts
 from reports.blocks import Facts, Figure, Paragraph, Piece, Table, Term, Terms, Verdict
 from reports.page import page
 from tests.conftest import ROOT
@@ -54,14 +53,17 @@ def test_it_has_a_title_and_a_place_of_its_own(name):
 
 
 @pytest.fixture
-def _quick_charts(monkeypatch):
-    """A chart's drawing takes longer than all sections."""
-    monkeypatch.setattr(charts, "_drawn", lambda _: "<svg></svg>")
+def _no_charts(monkeypatch):
+    """Making a chart takes longer than all sections."""
+    for name in SECTIONS:
+        for chart in ("quality_against_latency", "quality_by_rows"):
+            if hasattr(section(name), chart):
+                monkeypatch.setattr(section(name), chart, lambda *_: "<svg></svg>")
 
 
 @every_record
 @every_section
-@pytest.mark.usefixtures("_quick_charts")
+@pytest.mark.usefixtures("_no_charts")
 def test_it_gives_blocks_of_plain_data_the_same_twice_and_changes_no_record(name, record):
     given = json.loads(text_of(record))
     before = copy.deepcopy(given)
@@ -124,7 +126,7 @@ HOSTILE = ["made: run", "made: curve", *(n for n in KEPT if n.endswith(("replay-
 
 
 @pytest.mark.parametrize("record", HOSTILE)
-@pytest.mark.usefixtures("_quick_charts")
+@pytest.mark.usefixtures("_no_charts")
 def test_a_hostile_text_anywhere_in_a_record_is_escaped_by_the_page(record):
     given = json.loads(text_of(record))
     clean = Shape(page(given)).found
