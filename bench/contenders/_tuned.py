@@ -50,7 +50,7 @@ class Tuned(base.Contender):
     replay: Annotated[float, Field(ge=0, le=10)] = 0.0
     family: ClassVar = "fine_tune"
     uses_model: ClassVar = True
-    needs: ClassVar = frozenset({"train"})
+    needs: ClassVar = frozenset({"score", "train"})  # labels judge its epochs by their scores
     seeded: ClassVar = True
     restores: ClassVar = True
     fits_once: ClassVar = True
@@ -85,7 +85,7 @@ class Tuned(base.Contender):
             file = tuned.save(ground.folder)
         notes |= {"adapter_bytes": file.stat().st_size, "served": self._serve, "tried": tried}
         notes["replayed_rows"] = tuning.replayed_rows
-        if ground.shuffled_canary:
+        if ground.shuffled_canary and ground.judging:
             tuned.remove()
             notes["canaries"].append(self._shuffled(tuning, rate))
         return tuning.answerer(notes)
@@ -130,8 +130,11 @@ class Tuned(base.Contender):
         return rungs
 
     def _searched(self, tuning: Tuning) -> tuple[float, list[dict]]:
-        """The learning rate that won, and what was tried."""
+        """The learning rate that won, and what was tried; the first without rows to choose on."""
         from bench.contenders._tuning import rank
+
+        if not tuning.ground.judging:
+            return self.learning_rates[0], []
 
         rates, tried = list(self.learning_rates), []
         most = min(len(part.train) for part in tuning.ground.parts())

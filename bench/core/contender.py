@@ -199,9 +199,16 @@ class Way:
     reason: str = ""
 
 
-def answers_of(answerer: Answerer, examples: Sequence[Example], **more: Any) -> list[Answer]:
-    """All answers to some rows."""
-    return [answer for batch in answerer.answer(examples, **more) for answer in batch]
+def answers_of(answerer: Answerer, examples: Sequence[Example], progress: str = "") -> list[Answer]:
+    """All answers to some rows; `progress` labels a progress bar on stderr."""
+    from bench.core.progress import bar
+
+    found: list[Answer] = []
+    with bar(progress, len(examples), "row") as shown:
+        for batch in answerer.answer(examples):
+            found += batch
+            shown.update(len(batch))
+    return found
 
 
 def quality(answers: Sequence[Answer], examples: Sequence[Example], task: Task) -> float:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from bench.core.contender import Answer
 from bench.core.model import Near
-from bench.core.progress import bar
 from bench.engine.prompts import Prompts, Renderer, check_context
 from bench.engine.scoring import LabelScorer, Scored
 from scenarios.rows import Example
@@ -60,18 +59,16 @@ class LabelAnswerer:
         self._scorer = LabelScorer(model.lm, prompts.start, self._answers)
 
     def answer(
-        self, examples: Sequence[Example], done: Container[str] = (), progress: str = ""
+        self, examples: Sequence[Example], done: Container[str] = ()
     ) -> Iterator[list[Answer]]:
-        """Answers in batches, shortest texts first; `progress` labels a progress bar on stderr."""
+        """Answers in batches, shortest texts first."""
         rows = self.prompts.rows(examples, self.notes)
         answered = {i for i, example in enumerate(examples) if example.id in done}
-        with bar(progress, len(rows), "row") as shown:
+        start = time.perf_counter()
+        for batch in self._scorer.score(rows, answered):
+            seconds = (time.perf_counter() - start) / len(batch)
+            yield [self._answer(examples[s.index].id, s, seconds) for s in batch]
             start = time.perf_counter()
-            for batch in self._scorer.score(rows, answered):
-                seconds = (time.perf_counter() - start) / len(batch)
-                yield [self._answer(examples[s.index].id, s, seconds) for s in batch]
-                shown.update(len(batch))
-                start = time.perf_counter()
 
     def _answer(self, example_id: str, scored: Scored, seconds: float) -> Answer:
         values = [v - b for v, b in zip(scored.log_likelihoods, self._bias, strict=True)]

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import torch
 
 from bench.core.contender import Answer
-from bench.core.progress import bar
 from bench.engine.prompts import Prompts, check_context
 from bench.engine.shared_prefix import shares_prefix
 from scenarios.rows import Example
@@ -50,15 +49,13 @@ class TextAnswerer:
         self._shared = None
 
     def answer(
-        self, examples: Sequence[Example], done: Container[str] = (), progress: str = ""
+        self, examples: Sequence[Example], done: Container[str] = ()
     ) -> Iterator[list[Answer]]:
-        """Answers in batches, shortest texts first; `progress` labels a progress bar on stderr."""
+        """Answers in batches, shortest texts first."""
         rows = self.prompts.rows(examples, self.notes)
-        with bar(progress, len(rows), "row") as shown:
-            for batch in self._batches(rows):
-                if not all(examples[i].id in done for i in batch):
-                    yield self._answers([examples[i] for i in batch], [rows[i] for i in batch])
-                shown.update(len(batch))
+        for batch in self._batches(rows):
+            if not all(examples[i].id in done for i in batch):
+                yield self._answers([examples[i] for i in batch], [rows[i] for i in batch])
 
     def tokens(self, rows: Sequence[Sequence[int]]) -> list[list[int]]:
         """The tokens written after each row of tokens, in the rows' order."""

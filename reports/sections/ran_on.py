@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bench.core.model import ModelFacts
 from bench.record.types import Record
 from reports import numbers
 from reports.blocks import Block, Facts
@@ -29,14 +30,13 @@ def blocks(record: Record) -> list[Block]:
         ("counts", counts),
         ("digest of the split", data["digest"]),
     )
-    models = tuple(
-        (f"model {name}", f"{facts['model_type']}, SHA-256 {facts['sha256']}")
-        for name, facts in record["models"].items()
-    )
-    on = device.get("gpu") or machine["processor"]
+    models = tuple((f"model {name}", _identity(one)) for name, one in record["models"].items())
+    on = str(device.get("gpu") or machine["processor"])
+    if device:
+        on += f", {device['dtype']} ({device['reason']})"
     ran = (
         ("recorded", record["created"]),
-        ("computed on", f"{on}, {device.get('dtype', 'no model')} ({device.get('reason', '')})"),
+        ("computed on", on),
         ("cores, threads", f"{machine['cores']}, {device.get('threads', numbers.MISSING)}"),
         ("memory", numbers.mebibytes(machine["memory_bytes"])),
         ("system", f"{machine['system']}, Python {machine['python']}"),
@@ -45,3 +45,16 @@ def blocks(record: Record) -> list[Block]:
         ("mode, seed", f"{record['plan']['mode']['name']}, {record['plan']['seed']}"),
     )
     return [Facts(rows), *([Facts(models)] if models else []), Facts(ran)]
+
+
+def _identity(facts: ModelFacts) -> str:
+    """What identifies a model, which may be nothing but its name, and the price of its tokens."""
+    parts = [facts["model_type"] or "runs elsewhere"]
+    if facts["sha256"]:
+        parts.append(f"SHA-256 {facts['sha256']}")
+    if price := facts.get("price"):
+        parts.append(
+            f"${price['input_usd_per_mtok']:g} and ${price['output_usd_per_mtok']:g} per million tokens "
+            f"in and out ({price['source']}, {price['date']})"
+        )
+    return ", ".join(parts)

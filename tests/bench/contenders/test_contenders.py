@@ -17,9 +17,6 @@ from scenarios.rows import Example, load_split
 
 CPU = Device("cpu", "float32", "test")
 FAST = {
-    "dora": {"epochs": 1, "learning_rates": (1e-2,)},
-    "rslora": {"epochs": 1, "learning_rates": (1e-2,), "rank": 8},
-    "full": {"epochs": 1, "learning_rates": (1e-3,)},
     "lora": {"epochs": 1, "learning_rates": (1e-3, 1e-2), "search_rows": 16},
     "setfit": {"steps": 20},
 }
@@ -54,20 +51,6 @@ def test_it_answers_every_row_with_a_label_and_notes_what_it_tried(name, ground)
     assert single.scores == pytest.approx(answers[single.example_id].scores, abs=1e-4)
 
 
-@pytest.mark.parametrize("name", ["dora", "rslora", "full"])
-def test_what_is_served_from_disk_is_what_was_trained(name, ground, tiny_model):
-    contender, found = fitted(name, ground)
-    trained = answers_of(found, ground.validation)
-    fresh = dataclasses.replace(ground, model=lambda: models.load("tiny", tiny_model, CPU))
-    served = answers_of(contender.restore(fresh, found.notes), ground.validation)
-    for one, other in zip(served, trained, strict=True):
-        assert one.scores == pytest.approx(other.scores, abs=1e-3)
-    base = answers_of(registry.contender("zero-shot")(**{"calibrations": ("none",)}).fit(fresh, 0),
-                      ground.validation)  # fmt: skip
-    assert any(abs(a.scores[0] - b.scores[0]) > 1e-3 for a, b in zip(base, trained, strict=True))
-    assert all(canary["passed"] for canary in found.notes["canaries"])
-
-
 def test_full_tuning_leaves_the_model_as_it_was_when_a_search_is_over(ground):
     before = {n: p.detach().clone() for n, p in ground.model().lm.named_parameters()}
     from bench.contenders._tuning import Tuning
@@ -87,15 +70,6 @@ def test_the_better_rates_of_a_search_continue_with_twice_the_rows(ground):
     assert found.notes["settings"]["learning_rate"] == best["learning_rate"]
     three = dataclasses.replace(contender, learning_rates=(1e-4, 1e-3, 1e-2))
     assert [(len(rates), rows) for rates, rows in three._rungs(1000)] == [(3, 16), (2, 32)]
-
-
-def test_a_search_that_was_killed_is_not_done_again(ground, monkeypatch):
-    from bench.contenders._tuning import Tuning
-
-    _, whole = fitted("lora", ground)
-    monkeypatch.setattr(Tuning, "tried", lambda *_: pytest.fail("searched again"))
-    _, again = fitted("lora", ground)
-    assert again.notes["tried"] == whole.notes["tried"]
 
 
 def test_the_most_similar_rows_come_last_next_to_the_request():

@@ -37,14 +37,6 @@ def test_demonstrations_are_balanced_over_the_labels(ground):
     assert sorted(gold[id_] for id_ in notes["demonstrations"]) == ["bad", "bad", "good", "good"]
 
 
-def test_what_was_tried_before_a_kill_is_not_tried_again(ground):
-    whole = Contender(shots=(2,), draws=2, orders=1).fit(ground, 0).notes
-    loads = []
-    again = Ground(**{**ground.__dict__, "model": lambda: loads.append(1) or ground.model()})
-    assert Contender(shots=(2,), draws=2, orders=1).fit(again, 0).notes == whole
-    assert len(loads) == 1  # only for the answerer
-
-
 def test_prompts_too_long_for_the_model_drop_out(ground):
     ground.model().lm.config.max_position_embeddings = 700
     notes = Contender(shots=(2, 40), draws=1, orders=1).fit(ground, 0).notes

@@ -14,7 +14,7 @@ from bench.contenders import _choosing as choosing
 from bench.contenders import few_shot
 from bench.contenders._choosing import best_of, tried
 from bench.contenders._tuning import Tuning
-from bench.core.contender import Answer, Ground, answers_of
+from bench.core.contender import Answer, Ground
 from bench.core.kept import Kept
 from bench.core.plan import MODES
 from bench.engine import models
@@ -195,34 +195,6 @@ def test_a_draw_over_folds_is_the_one_that_is_used_except_for_the_rows_held_out(
         assert not held_out & {e.id for e in shown}
         assert {e.id for e in taken} - held_out <= {e.id for e in shown}
         assert Counter(e.gold for e in shown) == {"good": 3, "bad": 3}
-
-
-@pytest.mark.parametrize(
-    ("name", "settings"),
-    [
-        ("tf-idf", {}),
-        ("zero-shot", {}),
-        ("few-shot", {"shots": (2, 4), "draws": 2, "orders": 1}),
-        ("retrieved", {"shots": (2,)}),
-        ("embeddings", {}),
-        ("setfit", {"steps": 4}),
-        ("lora", {"epochs": 2, "learning_rates": (1e-3, 1e-2), "search_rows": 8}),
-        ("full", {"epochs": 1, "learning_rates": (1e-3,)}),
-    ],
-)
-def test_every_contender_chooses_over_folds_and_is_fitted_on_all_rows(ground, name, settings):
-    found = registry.contender(name)(**settings).fit(ground, 0)
-    asked = [Example(f"q{i}", f"something new {i}", "good", "q") for i in range(5)]
-    answers = answers_of(found, asked)
-    assert {a.text for a in answers} <= set(LABELS)
-    assert 0 <= found.notes["validation_score"] <= 1
-    tried = [t for t in found.notes.get("tried", ()) if t["validation_score"] is not None]
-    if name not in ("lora", "full"):
-        best = max((t["validation_score"] for t in tried), default=found.notes["validation_score"])
-        assert found.notes["validation_score"] == best
-    assert (found.notes["validation_score"] * 32) % 1 == pytest.approx(0)  # shares of 32 rows
-    if name in ("few-shot", "retrieved"):
-        assert registry.contender(name)(**settings).fit(ground, 0).notes == found.notes
 
 
 def test_epochs_are_chosen_over_folds_and_then_trained_on_all_rows_without_validation(

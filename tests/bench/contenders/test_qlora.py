@@ -5,7 +5,7 @@ import importlib.util
 import pytest
 
 from bench.contenders.qlora import Contender
-from bench.core.contender import Ground, answers_of
+from bench.core.contender import Ground
 from bench.core.errors import TrialSkipped
 from bench.core.kept import Kept
 from bench.engine import models
@@ -40,25 +40,6 @@ def test_the_base_is_in_4_bit_and_only_the_adapters_are_trained(ground):
         "lora_A", "lora_B",
     }  # fmt: skip
     assert "GPU" in answerer.notes["on_a_cpu"]
-
-
-def test_what_is_served_from_disk_is_what_was_trained(ground, tmp_path):
-    answerer = Contender(**SETTINGS).fit(ground, 0)
-    trained = answers_of(answerer, ground.validation)
-    fresh = Ground(**{**ground.__dict__, "model": lambda: _anew(tmp_path)})
-    served = answers_of(Contender(**SETTINGS).restore(fresh, answerer.notes), ground.validation)
-    assert [a.text for a in served] == [a.text for a in trained]
-    for one, other in zip(served, trained, strict=True):
-        assert one.scores == pytest.approx(other.scores, abs=0.02)
-
-
-def _anew(tmp_path):
-    from tests.conftest import make_lm, make_tokenizer
-
-    folder = tmp_path / "anew"
-    make_lm().save_pretrained(folder)
-    make_tokenizer().save_pretrained(folder)
-    return models.load("tiny", folder, CPU, four_bit=True)
 
 
 def test_without_bitsandbytes_it_is_skipped_and_says_how_to_install_it(monkeypatch):

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from bench import registry
 from bench.metrics import as_evaluate, load_metric, texts
 from scenarios.errors import UserError
 
@@ -14,37 +13,6 @@ GOLD, PREDICTED = (texts([LABELS[code] for code in RNG.integers(0, 3, 200)]) for
 
 def value(name, gold=GOLD, predicted=PREDICTED):
     return load_metric(name).of(gold, predicted, LABELS)
-
-
-@pytest.mark.parametrize("name", registry.names("metrics"))
-def test_a_metric_of_two_sets_of_rows_is_the_formula_of_their_sum(name):
-    metric = load_metric(name)
-    rows = metric.statistics(GOLD, PREDICTED, LABELS)
-    assert rows.shape[0] == 200
-    halves = rows[:70].sum(axis=0) + rows[70:].sum(axis=0)
-    assert metric.value(halves) == pytest.approx(metric.value(rows.sum(axis=0)))
-    assert metric.value(np.stack([halves, halves])).shape == (2,)
-
-
-@pytest.mark.parametrize("name", registry.names("metrics"))
-def test_a_perfect_answer_is_worth_one(name):
-    assert value(name, GOLD, GOLD) == 1.0
-
-
-@pytest.mark.parametrize("name", registry.names("metrics"))
-def test_a_share_is_the_mean_of_its_rows(name):
-    metric = load_metric(name)
-    rows = metric.statistics(GOLD, PREDICTED, LABELS)
-    of_rows = metric.value(rows).mean()
-    assert not metric.share or of_rows == pytest.approx(value(name))
-
-
-@pytest.mark.parametrize("name", registry.names("metrics"))
-def test_a_metric_of_ours_works_as_one_of_the_evaluate_library(name):
-    metric = as_evaluate(load_metric(name), LABELS)
-    metric.add_batch(predictions=PREDICTED[:120], references=GOLD[:120])
-    metric.add_batch(predictions=PREDICTED[120:], references=GOLD[120:])
-    assert metric.compute() == {name: pytest.approx(value(name))}
 
 
 def test_metrics_of_ours_combine_in_the_evaluate_library():
