@@ -7,11 +7,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
+from tests.bench.running import runs
+from tests.bench.running.runs import make_small, wait_for, without_forecast
 from tests.conftest import run_command
 
 
@@ -31,13 +32,6 @@ def finished(tmp_path_factory, tiny_model):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return folder, json.loads(done.stdout)
-
-
-def make_small(folder: Path) -> None:
-    """The small scenario's files, for fixtures that outlive a test."""
-    from tests import conftest
-
-    conftest.small_scenario.__wrapped__(folder)
 
 
 def test_the_json_has_the_agreed_keys(finished):
@@ -209,28 +203,10 @@ def test_another_plan_in_the_folder_is_refused_with_what_differs(finished, tiny_
     assert (folder / found["record"]).exists()
 
 
-def start(folder, tiny_model, **more):
-    """A run as a process in a session of its own, which Ctrl-C reaches though these tests may ignore it.
-
-    An empty forecast stands in its folder, so that no time is spent on one.
-    """
-    (folder / "out").mkdir(exist_ok=True)
-    if not (folder / "out" / "forecasts.json").exists():
-        (folder / "out" / "forecasts.json").write_text("[]")
-    more.setdefault("preexec_fn", lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
-    return subprocess.Popen(
-        [sys.executable, "-m", "bench", "run", str(folder / "small.toml"), "--quick", "--model",
-         str(tiny_model), "--only", "zero-shot,lora", "--out", str(folder / "out")],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-        env={**os.environ, "TUNE_OR_PROMPT_CACHE": str(folder / "cache")}, **more,
-    )  # fmt: skip
-
-
-def wait_for(condition, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
+def start(folder, tiny_model):
+    """A run of two contenders, without forecasts, as a process of its own."""
+    without_forecast(folder / "out")
+    return runs.start("run", folder, tiny_model, "--quick", "--only", "zero-shot,lora")
 
 
 def children_of(pid):
@@ -398,10 +374,9 @@ def test_a_trial_that_fails_has_a_reason_and_the_others_go_on(tmp_path, small_sc
     with torch.no_grad():
         lm.get_decoder().norm.weight.fill_(float("nan"))
     lm.save_pretrained(broken)
-    done = bench(
-        "run", small_scenario, "--quick", "--json", "--model", tiny_model, "--only",
-        f"zero-shot,lora@{broken}", cwd=tmp_path, TUNE_OR_PROMPT_CACHE=str(tmp_path / "cache"),
-    )  # fmt: skip
+    arguments = ("run", small_scenario, "--quick", "--model", tiny_model, "--only",
+                 f"zero-shot,lora@{broken}", "--out", without_forecast(tmp_path / "out"))  # fmt: skip
+    done = bench(*arguments, "--json", cwd=tmp_path, TUNE_OR_PROMPT_CACHE=str(tmp_path / "cache"))
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     lora = found["contenders"][-1]
@@ -409,10 +384,8 @@ def test_a_trial_that_fails_has_a_reason_and_the_others_go_on(tmp_path, small_sc
     assert "the loss became nan" in lora["reason"]
     assert found["verdict"]["quality"]["answer"] == "not_applicable"
     strict = bench(
-        "run", small_scenario, "--quick", "--strict", "--model", tiny_model, "--only",
-        f"zero-shot,lora@{broken}", "--out", found["run"], cwd=tmp_path,
-        TUNE_OR_PROMPT_CACHE=str(tmp_path / "cache"),
-    )  # fmt: skip
+        *arguments, "--strict", cwd=tmp_path, TUNE_OR_PROMPT_CACHE=str(tmp_path / "cache")
+    )
     assert strict.returncode == 1
     assert strict.stderr.count("already done") == 3  # the failed one was tried again
     assert "the loss became nan" in Path(tmp_path / found["report"]).read_text()
