@@ -19,6 +19,10 @@ from pathlib import Path
 
 import pytest
 
+from bench.core.variables import set_variables
+
+set_variables()  # before torch is imported: the tests' own process computes as the command's do
+
 ROOT = Path(__file__).parent.parent
 STARTED = time.monotonic()
 

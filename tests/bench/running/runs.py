@@ -35,8 +35,8 @@ def start(command, folder, tiny_model, *more):
     It is in a session of its own, and works in the folder's `out`.
     """
     return subprocess.Popen(
-        [sys.executable, "-m", "bench", command, str(folder / "small.toml"), "--model",
-         str(tiny_model), "--out", str(folder / "out"), *more],
+        [sys.executable, "-m", "bench", command, str(folder / "small.toml"), *more, "--model",
+         str(tiny_model), "--out", str(folder / "out")],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         env={**os.environ, "TUNE_OR_PROMPT_CACHE": str(folder / "cache")},

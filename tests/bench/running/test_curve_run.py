@@ -162,7 +162,7 @@ def test_a_budget_drops_seeds_and_says_so_and_a_larger_one_resumes(
     outcomes = [[trial["outcome"] for trial in one["trials"]] for one in (found["curve"], left)]
     assert all(b == a for a, b in zip(*outcomes, strict=True) if a["status"] == "done")
     assert "left out by the budget, " in spent.stderr
-    again = curve(tmp_path, tiny_model, *arguments, "--budget", "1m")
+    again = curve(tmp_path, tiny_model, *arguments, "--budget", "45s")
     assert again.returncode == 0, again.stderr
     more = json.loads(again.stdout)["budget"]
     assert "already done" in again.stderr

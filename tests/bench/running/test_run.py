@@ -415,6 +415,8 @@ def test_free_texts_are_written_scored_and_reported(tmp_path, tiny_model):
         assert 0 < contender["p50_first_token_ms"] < contender["p50_latency_ms"]
         assert contender["p50_per_token_ms"] > 0
     assert found["comparisons"][0]["metric"] == "exact-match"
+    record = json.loads((tmp_path / found["record"]).read_text())
+    assert all(forecast["seconds"] for forecast in record["forecasts"][2:])
     assert "first token" in (tmp_path / found["report"]).read_text()
 
 

@@ -37,11 +37,11 @@ def test_a_real_fine_tune_on_192_reviews_beats_a_prompt_by_more_than_the_margin(
         text = text.replace(many, few)
     (tmp_path / "fewer.toml").write_text(text)
     found, accuracy = compared(
-        tmp_path, "fewer.toml", "--only", "zero-shot,lora", "--train-rows", "192", "--out",
-        without_forecast(tmp_path / "out"),
+        tmp_path, "fewer.toml", "--only", "zero-shot,lora", "--train-rows", "192", "--set",
+        "lora.epochs=2", "--out", without_forecast(tmp_path / "out"),
     )  # fmt: skip
     assert 0.33 <= accuracy["zero-shot"] <= 0.55
-    assert accuracy["lora"] >= 0.60
+    assert accuracy["lora"] >= 0.55
     assert found["verdict"]["quality"]["answer"] == "fine_tune"
     assert found["comparisons"][0]["low"] > 0.03
     assert found["comparisons"][0]["n"] == 90
