@@ -83,7 +83,7 @@ def cache(tmp_path, monkeypatch):
 class Index:
     """A package index on loopback; `files` maps a project to its files.
 
-    Downloads end after `cut_after` bytes: at once, or, where `stalls` is set, only when it is over.
+    Downloads end after `cut_after` bytes: immediately, or, where `stalls` is set, only when that is over.
     """
 
     def __init__(self):
@@ -225,7 +225,7 @@ def tiny_model(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def small_scenario(tmp_path) -> Path:
-    """A scenario file of two labels over 160 generated rows, its rows beside it."""
+    """A scenario file of two labels over 160 generated rows, and its rows next to it."""
     rng = random.Random(0)
     words = {
         "good": ["fine", "great", "lovely", "superb"],

@@ -164,7 +164,7 @@ def test_an_adapter_that_is_switched_off_answers_as_the_base_does(finished, tiny
     assert not torch.allclose(changed, plain)
 
 
-def test_the_checks_of_the_run_hold_and_stand_in_the_record(finished):
+def test_the_checks_of_the_run_hold_and_are_in_the_record(finished):
     folder, found = finished
     record = json.loads((folder / found["record"]).read_text())
     names = [canary["name"] for canary in record["canaries"]]
@@ -215,7 +215,7 @@ def children_of(pid):
     return psutil.Process(pid).children(recursive=True)
 
 
-def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(tmp_path, small_scenario, tiny_model):
+def test_ctrl_c_keeps_what_is_finished_and_says_how_to_resume(tmp_path, small_scenario, tiny_model):
     process = start(tmp_path, tiny_model)
     wait_for(lambda: (tmp_path / "out" / "outcomes" / "02-tf-idf-s0.json").exists())
     os.killpg(process.pid, signal.SIGINT)
@@ -240,7 +240,7 @@ def test_a_polite_end_is_as_ctrl_c(tmp_path, small_scenario, tiny_model):
 
 @pytest.fixture(scope="module")
 def resumed(tmp_path_factory, tiny_model):
-    """The folder of a run that was killed after its second trial and then went on to its end.
+    """The folder of a run that was killed after its second trial and then resumed.
 
     With what it printed, and the second trial's outcome as it was before the kill.
     """
@@ -264,6 +264,7 @@ def resumed(tmp_path_factory, tiny_model):
 def test_kill_9_loses_no_finished_trial_and_leaves_no_orphan(resumed):
     folder, errors, kept = resumed
     assert "tf-idf: already done" in errors
+    assert "forecast" not in errors  # they were in the folder already
     assert (folder / "out" / "outcomes" / "02-tf-idf-s0.json").read_bytes() == kept
     assert (folder / "out" / "report.html").exists()
 
@@ -328,7 +329,7 @@ def test_nothing_leaves_the_machine(own_rows):
     assert not (folder / "seen").exists(), (folder / "seen").read_text()
 
 
-def test_rows_of_ones_own_run_from_the_file_alone(own_rows):
+def test_rows_of_ones_own_need_only_their_file(own_rows):
     folder, done = own_rows
     found = json.loads(done.stdout)
     assert "60 rows of mine.jsonl; text in 'text', label in 'label'" in done.stderr
@@ -363,7 +364,9 @@ def test_few_validation_rows_leave_the_choices_to_cross_validation(own_rows):
     assert "`bench run ./mine.toml --quick --only few-shot@MODEL,lora" in found["verdict"]["scope"]
 
 
-def test_a_trial_that_fails_has_a_reason_and_the_others_go_on(tmp_path, small_scenario, tiny_model):
+def test_a_trial_that_fails_has_a_reason_and_the_others_are_done(
+    tmp_path, small_scenario, tiny_model
+):
     """Rows far longer than the tiny model's vocabulary don't matter; a NaN in its weights does."""
     import torch
     from transformers import AutoModelForCausalLM
@@ -519,7 +522,7 @@ def test_an_adapter_that_is_gone_is_trained_again(unfinished):
     assert said((folder / "answers" / "04-lora-s0.jsonl").read_text()) == said(answers)
 
 
-def test_a_model_folder_of_the_users_is_named_by_its_name_alone(finished, tiny_model):
+def test_a_model_folder_of_the_users_is_named_by_its_name_only(finished, tiny_model):
     folder, found = finished
     run = folder / found["run"]
     files = [run / "record.json", run / "report.html", *(run / "adapters").rglob("*.json"),

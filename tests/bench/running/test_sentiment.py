@@ -26,8 +26,11 @@ def compared(folder, scenario, *more):
     return found, accuracy
 
 
-def test_a_real_fine_tune_on_192_reviews_beats_a_prompt_by_more_than_the_margin(tmp_path):
-    """A third of the quick run: 90 test rows instead of 300, and one prompt instead of a search."""
+def test_a_real_fine_tune_on_128_reviews_beats_a_prompt_by_more_than_the_margin(tmp_path):
+    """A third of the quick run: 90 test rows instead of 300, and one prompt instead of a search.
+
+    With 32 updates accuracy was 0.40 prompted and 0.74 tuned.
+    """
     text = (ROOT / "scenarios" / "sentiment.toml").read_text()
     for many, few in (
         ("test_rows = 300", "test_rows = 90"),
@@ -37,8 +40,8 @@ def test_a_real_fine_tune_on_192_reviews_beats_a_prompt_by_more_than_the_margin(
         text = text.replace(many, few)
     (tmp_path / "fewer.toml").write_text(text)
     found, accuracy = compared(
-        tmp_path, "fewer.toml", "--only", "zero-shot,lora", "--train-rows", "192", "--set",
-        "lora.epochs=2", "--out", without_forecast(tmp_path / "out"),
+        tmp_path, "fewer.toml", "--only", "zero-shot,lora", "--train-rows", "128", "--set",
+        "lora.epochs=2", "--set", "lora.batch_size=8", "--out", without_forecast(tmp_path / "out"),
     )  # fmt: skip
     assert 0.33 <= accuracy["zero-shot"] <= 0.55
     assert accuracy["lora"] >= 0.55
