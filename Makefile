@@ -1,5 +1,8 @@
 # make demo   a quick race of prompting against LoRA on real reviews, and its report
 # make test   everything that CI checks
+# make test-all   the same, and the tests marked `whole`: whole matrices, and the quick run in full; it keeps a
+#                  record in docs/measurements
+#                  (WORKERS=N processes run the tests of a file each; WORKERS=0 runs them one after the other)
 # make benchmark   scoring and training here, compared with lm-evaluation-harness and TRL; on a quiet machine
 #                  (OPTIONS="--scale 300 3000 30000 --out laptop.json" are benchmarks/laptop.py's)
 #
@@ -10,19 +13,24 @@ PYTHON ?= python3
 VENV ?= .venv
 TORCH_INDEX ?=
 OPTIONS ?=
+WORKERS ?= 2
 
+pytest = $(VENV)/bin/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 pip = $(VENV)/bin/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
 torch = $(pip) torch $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
 
 peers = $(VENV)-peers/bin/python
 
-.PHONY: demo test lint benchmark clean
+.PHONY: demo test test-all lint benchmark clean
 
 demo: $(VENV)/has-bench
 	$(VENV)/bin/bench run sentiment --quick
 
 test: $(VENV)/has-test lint
-	$(VENV)/bin/python -m pytest
+	$(pytest)
+
+test-all: $(VENV)/has-test lint
+	$(pytest) --whole --record docs/measurements/$$(date +%F)-test-all.json
 
 lint: $(VENV)/has-test
 	$(VENV)/bin/ruff check .

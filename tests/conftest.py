@@ -8,16 +8,68 @@ import io
 import json
 import os
 import random
+import shlex
 import subprocess
 import sys
 import tarfile
 import threading
+import time
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from bench.core.variables import set_variables
+
+set_variables()  # before torch is imported: the tests' own process computes as the command's do
+
 ROOT = Path(__file__).parent.parent
+STARTED = time.monotonic()
+
+
+def pytest_addoption(parser):
+    """`--whole` includes the tests marked `whole`; `--record FILE` keeps how the tests ended."""
+    parser.addoption("--whole", action="store_true", help="include the tests marked whole")
+    parser.addoption("--record", metavar="FILE", type=Path, help="write the results to FILE")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out the tests marked `whole`, whatever `-m` selects, unless `--whole` is given."""
+    if config.getoption("whole"):
+        return
+    whole = [item for item in items if item.get_closest_marker("whole")]
+    config.hook.pytest_deselected(items=whole)
+    items[:] = [item for item in items if item not in whole]
+
+
+def pytest_terminal_summary(terminalreporter, exitstatus, config):
+    """Write what `--record` asks for, once all tests are over."""
+    if file := config.getoption("record"):
+        file.write_text(json.dumps(_results(terminalreporter, exitstatus, config), indent=1) + "\n")
+
+
+def _results(reporter, exitstatus, config):
+    """How many tests passed, failed and were skipped, in how many seconds, on what."""
+    from bench.record.environment import environment
+
+    ran_on = environment(())
+    ended = reporter.stats
+    return {
+        "date": time.strftime("%Y-%m-%d"),
+        "command": shlex.join(["pytest", *config.invocation_params.args]),
+        "exit_code": int(exitstatus),
+        **{how: len(ended.get(how, ())) for how in ("passed", "failed", "error", "skipped")},
+        "not_passed": sorted(
+            {test.nodeid for how in ("failed", "error") for test in ended.get(how, ())}
+        ),
+        "seconds": round(time.monotonic() - STARTED, 1),
+        "processor": ran_on["processor"],
+        "cores": ran_on["cores"],
+        "memory_bytes": ran_on["memory_bytes"],
+        "python": ran_on["python"],
+        "torch": ran_on["versions"]["torch"],
+        "commit": ran_on["git"],
+    }
 
 
 @pytest.fixture
@@ -31,7 +83,7 @@ def cache(tmp_path, monkeypatch):
 class Index:
     """A package index on loopback; `files` maps a project to its files.
 
-    Downloads end after `cut_after` bytes: at once, or, where `stalls` is set, only when it is over.
+    Downloads end after `cut_after` bytes: immediately, or, where `stalls` is set, only when that is over.
     """
 
     def __init__(self):

@@ -35,7 +35,7 @@ def test_scenarios_template_catalog_and_licence_are_inside(wheel):
 
 @pytest.fixture(scope="module")
 def plain(wheel, tmp_path_factory):
-    """A virtual environment with the wheel alone, without the extras."""
+    """A virtual environment with only the wheel, without the extras."""
     folder = tmp_path_factory.mktemp("plain")
     subprocess.run([sys.executable, "-m", "venv", folder / "v"], check=True)
     scripts = folder / "v" / ("Scripts" if os.name == "nt" else "bin")
@@ -54,7 +54,7 @@ def run(command, *arguments, cwd, **environment):
     )  # fmt: skip
 
 
-def test_the_advisor_alone_needs_no_torch_and_prices(plain, tmp_path):
+def test_the_advisor_needs_no_torch_and_prices(plain, tmp_path):
     found = run(plain / "python", "-m", "pip", "list", cwd=tmp_path).stdout
     assert "torch" not in found
     assert "transformers" not in found

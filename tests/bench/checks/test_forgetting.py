@@ -252,8 +252,8 @@ def test_a_model_that_cannot_be_measured_leaves_the_trial_as_it_was():
 def test_a_run_with_forgetting_shows_it_in_record_and_report(tmp_path, small_scenario, tiny_model):
     done = run_command(
         "bench", "run", small_scenario, "--quick", "--json", "--model", tiny_model, "--only", "zero-shot,lora",
-        "--forgetting", "--label-noise", "0.1", "--set", "lora.replay=0.1", cwd=tmp_path,
-        TUNE_OR_PROMPT_CACHE=str(tmp_path / "cache"),
+        "--forgetting", "--label-noise", "0.1", "--set", "lora.replay=0.1", "--set", "lora.epochs=1",
+        cwd=tmp_path, TUNE_OR_PROMPT_CACHE=str(tmp_path / "cache"),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
@@ -263,6 +263,7 @@ def test_a_run_with_forgetting_shows_it_in_record_and_report(tmp_path, small_sce
     assert "forgetting" not in found["contenders"][2]
     record = json.loads((tmp_path / found["record"]).read_text())
     assert record["plan"]["forgetting"]
+    assert record["forecasts"][-1]["seconds"]
     assert re.match(r"10 ?% of the training labels", record["verdict"]["exploratory"])
     html = (tmp_path / found["report"]).read_text()
     assert re.search("What tuning (has )?forgot", html)

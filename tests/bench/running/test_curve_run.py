@@ -4,13 +4,11 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
 
-from tests.bench.running.test_run import make_small, wait_for
+from tests.bench.running.runs import make_small, start, wait_for
 from tests.conftest import run_command
 
 pytestmark = pytest.mark.slow
@@ -18,29 +16,27 @@ SIZES = (8, 16, 32, 64)
 ARMS = "zero-shot,few-shot,lora"
 
 
+SETTINGS = (
+    "--sizes", ",".join(map(str, SIZES)), "--seeds", "2", "--only", ARMS, "--set", "lora.batch_size=4",
+    "--set", "lora.accumulation_steps=1",
+)  # fmt: skip
+
+
 def curve(folder, tiny_model, *more):
     return run_command(
-        "bench", "curve", folder / "small.toml", "--model", tiny_model, "--sizes",
-        ",".join(map(str, SIZES)), "--seeds", "2", "--only", ARMS, "--set", "lora.batch_size=4",
-        "--set", "lora.accumulation_steps=1", *more, cwd=folder,
+        "bench", "curve", folder / "small.toml", "--model", tiny_model, *SETTINGS, *more, cwd=folder,
         TUNE_OR_PROMPT_CACHE=str(folder / "cache"),
     )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def killed_and_resumed(tmp_path_factory, tiny_model):
-    """A curve of four sizes and two seeds that was killed after a point, and went on; its JSON."""
+    """A curve of four sizes and two seeds that was killed after a point and then resumed; its JSON."""
     folder = tmp_path_factory.mktemp("curve")
     make_small(folder)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "bench", "curve", str(folder / "small.toml"), "--model",
-         str(tiny_model), "--sizes", ",".join(map(str, SIZES)), "--seeds", "2", "--only",
-         ARMS, "--set", "lora.batch_size=4", "--set", "lora.accumulation_steps=1", "--out", str(folder / "out")],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-        env={**os.environ, "TUNE_OR_PROMPT_CACHE": str(folder / "cache")},
-    )  # fmt: skip
+    process = start("curve", folder, tiny_model, *SETTINGS)
     points = folder / "out" / "points"
-    wait_for(lambda: points.exists() and len(list(points.glob("*few-shot-s0-n16.json"))) == 1, 120)
+    wait_for(lambda: len(list(points.glob("*few-shot-s0-n16.json"))) == 1, process)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     time.sleep(0.5)
@@ -166,7 +162,7 @@ def test_a_budget_drops_seeds_and_says_so_and_a_larger_one_resumes(
     outcomes = [[trial["outcome"] for trial in one["trials"]] for one in (found["curve"], left)]
     assert all(b == a for a, b in zip(*outcomes, strict=True) if a["status"] == "done")
     assert "left out by the budget, " in spent.stderr
-    again = curve(tmp_path, tiny_model, *arguments, "--budget", "1m")
+    again = curve(tmp_path, tiny_model, *arguments, "--budget", "45s")
     assert again.returncode == 0, again.stderr
     more = json.loads(again.stdout)["budget"]
     assert "already done" in again.stderr

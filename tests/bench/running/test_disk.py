@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from tests.bench.running.runs import without_forecast
+
 MOUNTED = subprocess.run(
     ["unshare", "--mount", "--map-root-user", "true"], capture_output=True, check=False
 ) if sys.platform == "linux" else None  # fmt: skip
@@ -25,6 +27,7 @@ of them before: $(tr '\\r' '\\n' < errors | tail -n 1)"
 mkdir disk
 mount -t tmpfs -o size=2m tmpfs disk
 mkdir disk/out disk/out/answers disk/out/outcomes disk/out/fitted disk/out/adapters
+cp "$FORECASTS" disk/out
 room=$(df --output=avail disk | tail -n 1)
 head -c $(( (room - ROOM) * 1024 )) /dev/zero > disk/filler
 try
@@ -42,8 +45,9 @@ def test_a_run_stops_with_one_line_and_is_resumed_when_there_is_room(
     tmp_path, small_scenario, tiny_model, room_kib, done
 ):
     """With 16 KiB not even the rows fit; with 120 the two baselines, but not LoRA's adapter and moments."""
+    forecasts = without_forecast(tmp_path / "before") / "forecasts.json"
     environment = {**os.environ, "PYTHON": sys.executable, "MODEL": str(tiny_model),
-                   "ROOM": str(room_kib), "TUNE_OR_PROMPT_CACHE": str(tmp_path / "cache")}  # fmt: skip
+                   "FORECASTS": str(forecasts), "ROOM": str(room_kib), "TUNE_OR_PROMPT_CACHE": str(tmp_path / "cache")}  # fmt: skip
     ran = subprocess.run(
         ["unshare", "--mount", "--map-root-user", "sh", "-c", SCRIPT],
         cwd=tmp_path, env=environment, capture_output=True, text=True,

@@ -7,11 +7,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
+from tests.bench.running import runs
+from tests.bench.running.runs import make_small, wait_for, without_forecast
 from tests.conftest import run_command
 
 
@@ -31,13 +32,6 @@ def finished(tmp_path_factory, tiny_model):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return folder, json.loads(done.stdout)
-
-
-def make_small(folder: Path) -> None:
-    """The small scenario's files, for fixtures that outlive a test."""
-    from tests import conftest
-
-    conftest.small_scenario.__wrapped__(folder)
 
 
 def test_the_json_has_the_agreed_keys(finished):
@@ -170,7 +164,7 @@ def test_an_adapter_that_is_switched_off_answers_as_the_base_does(finished, tiny
     assert not torch.allclose(changed, plain)
 
 
-def test_the_checks_of_the_run_hold_and_stand_in_the_record(finished):
+def test_the_checks_of_the_run_hold_and_are_in_the_record(finished):
     folder, found = finished
     record = json.loads((folder / found["record"]).read_text())
     names = [canary["name"] for canary in record["canaries"]]
@@ -209,28 +203,10 @@ def test_another_plan_in_the_folder_is_refused_with_what_differs(finished, tiny_
     assert (folder / found["record"]).exists()
 
 
-def start(folder, tiny_model, **more):
-    """A run as a process in a session of its own, which Ctrl-C reaches though these tests may ignore it.
-
-    An empty forecast stands in its folder, so that no time is spent on one.
-    """
-    (folder / "out").mkdir(exist_ok=True)
-    if not (folder / "out" / "forecasts.json").exists():
-        (folder / "out" / "forecasts.json").write_text("[]")
-    more.setdefault("preexec_fn", lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
-    return subprocess.Popen(
-        [sys.executable, "-m", "bench", "run", str(folder / "small.toml"), "--quick", "--model",
-         str(tiny_model), "--only", "zero-shot,lora", "--out", str(folder / "out")],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-        env={**os.environ, "TUNE_OR_PROMPT_CACHE": str(folder / "cache")}, **more,
-    )  # fmt: skip
-
-
-def wait_for(condition, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
+def start(folder, tiny_model):
+    """A run of two contenders, without forecasts, as a process of its own."""
+    without_forecast(folder / "out")
+    return runs.start("run", folder, tiny_model, "--quick", "--only", "zero-shot,lora")
 
 
 def children_of(pid):
@@ -239,7 +215,7 @@ def children_of(pid):
     return psutil.Process(pid).children(recursive=True)
 
 
-def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(tmp_path, small_scenario, tiny_model):
+def test_ctrl_c_keeps_what_is_finished_and_says_how_to_resume(tmp_path, small_scenario, tiny_model):
     process = start(tmp_path, tiny_model)
     wait_for(lambda: (tmp_path / "out" / "outcomes" / "02-tf-idf-s0.json").exists())
     os.killpg(process.pid, signal.SIGINT)
@@ -264,7 +240,7 @@ def test_a_polite_end_is_as_ctrl_c(tmp_path, small_scenario, tiny_model):
 
 @pytest.fixture(scope="module")
 def resumed(tmp_path_factory, tiny_model):
-    """The folder of a run that was killed after its second trial and then went on to its end.
+    """The folder of a run that was killed after its second trial and then resumed.
 
     With what it printed, and the second trial's outcome as it was before the kill.
     """
@@ -288,6 +264,7 @@ def resumed(tmp_path_factory, tiny_model):
 def test_kill_9_loses_no_finished_trial_and_leaves_no_orphan(resumed):
     folder, errors, kept = resumed
     assert "tf-idf: already done" in errors
+    assert "forecast" not in errors  # they were in the folder already
     assert (folder / "out" / "outcomes" / "02-tf-idf-s0.json").read_bytes() == kept
     assert (folder / "out" / "report.html").exists()
 
@@ -352,7 +329,7 @@ def test_nothing_leaves_the_machine(own_rows):
     assert not (folder / "seen").exists(), (folder / "seen").read_text()
 
 
-def test_rows_of_ones_own_run_from_the_file_alone(own_rows):
+def test_rows_of_ones_own_need_only_their_file(own_rows):
     folder, done = own_rows
     found = json.loads(done.stdout)
     assert "60 rows of mine.jsonl; text in 'text', label in 'label'" in done.stderr
@@ -387,7 +364,9 @@ def test_few_validation_rows_leave_the_choices_to_cross_validation(own_rows):
     assert "`bench run ./mine.toml --quick --only few-shot@MODEL,lora" in found["verdict"]["scope"]
 
 
-def test_a_trial_that_fails_has_a_reason_and_the_others_go_on(tmp_path, small_scenario, tiny_model):
+def test_a_trial_that_fails_has_a_reason_and_the_others_are_done(
+    tmp_path, small_scenario, tiny_model
+):
     """Rows far longer than the tiny model's vocabulary don't matter; a NaN in its weights does."""
     import torch
     from transformers import AutoModelForCausalLM
@@ -398,10 +377,9 @@ def test_a_trial_that_fails_has_a_reason_and_the_others_go_on(tmp_path, small_sc
     with torch.no_grad():
         lm.get_decoder().norm.weight.fill_(float("nan"))
     lm.save_pretrained(broken)
-    done = bench(
-        "run", small_scenario, "--quick", "--json", "--model", tiny_model, "--only",
-        f"zero-shot,lora@{broken}", cwd=tmp_path, TUNE_OR_PROMPT_CACHE=str(tmp_path / "cache"),
-    )  # fmt: skip
+    arguments = ("run", small_scenario, "--quick", "--model", tiny_model, "--only",
+                 f"zero-shot,lora@{broken}", "--out", without_forecast(tmp_path / "out"))  # fmt: skip
+    done = bench(*arguments, "--json", cwd=tmp_path, TUNE_OR_PROMPT_CACHE=str(tmp_path / "cache"))
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     lora = found["contenders"][-1]
@@ -409,10 +387,8 @@ def test_a_trial_that_fails_has_a_reason_and_the_others_go_on(tmp_path, small_sc
     assert "the loss became nan" in lora["reason"]
     assert found["verdict"]["quality"]["answer"] == "not_applicable"
     strict = bench(
-        "run", small_scenario, "--quick", "--strict", "--model", tiny_model, "--only",
-        f"zero-shot,lora@{broken}", "--out", found["run"], cwd=tmp_path,
-        TUNE_OR_PROMPT_CACHE=str(tmp_path / "cache"),
-    )  # fmt: skip
+        *arguments, "--strict", cwd=tmp_path, TUNE_OR_PROMPT_CACHE=str(tmp_path / "cache")
+    )
     assert strict.returncode == 1
     assert strict.stderr.count("already done") == 3  # the failed one was tried again
     assert "the loss became nan" in Path(tmp_path / found["report"]).read_text()
@@ -442,6 +418,8 @@ def test_free_texts_are_written_scored_and_reported(tmp_path, tiny_model):
         assert 0 < contender["p50_first_token_ms"] < contender["p50_latency_ms"]
         assert contender["p50_per_token_ms"] > 0
     assert found["comparisons"][0]["metric"] == "exact-match"
+    record = json.loads((tmp_path / found["record"]).read_text())
+    assert all(forecast["seconds"] for forecast in record["forecasts"][2:])
     assert "first token" in (tmp_path / found["report"]).read_text()
 
 
@@ -544,7 +522,7 @@ def test_an_adapter_that_is_gone_is_trained_again(unfinished):
     assert said((folder / "answers" / "04-lora-s0.jsonl").read_text()) == said(answers)
 
 
-def test_a_model_folder_of_the_users_is_named_by_its_name_alone(finished, tiny_model):
+def test_a_model_folder_of_the_users_is_named_by_its_name_only(finished, tiny_model):
     folder, found = finished
     run = folder / found["run"]
     files = [run / "record.json", run / "report.html", *(run / "adapters").rglob("*.json"),

@@ -3,45 +3,31 @@
 import json
 import os
 import signal
-import subprocess
-import sys
-import time
 
 import pytest
 
+from tests.bench.running.runs import make_small, start, wait_for, without_forecast
 from tests.conftest import run_command
 
-
-def start(folder, tiny_model, *more):
-    return subprocess.Popen(
-        [sys.executable, "-m", "bench", "sweep", str(folder / "small.toml"), "--quick", "--model",
-         str(tiny_model), "--vary", "rank=2,4", "--vary", "label-noise=0,0.3", "--set",
-         "lora.epochs=1", "--out", str(folder / "out"), *more],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        env={**os.environ, "TUNE_OR_PROMPT_CACHE": str(folder / "cache")},
-    )  # fmt: skip
+SETTINGS = (
+    "--quick", "--vary", "rank=2,4", "--vary", "label-noise=0,0.3", "--set", "lora.epochs=1"
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def killed_and_resumed(tmp_path_factory, tiny_model):
     """A sweep of 2 x 2 that was killed in its second combination, and then resumed."""
-    from tests import conftest
-
     folder = tmp_path_factory.mktemp("sweep")
-    conftest.small_scenario.__wrapped__(folder)
-    process = start(folder, tiny_model)
+    make_small(folder)
+    without_forecast(folder / "out")
+    process = start("sweep", folder, tiny_model, *SETTINGS)
     first = folder / "out" / "outcomes" / "03-lora-rank-2-label-noise-0-s0.json"
-    deadline = time.monotonic() + 100
-    while not first.exists():
-        assert time.monotonic() < deadline
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.05)
+    wait_for(first.exists, process)
     kept = first.read_bytes()
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
-    again = start(folder, tiny_model, "--json")
-    out, errors = again.communicate(timeout=150)
+    again = start("sweep", folder, tiny_model, *SETTINGS, "--json")
+    out, errors = again.communicate(timeout=300)
     assert again.returncode == 0, errors
     return folder, json.loads(out), errors, first.read_bytes() == kept
 
