@@ -19,6 +19,21 @@ specification.loader.exec_module(simulated)
 RUNS = 10_000
 
 
+def test_tangos_interval_is_that_of_the_outside_authority():
+    """Cavo et al. 2012: 59, 6, 16, 80. R's `contingencytables`, which Fagerland, Lydersen & Laake
+    wrote for their book of 2017, prints for it (its tests of chapter 8) -0.1240 to -0.0054.
+    """
+    assert simulated.tango_limits(6, 16, 161) == pytest.approx((-0.1240, -0.0054), abs=5e-5)
+
+
+def test_tangos_interval_at_its_ends():
+    """No pair differs: z^2 / (n + z^2) = 3.8415 / 33.8415 = 0.1135 to either side at n = 30."""
+    assert simulated.tango_limits(0, 0, 30) == pytest.approx((-0.1135, 0.1135), abs=5e-5)
+    low, high = simulated.tango_limits(10, 0, 10)
+    assert (low, high) == (pytest.approx(0.4449, abs=5e-5), 1.0)
+    assert simulated.tango_limits(0, 10, 10) == pytest.approx((-1.0, -low))
+
+
 def least(promised: float, runs: int) -> float:
     return promised - 3 * simulated.error_of(promised, runs)
 
