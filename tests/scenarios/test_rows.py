@@ -106,13 +106,13 @@ def test_the_same_seed_gives_the_same_parts_and_another_seed_others():
 
 
 def test_too_few_rows_for_60_test_rows_name_the_labels_that_are_short():
-    with pytest.raises(UserError, match=r"too few rows for 60 test rows \(short of a, b\)"):
+    with pytest.raises(UserError, match=r"60 test rows.*a, b.*\[task\]"):
         split(examples(50), task(test_rows=60), seed=0)
 
 
 def test_a_label_without_training_rows_is_rejected():
     rows = [e for e in examples(40) if e.gold == "a"] + examples(40)[1:10:2]
-    with pytest.raises(UserError, match=r"no training row is left with the label b.*\[task\]"):
+    with pytest.raises(UserError, match=r"label b.*\[task\]"):
         split(rows, task(test_rows=6, validation_rows=4), seed=3)
 
 
@@ -340,7 +340,7 @@ def test_choosing_by_folds_is_rejected_if_a_label_has_only_one_group():
     rows = [Example(str(i), f"row {i * 104729}", "b" if i < 2 else "a", f"g{i // 2}")
             for i in range(20)]  # fmt: skip
     parts = Split(tuple(rows), (), (), "d", {})
-    with pytest.raises(UserError, match="no training row with the label 'b' is left; add"):
+    with pytest.raises(UserError, match=r"label 'b'.*add"):
         with_folds(parts, ("a", "b"), 20, seed=0, count=5)
 
 
