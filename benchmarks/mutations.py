@@ -4,8 +4,8 @@
 
 A copy of the checkout, with what isn't committed yet, is made in a temporary folder. The named test files
 must pass there; then one line at a time is broken and its test files are run (without those marked slow or
-gpu) until one fails. Prints a Markdown table, and exits with 1 if a mutation survives. `--out` keeps the
-results as JSON; with `--only`, the other mutations' results in that file stay.
+gpu) until one fails. Prints a Markdown table, and exits with 1 if a mutation survives. `--out` keeps
+each result as JSON once it is known; results of other mutations in that file stay.
 """
 
 from __future__ import annotations
@@ -190,6 +190,8 @@ def main() -> int:
         found = []
         for result in results(chosen(mutations, options.only)):
             found.append(result)
+            if options.out:
+                keep([result], mutations, options.out)
             where = f"`{result.file}:{result.line}`"
             print(f"| {result.id} | {result.what} | {where} | {result.caught_by} |", flush=True)
     except ValueError as error:
@@ -197,8 +199,6 @@ def main() -> int:
         return 2
     survive = [result.id for result in found if result.caught_by == SURVIVES]
     print(f"\n{len(found) - len(survive)} of {len(found)} caught")
-    if options.out:
-        keep(found, mutations, options.out)
     return 1 if survive else 0
 
 
