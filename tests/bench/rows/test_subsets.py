@@ -84,11 +84,16 @@ def test_nothing_is_chosen_by_rows_that_lack_two_of_a_label():
         assert not chosen or min(counts[label] for label in LABELS) >= 2
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_nothing_is_chosen_by_the_only_rows_of_a_label(seed):
-    """Both rows of c are in one group: if it chose, c would have no row to learn from."""
-    common = [Example(f"r{i}", f"text {i}", LABELS[i % 2], f"g{i}") for i in range(22)]
-    rare = [Example(f"c{i}", f"rare {i}", "c", "gc") for i in range(2)]
-    found = subsets([*common, *rare], (24,), LABELS, seed)[24]
-    assert found.choose == ()
-    assert Counter(row.gold for row in found.learn) == {"a": 11, "b": 11, "c": 2}
+def test_nothing_is_chosen_by_the_only_rows_of_a_label():
+    """Of 24 rows 8 would choose: a group of 2 a and 2 b, and the group that has all 4 of c, since the
+    third group is too large. Then c would have no row to learn from."""
+    groups = {"large": "ab" * 8, "mixed": "aabb", "rare": "cccc"}
+    rows = [
+        Example(f"{group}{i}", f"text {group} {i}", label, group)
+        for group, labels in groups.items()
+        for i, label in enumerate(labels)
+    ]
+    for seed in range(10):
+        found = subsets(rows, (24,), LABELS, seed)[24]
+        assert found.choose == ()
+        assert Counter(row.gold for row in found.learn) == {"a": 10, "b": 10, "c": 4}
