@@ -5,6 +5,7 @@
 #                  (WORKERS=N processes run the tests of a file each; WORKERS=0 runs them one after the other)
 # make benchmark   scoring and training here, compared with lm-evaluation-harness and TRL; on a quiet machine
 #                  (OPTIONS="--scale 300 3000 30000 --out laptop.json" are benchmarks/laptop.py's)
+# make mutations   breaks one line of the product at a time, and prints which test catches it (OPTIONS="--only V1 R3")
 #
 # TORCH_INDEX=URL takes torch, and torch alone, from another index: PyTorch's CPU index saves
 # several GB on Linux. PYTHON=python3.12 takes another Python for the virtual environment.
@@ -21,7 +22,7 @@ torch = $(pip) torch $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
 
 peers = $(VENV)-peers/bin/python
 
-.PHONY: demo test test-all lint benchmark clean
+.PHONY: demo test test-all lint benchmark mutations clean
 
 demo: $(VENV)/has-bench
 	$(VENV)/bin/bench run sentiment --quick
@@ -40,6 +41,9 @@ lint: $(VENV)/has-test
 
 benchmark: $(VENV)/has-bench $(VENV)-peers/ready
 	$(VENV)/bin/python benchmarks/laptop.py --peers $(peers) $(OPTIONS)
+
+mutations: $(VENV)/has-test
+	$(VENV)/bin/python benchmarks/mutations.py $(OPTIONS)
 
 $(VENV)-peers/ready: benchmarks/peers.txt constraints.txt
 	$(PYTHON) -m venv $(VENV)-peers

@@ -89,7 +89,7 @@ def read(task: Task) -> tuple[list[Example], dict[str, int]]:
     table = load_table(rows)
     group = re.compile(rows.group) if rows.group else None
     free = task.type == "generation"
-    meant = _labels_by_spelling(task.labels)
+    exact, meant = set(task.labels), _labels_by_spelling(task.labels)
     examples: list[Example] = []
     counts: Counter[str] = Counter(read=len(table.texts))
     numbers: dict[str, int] = {}
@@ -101,7 +101,7 @@ def read(task: Task) -> tuple[list[Example], dict[str, int]]:
                 f"without {'an answer' if free else 'a label'}" if text else "without a text"
             ] += 1
             continue
-        gold = label if free or label in meant else meant.get(_spelling(label))
+        gold = label if free or label in exact else meant.get(_spelling(label))
         if gold is None:
             raise UserError(
                 f"{place}: row {number} has the label '{_short(label)}', which isn't among the "
@@ -119,10 +119,9 @@ def read(task: Task) -> tuple[list[Example], dict[str, int]]:
 
 
 def _labels_by_spelling(labels: Sequence[str]) -> dict[str, str]:
-    """Each label, and its spelling if no other label shares that, to the label that is meant."""
+    """The label that a spelling means, of the spellings that no two labels share."""
     spelled = Counter(map(_spelling, labels))
-    alone = {_spelling(label): label for label in labels if spelled[_spelling(label)] == 1}
-    return alone | {label: label for label in labels}
+    return {_spelling(label): label for label in labels if spelled[_spelling(label)] == 1}
 
 
 def _spelling(label: str) -> str:

@@ -111,39 +111,6 @@ def paired_difference(
     return Estimate(value, low, high, level, n, "clustered t")
 
 
-def tango_limits(
-    only_challenger: ArrayLike, only_baseline: ArrayLike, n: int, level: float = LEVEL
-) -> tuple[np.ndarray, np.ndarray]:
-    """Score interval of a difference of paired proportions from the discordant pairs; arrays of one shape.
-
-    Tango 1998 (Statistics in Medicine 17:891): the differences that the score test doesn't reject,
-    with the other discordant share at its maximum likelihood under each. Found by bisection.
-    """
-    b, c = np.broadcast_arrays(
-        *(np.asarray(x, dtype=float) for x in (only_challenger, only_baseline))
-    )
-    z, value = _normal(level), (b - c) / n
-
-    def too_far(d: np.ndarray) -> np.ndarray:
-        linear = -b - c + (2 * n - b + c) * d
-        root = np.sqrt(np.maximum(linear**2 + 8 * n * c * d * (1 - d), 0.0))
-        share = np.maximum((root - linear) / (4 * n), 0.0)
-        variance = np.maximum(n * (2 * share + d * (1 - d)), 0.0)
-        return np.abs(b - c - n * d) > z * np.sqrt(variance)
-
-    return _edge(too_far, value, -np.ones_like(value)), _edge(too_far, value, np.ones_like(value))
-
-
-def _edge(outside: Callable, inside: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Where `outside` begins, between a point inside and an end that may be outside (bisection)."""
-    near, far = inside.copy(), end.copy()
-    for _ in range(50):
-        middle = (near + far) / 2
-        out = outside(middle)
-        near, far = np.where(out, near, middle), np.where(out, middle, far)
-    return far
-
-
 def newcombe_limits(
     both: ArrayLike,
     only_challenger: ArrayLike,
@@ -314,15 +281,6 @@ def holm(p_values: list[float]) -> list[float]:
         highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[i]))
         adjusted[i] = highest
     return adjusted
-
-
-def not_worse(difference: Estimate, margin: float) -> bool | None:
-    """Whether a challenger is worse by less than a margin declared beforehand (non-inferiority).
-
-    The fixed-margin method (FDA 2016, Non-inferiority clinical trials): the interval's lower limit
-    is above -margin, a one-sided test at half of 1 - level. None where there is no interval.
-    """
-    return None if difference.low is None else difference.low > -margin
 
 
 def design_effect(difference: np.ndarray, groups: np.ndarray) -> float:

@@ -56,3 +56,9 @@ def test_a_share_of_0_7367_is_73_7_percent_and_a_missing_interval_is_said():
 def test_a_p_value_is_never_zero():
     assert numbers.p_value(0.0) == "< 0.001"
     assert numbers.p_value(0.001) == "0.001"
+
+
+def test_a_difference_of_3_to_12_points_has_signs_and_a_missing_one_is_said():
+    assert numbers.gain_interval(0.03, 0.12) == "+3.0 to +12.0"
+    assert numbers.gain_interval(-0.0512, 0.0) == "-5.1 to +0.0"
+    assert numbers.gain_interval(None, None) == "none"

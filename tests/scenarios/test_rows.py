@@ -90,6 +90,15 @@ def test_no_group_is_in_two_parts_and_the_labels_of_test_rows_are_balanced():
     assert Counter(e.gold for e in parts.validation) == {"a": 2, "b": 2}
 
 
+def test_eight_test_rows_of_three_labels_are_three_three_and_two():
+    rows = [
+        Example(str(i), f"row {i * 104729} says {i * 7919}", "abc"[i % 3], f"g{i}")
+        for i in range(60)
+    ]
+    parts = split(rows, task(test_rows=8, labels=("a", "b", "c")), seed=0)
+    assert Counter(e.gold for e in parts.test) == {"a": 3, "b": 3, "c": 2}
+
+
 def test_the_same_seed_gives_the_same_parts_and_another_seed_others():
     rows = examples(60)
     digests = [split(rows, task(), seed=seed).digest for seed in (0, 0, 1)]
@@ -97,13 +106,13 @@ def test_the_same_seed_gives_the_same_parts_and_another_seed_others():
 
 
 def test_too_few_rows_for_60_test_rows_name_the_labels_that_are_short():
-    with pytest.raises(UserError, match=r"too few rows for 60 test rows \(short of a, b\)"):
+    with pytest.raises(UserError, match=r"60 test rows.*a, b.*\[task\]"):
         split(examples(50), task(test_rows=60), seed=0)
 
 
 def test_a_label_without_training_rows_is_rejected():
     rows = [e for e in examples(40) if e.gold == "a"] + examples(40)[1:10:2]
-    with pytest.raises(UserError, match=r"no training row is left with the label b.*\[task\]"):
+    with pytest.raises(UserError, match=r"label b.*\[task\]"):
         split(rows, task(test_rows=6, validation_rows=4), seed=3)
 
 
@@ -112,6 +121,21 @@ def test_a_balanced_sample_grows_by_adding_rows():
     small, large = balanced_sample(rows, 4, "ab"), balanced_sample(rows, 10, "ab")
     assert large[:4] == small
     assert Counter(e.gold for e in large) == {"a": 5, "b": 5}
+
+
+@pytest.mark.parametrize("written", ["Good", "good", " GOOD "])
+def test_a_label_is_read_as_the_tasks_own_whatever_its_case_and_spaces(tmp_path, written):
+    path = write(tmp_path / "r.jsonl", [{"text": "t", "label": written}])
+    [row], _ = read(task(path, labels=("Good", "Bad")))
+    assert row.gold == "Good"
+
+
+def test_where_case_distinguishes_two_labels_a_row_must_have_one_of_them(tmp_path):
+    path = write(tmp_path / "r.jsonl", [{"text": "t", "label": label} for label in ("us", "US")])
+    assert [row.gold for row in read(task(path, labels=("us", "US")))[0]] == ["us", "US"]
+    write(path, [{"text": "t", "label": "Us"}])
+    with pytest.raises(UserError, match=r"row 1.*'Us'.*us, US.*add it there, or fix the row"):
+        read(task(path, labels=("us", "US")))
 
 
 def test_labels_of_a_rating_come_from_its_band_and_rows_between_bands_are_left_out(tmp_path):
@@ -316,7 +340,7 @@ def test_choosing_by_folds_is_rejected_if_a_label_has_only_one_group():
     rows = [Example(str(i), f"row {i * 104729}", "b" if i < 2 else "a", f"g{i // 2}")
             for i in range(20)]  # fmt: skip
     parts = Split(tuple(rows), (), (), "d", {})
-    with pytest.raises(UserError, match="no training row with the label 'b' is left; add"):
+    with pytest.raises(UserError, match=r"label 'b'.*add"):
         with_folds(parts, ("a", "b"), 20, seed=0, count=5)
 
 

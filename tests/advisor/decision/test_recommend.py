@@ -100,13 +100,26 @@ def test_for_any_profile_votes_add_up_and_no_ruled_out_option_is_chosen(profile)
         assert found.scores[option] == pytest.approx(sum(votes), abs=1e-6)
     assert found.choice not in found.decided.ruled_out
     assert not set(found.combine_with) & set(found.decided.ruled_out)
-    if profile.data_may_leave is False:
-        assert found.placement == "self-hosted"
-    if profile.labels_may_train is False or profile.base_licence_fits is False:
-        assert found.family != "fine_tune"
     p = found.p_tuning_better
     assert 0 < p.low <= p.value <= p.high < 1
     json.dumps(found.to_json(), allow_nan=False)
+
+
+def recommended(*facts):
+    """The recommendations for those of the random profiles in which one of some facts is false."""
+    profiles = [p for p in random_profiles(60) if any(getattr(p, fact) is False for fact in facts)]
+    assert len(profiles) > 5
+    return [recommend(Scenario(name="x", title="x", profile=profile)) for profile in profiles]
+
+
+def test_data_that_may_not_leave_are_served_in_house():
+    found = recommended("data_may_leave")
+    assert {each.placement for each in found} == {"self-hosted"}
+
+
+def test_nothing_is_tuned_where_the_labels_or_the_licence_forbid_it():
+    found = recommended("labels_may_train", "base_licence_fits")
+    assert "fine_tune" not in {each.family for each in found}
 
 
 def test_the_json_has_the_agreed_keys():

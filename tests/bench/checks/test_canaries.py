@@ -77,6 +77,19 @@ def test_shuffled_labels_reach_no_more_than_chance(ground, right, passed):
     assert canaries.shuffled(answers, ground)["passed"] is passed
 
 
+@pytest.mark.parametrize(("right", "passed"), [(30, True), (38, True), (39, False)])
+def test_chance_is_the_share_of_the_most_frequent_label(ground, right, passed):
+    """30 of 40 rows are good, so always saying so is right on 30; 99.95% of draws have at most 38."""
+    golds = ["good"] * 30 + ["bad"] * 10
+    rows = tuple(Example(f"v{i}", f"text {i}", gold, f"v{i}") for i, gold in enumerate(golds))
+    ground = dataclasses.replace(ground, validation=rows)
+    answers = [
+        Answer(row.id, row.gold if i < right else "neither", 1, 1, 0.0)
+        for i, row in enumerate(rows)
+    ]
+    assert canaries.shuffled(answers, ground)["passed"] is passed
+
+
 def test_labels_are_shuffled_and_not_changed(ground):
     mixed = canaries.with_shuffled_labels(ground.train, 0)
     assert sorted(e.gold for e in mixed) == sorted(e.gold for e in ground.train)

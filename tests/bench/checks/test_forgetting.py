@@ -4,7 +4,6 @@ import json
 import math
 import re
 from dataclasses import replace
-from types import SimpleNamespace
 
 import peft
 import pytest
@@ -268,12 +267,6 @@ def test_a_run_with_forgetting_shows_it_in_record_and_report(tmp_path, small_sce
     html = (tmp_path / found["report"]).read_text()
     assert re.search("What tuning (has )?forgot", html)
     assert "nats" in html
-
-
-def test_the_stub_of_a_pair_without_an_adapter_is_always_on():
-    pair = forgetting.Pair(SimpleNamespace(), SimpleNamespace())
-    with pair.off():
-        pass
 
 
 def test_what_replay_saved_is_paired_by_prompt_and_by_instruction():

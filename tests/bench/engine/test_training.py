@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from bench.core.errors import TrialFailed
 from bench.core.kept import Kept
@@ -39,6 +40,11 @@ def _own_folder(tmp_path, monkeypatch):
 def train_lora(*arguments, kept=None):
     """A training that keeps its epochs in a new folder, unless one is given."""
     return training.train(*arguments, kept or Kept(Path(tempfile.mkdtemp(dir="."))))
+
+
+def weights(model):
+    """A copy of the adapter's weights, as one vector."""
+    return torch.cat([p.detach().flatten() for n, p in model.lm.named_parameters() if "lora_" in n])
 
 
 def learnable(n=24):
@@ -82,19 +88,50 @@ def test_training_learns_and_keeps_the_epoch_with_the_best_validation():
     assert notes["updates"] == 120  # three epochs of 160 rows, 4 an update
 
 
-def test_the_weights_returned_are_those_of_the_best_epoch():
-    kept = []
+@pytest.mark.parametrize("best", [1, 2, 3])
+def test_the_weights_returned_are_those_of_the_best_of_three_epochs(best):
+    after = []
 
     def validate():
-        state = {n: p.detach().clone() for n, p in model.lm.named_parameters() if "lora_" in n}
-        kept.append(state)
-        return (0.9, 0.0) if len(kept) == 1 else (0.5, 0.0)
+        after.append(weights(model))
+        return (0.9, 0.0) if len(after) == best else (0.5, 0.0)
 
     model = loaded()
     train_lora(model, PREFIX, learnable(), SETTINGS, 0, validate)
-    now = {n: p for n, p in model.lm.named_parameters() if "lora_" in n}
-    assert all(torch.equal(now[name], kept[0][name]) for name in kept[0])
-    assert not all(torch.equal(now[name], kept[2][name]) for name in kept[2])
+    assert [torch.equal(weights(model), each) for each in after] == [
+        epoch == best for epoch in (1, 2, 3)
+    ]
+
+
+@pytest.fixture
+def updates():
+    """The learning rate and the norm of the gradients that the optimizer gets, an update each."""
+    seen = []
+
+    def before(optimizer, *_):
+        group = optimizer.param_groups[0]
+        norm = torch.cat([p.grad.flatten() for p in group["params"]]).norm()
+        seen.append((group["lr"], norm.item()))
+
+    handle = register_optimizer_step_pre_hook(before)
+    yield seen
+    handle.remove()
+
+
+def test_the_learning_rate_rises_over_the_first_fifth_of_the_updates_and_then_falls(updates):
+    """40 rows, 4 an update: 10 updates. Two of warm-up reach 0.01 at the third; then an eighth less each."""
+    usual = settings(epochs=1, warmup_share=0.2)
+    train_lora(loaded(), PREFIX, learnable(40), usual, 0, lambda: (1.0, 0.0))
+    expected = [0.0, 0.005, *(0.01 * left / 8 for left in range(8, 0, -1))]
+    assert [rate for rate, _ in updates] == pytest.approx(expected)
+
+
+def test_gradients_are_clipped_to_a_norm_of_1(updates):
+    """Of a model with weights this large the gradients of the first update have a norm above 1."""
+    model = loaded(make_lm(initializer_range=0.2))
+    train_lora(model, PREFIX, learnable(), settings(epochs=1), 0, lambda: (1.0, 0.0))
+    norms = [norm for _, norm in updates]
+    assert max(norms) == pytest.approx(1.0, rel=1e-3)
 
 
 def test_only_the_adapter_changes():
@@ -144,7 +181,7 @@ def test_an_update_in_pieces_is_the_same_update(piece_tokens, monkeypatch):
     def trained():
         model = loaded()
         train_lora(model, PREFIX, learnable(8), settings(epochs=1), 0, lambda: (1.0, 0.0))
-        return torch.cat([p.flatten() for n, p in model.lm.named_parameters() if "lora_" in n])
+        return weights(model)
 
     whole = trained()
     monkeypatch.setitem(training.MOST_TOKENS, "cpu", piece_tokens)
@@ -155,9 +192,6 @@ def test_an_update_in_pieces_is_the_same_update(piece_tokens, monkeypatch):
 def test_a_training_that_was_killed_between_epochs_ends_with_the_same_weights(tmp_path, dropout):
     seen = [(0.5, -1.0), (0.9, -0.5), (0.7, -0.6)]
     usual = settings(dropout=dropout)
-
-    def weights(model):
-        return torch.cat([p.flatten() for n, p in model.lm.named_parameters() if "lora_" in n])
 
     whole = loaded()
     _, notes = train_lora(whole, PREFIX, learnable(), usual, 0, iter(seen).__next__)

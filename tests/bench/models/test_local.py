@@ -65,7 +65,7 @@ def test_the_hub_out_of_reach_is_one_line(monkeypatch, tmp_path):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(UserError, match=r"can't reach .*org/none.*give a folder"):
-        local._from_hub("org/none")
+        local.folder_of("org/none")
 
 
 def test_an_impossible_name_is_one_line():

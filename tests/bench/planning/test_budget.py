@@ -59,20 +59,16 @@ def test_what_doesnt_fit_is_dropped_with_its_forecast_and_what_was_left():
     assert [name for name, _ in names(plan, found)] == ["lora", "few-shot", "majority", "tf-idf"]
     [dropped] = found.dropped
     assert dropped["contender"] == "zero-shot"
-    assert dropped["reason"] == "forecast to take 20 s, and the budget had 10 s left for it"
+    assert "20 s" in dropped["reason"]
+    assert "10 s left" in dropped["reason"]
 
 
-@pytest.mark.parametrize(("seconds", "fits"), [(160, True), (159.9, False)])
-def test_a_trial_that_takes_just_what_is_left_fits(seconds, fits):
+def test_a_trial_that_takes_just_what_is_left_fits_and_one_that_takes_more_does_not():
     plan = run_plan(only=("lora",))
     known = forecasts(plan, lora=160)
-    if fits:
-        assert ("lora", 0) in names(plan, allot(plan, known, (), seconds))
-    else:
-        with pytest.raises(
-            UserError, match=r"leaves 160 s for trials, and the shortest with a model"
-        ):
-            allot(plan, known, (), seconds)
+    assert ("lora", 0) in names(plan, allot(plan, known, (), 160))
+    with pytest.raises(UserError, match=r"--budget leaves 160 s.*lora.*160 s.*increase it"):
+        allot(plan, known, (), 159.9)
 
 
 def test_the_first_seed_of_every_arm_comes_before_the_second_of_any():
@@ -147,7 +143,8 @@ def test_a_seed_that_is_dearer_isnt_passed_over_for_a_later_one():
     found = allot(plan, known, (), 130, points)
     assert {seed for _, seed in names(plan, found)} == {0}
     [reason] = {d["reason"] for d in found.dropped if d["trial"].endswith("lora-s2")}
-    assert reason == "forecast to take 104 s, and the earlier seed 1 didn't fit"
+    assert "104 s" in reason
+    assert "seed 1" in reason
 
 
 def test_no_size_is_dropped_from_a_run_whose_curve_doesnt_fit_at_all():

@@ -56,7 +56,7 @@ def test_without_enough_rows_the_usual_sizes_end_with_all_rows():
     few = dataclasses.replace(SPLIT, train=SPLIT.train[:100])
     found = make_curve(CurveRequest(), SENTIMENT.task, few, "default", 0, "M")
     assert found.sizes == (32, 64, 100)
-    with pytest.raises(UserError, match="20 training rows are too few for the default sizes"):
+    with pytest.raises(UserError, match=r"20 training rows.*--sizes"):
         make_curve(
             CurveRequest(),
             SENTIMENT.task,
@@ -122,8 +122,11 @@ def test_without_rows_to_choose_by_an_arm_takes_what_it_declares(name, ground):
     found = kind(**kind.quick).fit(ground, 0)
     assert {a.example_id for a in answers_of(found, test)} == {e.id for e in test}
     assert found.notes.get("validation_score") is None
-    if name == "few-shot":
-        assert found.notes["shots"] == 12  # 18 are declared, and 12 rows are there
+
+
+def test_of_18_demonstrations_that_are_declared_12_are_shown_where_there_are_12_rows(ground):
+    kind = registry.contender("few-shot")
+    assert kind(**kind.quick).fit(ground[1], 0).notes["shots"] == 12
 
 
 def test_a_text_is_read_once_for_all_sizes(ground, monkeypatch):
@@ -190,12 +193,13 @@ def test_free_texts_have_a_curve_too(tmp_path, tiny_model):
     folder = RunFolder(tmp_path)
     folder.make_parts()
     folder.keep_split(split, None)
+    chosen_by = {}
     for trial in plan.curve.trials:
         run_sizes(folder, plan, trial)
         points = [folder.point(trial, size) for size in trial.sizes]
         assert [p["size"] for p in points] == list(trial.sizes)
-        if trial.name in ("few-shot", "tf-idf"):
-            assert points[-1]["chosen_by"] == 8
+        chosen_by[trial.name] = [p["chosen_by"] for p in points]
+    assert chosen_by == {"tf-idf": [0, 8], "few-shot": [0, 8], "lora": [0, 0]}
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ def test_five_seeds_generalise_to_the_methods_and_fewer_only_to_these_weights():
 
 
 def test_a_repeated_seed_is_refused():
-    with pytest.raises(UserError, match="--seeds lists 3 twice; each seed must be different"):
+    with pytest.raises(UserError, match=r"--seeds.* 3 "):
         plan(seeds=(3, 4, 3))
 
 

@@ -217,7 +217,7 @@ def test_a_sweep_of_rows_that_choose_is_one_line_and_exit_code_2(few_to_validate
 
 
 def test_nothing_varied_names_what_can_be():
-    with pytest.raises(UserError, match="--vary NAME=VALUE,VALUE, where NAME is one of rows"):
+    with pytest.raises(UserError, match=r"--vary.*rows"):
         sweep_of(SENTIMENT, (), ())
 
 

@@ -10,13 +10,21 @@ from advisor.money.assumptions import assumed
 from bench.core.plan import MODES, Compared, Curve, Trial
 from bench.metrics import WholeMetric, load_metric, texts
 from bench.planning.make import curve_plan
-from bench.record.curve import Arm, Block, _arm, _crossover, _Setting, _why_none, largest, sentence
+from bench.record.curve import Arm, _arm, _Setting, largest, make_curve_record, sentence
 from bench.record.results import HeldOut
 from scenarios.rows import Split
 from scenarios.schema import Profile
 from tests.reports import records
 
+NO_ROWS = HeldOut((), np.array([]), np.array([]))
 TRIAL = Trial("01-lora-s0", "lora", "lora", "fine_tune", "m", 0, 16, {}, sizes=(8, 16))
+FACTS = {
+    "learnt_from": 6,
+    "chosen_by": 2,
+    "looked_through": 9,
+    "fit_seconds": 1.0,
+    "answer_seconds": 0.5,
+}
 CURVE = Curve((8, 16), (0,), (TRIAL,), "", Compared(["lora"], ["few-shot"], "few-shot", "lora"))
 
 
@@ -28,6 +36,11 @@ def setting(test, metric=None, curve=CURVE):
     split = Split((), (), (), "d", {})
     plan = curve_plan(scenario, split, MODES["quick"], 0, "m", 1, curve)
     return _Setting(plan, metric or load_metric("accuracy"), test, curve)
+
+
+def recorded(curve, arms, test):
+    """A curve's record of some arms on some test rows."""
+    return make_curve_record(setting(test, curve=curve).plan, curve, arms, test)
 
 
 def said(answer, after, at_most, share, **more):
@@ -81,12 +94,13 @@ def test_no_crossover_where_too_few_groups_distinguish_the_arms(groups, reason):
     """Both arms answer every row alike, or come from four groups: no share of resamples is believed."""
     gold = np.array(["a", "b"] * 12)
     answers = {(0, size): gold.copy() for size in (8, 16)}
-    tuned = Arm("lora", "fine_tune", "m", answers, {key: {"looked_through": 16} for key in answers})
-    prompt = Arm("few-shot", "prompt", "m", dict(answers), {})
+    facts = dict.fromkeys(answers, FACTS)
+    tuned = Arm("lora", "fine_tune", "m", answers, facts)
+    prompt = Arm("few-shot", "prompt", "m", dict(answers), facts)
     if groups == 4:
         prompt = replace(prompt, predicted={key: gold[::-1].copy() for key in answers})
     test = HeldOut(tuple(map(str, range(24))), gold, np.arange(24) % groups)
-    found = _crossover(setting(test), tuned, [prompt], Block([0], [8, 16]))
+    [found] = recorded(CURVE, [tuned, prompt], test)["crossovers"]
     assert found["answer"] == "cant_tell"
     assert reason in found["reason"]
     assert found["reason"] in found["sentence"]
@@ -110,21 +124,21 @@ def test_the_block_of_seeds_and_sizes_with_most_points_counts():
 
 
 def test_the_verdict_is_on_the_largest_size_that_both_arms_have():
-    plan = setting(HeldOut((), np.array([]), np.array([]))).plan
+    plan = setting(NO_ROWS).plan
     prompt = Arm("few-shot", "prompt", "m", dict.fromkeys([(0, 8)]), {})
     assert largest(plan, [arm((0, 8), (0, 16)), prompt]) == ([0], [8])
     assert largest(plan, []) is None
 
 
 def test_a_curve_without_prompts_says_how_to_have_a_crossover():
-    curve = replace(CURVE, trials=(TRIAL,))
-    assert "name one in --only" in _why_none(curve, [arm((0, 8))], False)
+    assert "name one in --only" in recorded(CURVE, [], NO_ROWS)["no_crossover"]
 
 
 def test_without_finished_points_the_side_is_named():
     prompt = replace(TRIAL, name="few-shot", family="prompt")
     curve = replace(CURVE, trials=(TRIAL, prompt))
-    assert "no prompting arm has finished" in _why_none(curve, [arm((0, 8))], False)
+    found = recorded(curve, [], NO_ROWS)["no_crossover"]
+    assert "no prompting arm has finished" in found
 
 
 def test_a_metric_without_sums_has_points_without_intervals_and_says_why():
@@ -132,8 +146,7 @@ def test_a_metric_without_sums_has_points_without_intervals_and_says_why():
     whole = WholeMetric("evaluate:x", Right())
     test = HeldOut(("1", "2"), texts(["a", "b"]), np.array(["1", "2"]))
     answers = {(0, 8): texts(["a", "a"])}
-    facts = {(0, 8): {"learnt_from": 6, "chosen_by": 2, "looked_through": 9, "fit_seconds": 1.0,
-                      "answer_seconds": 0.5}}  # fmt: skip
+    facts = {(0, 8): FACTS}
     curve = replace(CURVE, sizes=(8,))
     found = _arm(setting(test, whole, curve), Arm("lora", "fine_tune", "m", answers, facts), [8])
     [point] = found["points"]

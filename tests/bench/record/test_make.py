@@ -60,7 +60,8 @@ def small_plan():
 
 
 def test_a_neighbouring_run_that_analysed_other_rows_is_an_earlier_look(tmp_path, record):
-    files = {"one": json.dumps(record), "two": "{", "three": '{"scenario": "x"}'}
+    other = json.dumps(record | {"scenario": "another"})
+    files = {"one": json.dumps(record), "two": "{", "three": other}
     files["four"] = '{"scenario": "small", "plan": {}}'
     for name, text in files.items():
         (tmp_path / name).mkdir()

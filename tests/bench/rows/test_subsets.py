@@ -82,3 +82,18 @@ def test_nothing_is_chosen_by_rows_that_lack_two_of_a_label():
         chosen = subsets(rows, (24,), LABELS, seed)[24].choose
         counts = Counter(row.gold for row in chosen)
         assert not chosen or min(counts[label] for label in LABELS) >= 2
+
+
+def test_nothing_is_chosen_by_the_only_rows_of_a_label():
+    """Of 24 rows 8 would choose: a group of 2 a and 2 b, and the group that has all 4 of c, since the
+    third group is too large. Then c would have no row to learn from."""
+    groups = {"large": "ab" * 8, "mixed": "aabb", "rare": "cccc"}
+    rows = [
+        Example(f"{group}{i}", f"text {group} {i}", label, group)
+        for group, labels in groups.items()
+        for i, label in enumerate(labels)
+    ]
+    for seed in range(10):
+        found = subsets(rows, (24,), LABELS, seed)[24]
+        assert found.choose == ()
+        assert Counter(row.gold for row in found.learn) == {"a": 10, "b": 10, "c": 4}

@@ -24,6 +24,16 @@ def test_the_ledger_counts_over_starts_and_in_dollars(tmp_path, monkeypatch):
     assert (kept["spent_seconds"], kept["spent_usd"]) == (40.0, 0.4)
 
 
+def test_60_seconds_ticked_every_5_are_charged_as_60(tmp_path, monkeypatch):
+    now = iter(range(100, 161, 5))
+    monkeypatch.setattr(ledger.time, "monotonic", lambda: float(next(now)))
+    own = Ledger(RunFolder(tmp_path), Budget("2m", 120.0))
+    for _ in range(12):
+        own.tick()
+    assert own.left == 60.0
+    assert RunFolder(tmp_path).account()["spent_seconds"] == 60.0
+
+
 def test_the_same_budget_resumes_what_it_had_planned_and_another_plans_anew(tmp_path):
     own = Ledger(RunFolder(tmp_path), Budget("1m", 60.0))
     assert own.planned_before() is None
