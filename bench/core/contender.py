@@ -32,16 +32,16 @@ class Answer:
     """What a contender said to one row; kept raw.
 
     `scores` holds a value for each label in the task's order (log-likelihoods, or the
-    contender's own), or nothing. `seconds` is the batch's time over its rows. Token counts
-    are None where the contender reads no tokens; `first_token_seconds` is known where a text was
-    generated for one request alone.
+    contender's own), or nothing. `seconds` is the batch's time over its rows; 0 leaves it to
+    whoever asks to take the time. Token counts are None where the contender reads no tokens;
+    `first_token_seconds` is known where a text was generated for one request alone.
     """
 
     example_id: str
     text: str
-    tokens_in: int | None
-    tokens_out: int | None
-    seconds: float
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    seconds: float = 0.0
     scores: tuple[float, ...] = ()
     first_token_seconds: float | None = None
 

@@ -200,8 +200,11 @@ class Plan:
         return list(dict.fromkeys(trial.model for trial in self.all_trials if trial.model))
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values; equal plans are equal here."""
-        return asdict(self) | {"scenario": self.scenario.model_dump(mode="json")}
+        """Plain values; equal plans are equal here. Most have nothing of the user's own."""
+        values = asdict(self) | {"scenario": self.scenario.model_dump(mode="json")}
+        if not self.asked.own:
+            del values["asked"]["own"]
+        return values
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Plan:
@@ -234,7 +237,7 @@ class Plan:
         Other code of the user's own, which has the same name, is named.
         """
         ours, theirs = self._substance(), other._substance()
-        own, others = ours["asked"].pop("own"), theirs["asked"].pop("own")
+        own, others = ours["asked"].pop("own", {}), theirs["asked"].pop("own", {})
         code = [f"the code of {name}" for name in own if own[name] != others.get(name, own[name])]
         return [key for key in ours if ours[key] != theirs[key]] + code
 

@@ -21,7 +21,7 @@ from bench.core.outcome import CurveDone
 from bench.core.plan import Plan, Trial
 from bench.rows.subsets import Subset, subsets
 from bench.trial.machine import contender_of, load
-from bench.trial.serving import answer_all
+from bench.trial.serving import answer_all, checked
 from scenarios.rows import Example, Split
 
 NOTHING = Subset((), (), 0)
@@ -101,7 +101,9 @@ class _Sizes:
         seed = self.trial.seed
         if self.contender.fits_once:
             return self.contender.fit_once(self._ground(subset.rows, (), kept, name), seed)
-        found = self.contender.fit(self._ground(subset.learn, subset.choose, kept, name), seed)
+        found = checked(
+            self.contender.fit(self._ground(subset.learn, subset.choose, kept, name), seed)
+        )
         again = self.contender.settled(found.notes) if subset.choose else None
         if again is not None:
             chosen = found.notes

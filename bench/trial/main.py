@@ -26,7 +26,7 @@ from bench.rows import noise
 from bench.trial import process
 from bench.trial.given import read_given
 from bench.trial.machine import contender_of, load
-from bench.trial.serving import WAYS_REQUESTS, serve, time_ways
+from bench.trial.serving import WAYS_REQUESTS, checked, serve, time_ways
 from scenarios.errors import UserError
 from scenarios.rows import balanced_sample
 
@@ -148,7 +148,7 @@ def _fitted(contender: Contender, ground: Ground, seed: int, kept: Kept) -> _Fit
             answerer = contender.restore(ground, before["notes"])
         return _Fitted(answerer, before["notes"], Usage(**before["setup"]), restoring.usage)
     with Meter() as meter:
-        answerer = contender.fit(ground, seed)
+        answerer = checked(contender.fit(ground, seed))
     if before:
         return _Fitted(answerer, before["notes"], Usage(**before["setup"]))
     if "validation_score" in answerer.notes:
