@@ -27,6 +27,8 @@ from bench.record.environment import processor
 
 STARTS = (
     ("-c", "pass"),
+    ("-c", "import advisor"),
+    ("-c", "import bench"),
     ("-m", "advisor", "--help"),
     ("-m", "bench", "--help"),
     ("-m", "advisor", "size", "Llama-3.1-70B", "--gpu", "L4"),

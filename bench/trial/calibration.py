@@ -52,6 +52,8 @@ MEMORY_REPEATS = 0.03
 def main(folder: RunFolder) -> None:
     """Forecast every trial of the plan in a folder."""
     plan = folder.plan()
+    if plan.models():
+        process.import_ahead()  # as the trials do: without what no trial may need
     fold = plan.all_trials[0].fold  # the others are about as large
     folder.keep_forecasts(forecasts(plan, folder.split(fold)))
 
