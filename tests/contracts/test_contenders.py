@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import ClassVar, get_args, get_type_hints
 
@@ -22,6 +23,7 @@ from bench.core.plan import MODES
 from bench.planning.settings import contender_names, model_of, settings_of
 from bench.trial.work import Work
 from scenarios.errors import UserError
+from tests.conftest import ROOT
 from tests.contracts.grounds import (
     ASKED,
     CLASSES,
@@ -210,6 +212,7 @@ INTERRUPTED = [
 def test_killed_twice_it_resumes_to_the_same_answers_and_repeats_no_finished_step(
     fitter, name, task, folded
 ):
+    """The first time a third of the way, and that write is lost; then when two writes are left."""
     whole = fitter.once(name, task, folded)
     writes = len(whole.ground.kept.writes)
     folder, starts = fitter.new_folder(), []
@@ -222,12 +225,13 @@ def test_killed_twice_it_resumes_to_the_same_answers_and_repeats_no_finished_ste
         )  # fmt: skip
 
     kills = 0
-    for before in (False, True):  # a third of the writes later; the second time that one is lost
+    third = math.ceil(writes / 3)
+    for dies_at, before in ((third, True), (max(1, writes - 1 - third), False)):
         try:
-            whole.contender.fit(start(math.ceil(writes / 3), before), 0)
+            whole.contender.fit(start(dies_at, before), 0)
         except Killed:
             kills += 1
-    assert kills == min(writes, 2)
+    assert kills == (2 if writes else 0)
     resumed = fitter.fit_on(whole.contender, start())
     if not whole.contender.four_bit:  # a CPU rounds those anew whenever training turns to answering
         assert resumed.said == whole.said
@@ -486,36 +490,39 @@ def test_where_it_uses_no_model_a_plan_takes_none_for_it(name):
 
 @pytest.mark.slow
 def test_a_process_that_is_killed_twice_resumes_to_the_same_answers(tmp_path, tiny_model):
-    """SIGKILL after the second write, and after the second of the next start."""
+    """SIGKILL after the third write, in the search, and after the third of the next start, in training."""
     whole = child(tmp_path / "whole", tiny_model, 0)
     for _ in range(2):
-        assert child(tmp_path / "killed", tiny_model, 2) is None
-    resumed = child(tmp_path / "killed", tiny_model, 0)
-    assert resumed == whole
+        assert child(tmp_path / "killed", tiny_model, 3) is None
+    assert child(tmp_path / "killed", tiny_model, 0) == whole
 
 
 def child(folder, tiny_model, dies_at):
     """The answers of a fit in a process of its own; None where it was killed."""
-    (folder / "made").mkdir(parents=True, exist_ok=True)
-    code = f"from tests.contracts.test_contenders import _child; _child({str(folder)!r}, {str(tiny_model)!r}, {dies_at})"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    arguments = str(folder), str(tiny_model), dies_at
+    code = f"from tests.contracts.test_contenders import fit_in_child as fit; fit{arguments}"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     if found.returncode == -signal.SIGKILL:
         return None
     assert found.returncode == 0, found.stderr
     return json.loads(found.stdout)
 
 
-def _child(folder, tiny_model, dies_at):
-    from pathlib import Path
+class Dying(Watched):
+    """Kills its process."""
 
-    class Dying(Watched):
-        def _killed(self, before):
-            if not before and len(self.writes) == self._dies_at:
-                os.kill(os.getpid(), signal.SIGKILL)
+    def _killed(self, before):
+        if not before and len(self.writes) == self._dies_at:
+            os.kill(os.getpid(), signal.SIGKILL)
 
-    fitter = Fitter(Path(tiny_model), Path(folder) / "others")
-    ground = fitter.ground("lora", kept=Dying(Path(folder) / "kept", dies_at), folder=Path(folder) / "made")  # fmt: skip
-    made = fitter.fit_on(small(registry.contender("lora")), ground)
+
+def fit_in_child(folder, tiny_model, dies_at):
+    """Fits LoRA with what an earlier start kept, and prints its answers."""
+    folder = Path(folder)
+    (folder / "made").mkdir(parents=True, exist_ok=True)
+    fitter = Fitter(Path(tiny_model), folder / str(os.getpid()))
+    kept = Dying(folder / "kept", dies_at)
+    made = fitter.fit("lora", kept=kept, folder=folder / "made", shared=folder / "shared")
     print(json.dumps(made.said))
 
 

@@ -99,13 +99,13 @@ def test_it_answers_every_row_once_with_a_score_a_label_if_it_can_score(model, l
 
 @every_model
 def test_demonstrations_of_a_rows_own_and_a_bias_are_taken(loaded):
-    near = loaded.answerer(
-        CLASSES, near=lambda rows: [list(TRAIN[:2])] * len(rows), longest=TRAIN[:2], bias=(1e6, 0.0)
-    )
-    answers = answers_of(near, ASKED)
-    assert len(answers) == len(ASKED)
-    if "score" in loaded.can:
-        assert {a.text for a in answers} == {CLASSES.labels[1]}
+    for bias, left in (((1e6, 0.0), CLASSES.labels[1]), ((0.0, 1e6), CLASSES.labels[0])):
+        found = loaded.answerer(
+            CLASSES, near=lambda rows: [TRAIN[:2]] * len(rows), longest=TRAIN[:2], bias=bias
+        )
+        answers = answers_of(found, ASKED)
+        assert len(answers) == len(ASKED)
+        assert "score" not in loaded.can or {a.text for a in answers} == {left}
 
 
 @every_model
