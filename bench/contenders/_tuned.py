@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -63,6 +63,11 @@ class Tuned(base.Contender):
     def _settings(self, rate: float) -> TrainSettings:
         """How to train with a learning rate."""
         raise NotImplementedError
+
+    def _schedule(self, rate: float) -> dict[str, Any]:
+        """The fields of `bench.engine.training.TrainSettings`, whatever is trained."""
+        names = ("epochs", "batch_size", "accumulation_steps", "warmup_share", "patience")
+        return {"learning_rate": rate, **{name: getattr(self, name) for name in names}}
 
     def fit(self, ground: Ground, seed: int) -> Answerer:
         """Find the learning rate, train, keep the best epoch on validation rows, save what was tuned.

@@ -32,11 +32,4 @@ class Contender(Tuned):
     def _settings(self, rate: float) -> FullSettings:
         from bench.engine.training import FullSettings
 
-        return FullSettings(
-            learning_rate=rate,
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            accumulation_steps=self.accumulation_steps,
-            warmup_share=self.warmup_share,
-            patience=self.patience,
-        )
+        return FullSettings(**self._schedule(rate))

@@ -67,12 +67,7 @@ class Contender(Tuned):
         from bench.engine.training import LoraSettings
 
         return LoraSettings(
-            learning_rate=rate,
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            accumulation_steps=self.accumulation_steps,
-            warmup_share=self.warmup_share,
-            patience=self.patience,
+            **self._schedule(rate),
             rank=self.rank,
             alpha=self.alpha,
             dropout=self.dropout,

@@ -98,15 +98,7 @@ def make_curve(
             contender = registry.contender(kind)
             if not contender.needs_rows and own_seed != seed:
                 continue
-            settings = settings_of(
-                contender, True, {**(contender.curve or {}), **(changed.get(kind) or {})}
-            )
-            _check_settled(kind, contender, settings)
-            if not contender.needs_rows and changed.get(kind):
-                raise UserError(
-                    f"{kind} takes no labelled rows in a curve, so its settings can't be chosen; leave out "
-                    f"--set {kind}.{next(iter(changed[kind]))}"
-                )
+            settings = _settings(kind, contender, changed.get(kind) or {})
             trials.append(
                 Trial(
                     slug=f"{number + len(trials):02d}-curve-{slug_of(name)}-s{own_seed}",
@@ -127,6 +119,18 @@ def make_curve(
         choices=CHOICES,
         compared=_compared(trials),
     )
+
+
+def _settings(kind: str, contender: type[Contender], own: Mapping[str, Any]) -> dict[str, Any]:
+    """A contender's settings in a curve. Raises `UserError` for those that it can't have there."""
+    found = settings_of(contender, True, {**(contender.curve or {}), **own})
+    _check_settled(kind, contender, found)
+    if own and not contender.needs_rows:
+        raise UserError(
+            f"{kind} takes no labelled rows in a curve, so its settings can't be chosen; leave out "
+            f"--set {kind}.{next(iter(own))}"
+        )
+    return found
 
 
 def _sizes(mode: str, available: int, labels: int) -> tuple[int, ...]:

@@ -60,13 +60,7 @@ def make_plan(
     asked = Asked(list(only), dict(changed), list(seeds))
     seeds = tuple(seeds) or tuple(range(seed, seed + mode.seeds))
     splits = [splits] if isinstance(splits, Split) else list(splits)
-    available = min(len(split.train) for split in splits)
-    n_train = min(mode.train_rows or available, available)
-    if n_train < len(task.labels):
-        raise UserError(
-            f"{n_train} training rows are fewer than the {len(task.labels)} labels; raise "
-            "--train-rows, or add rows"
-        )
+    n_train = _training_rows(mode, splits, task)
     names = contender_names(only, mode.name, task.type)
     check_changed(names, changed)
     shown = min(n_train, *(rows.fewest_shown(split, n_train) for split in splits))
@@ -107,6 +101,18 @@ def make_plan(
         choosing=rows.choosing(splits, task),
         asked=asked,
     )
+
+
+def _training_rows(mode: Mode, splits: Sequence[Split], task: Task) -> int:
+    """How many rows each trial trains on. Raises `UserError` for fewer than one of each label."""
+    available = min(len(split.train) for split in splits)
+    found = min(mode.train_rows or available, available)
+    if found < len(task.labels):
+        raise UserError(
+            f"{found} training rows are fewer than the {len(task.labels)} labels; raise --train-rows, or "
+            "add rows"
+        )
+    return found
 
 
 def curve_plan(
