@@ -217,7 +217,7 @@ SIZE_EXAMPLES = """
 \b
 Examples:
   advisor size Llama-3.1-8B --gpu A100-80GB
-  advisor size Qwen2.5-7B --method qlora --rank 64 --targets all-linear --seq-len 2048 --gpu L4
+  advisor size Qwen2.5-7B --method qlora --rank 64 --seq-len 2048 --gpu L4
   advisor size ./my-model/config.json --method lora --loss fused-linear --json
   advisor size --table
 """
