@@ -62,6 +62,9 @@ class RunFolder:
         """How a trial ended."""
         return self.path / "outcomes" / f"{trial.slug}.json"
 
+    def _error_file(self, trial: Trial) -> Path:
+        return self.path / "errors" / f"{trial.slug}.txt"
+
     def answers_file(self, name: str) -> Path:
         """The raw answers of a trial by its slug, or of a curve's point by its name."""
         return self.path / "answers" / f"{name}.jsonl"
@@ -259,6 +262,17 @@ class RunFolder:
         """Write how a trial ended."""
         text = json.dumps(outcomes.to_json(outcome), indent=1)
         write_atomically(self.outcome_file(trial), text)
+
+    def keep_error(self, trial: Trial, text: str) -> Path:
+        """Write the traceback of a fault that ended a trial; returns its file, from the run's folder on."""
+        file = self._error_file(trial)
+        file.parent.mkdir(exist_ok=True)
+        write_atomically(file, text)
+        return file.relative_to(self.path)
+
+    def drop_error(self, trial: Trial) -> None:
+        """Remove the traceback of an earlier start."""
+        self._error_file(trial).unlink(missing_ok=True)
 
     def keep_point(self, trial: Trial, size: int, point: Point) -> None:
         """Write the figures of a curve's trial at a size, and drop the steps that led there."""

@@ -13,18 +13,20 @@ import hashlib
 import importlib.util
 import inspect
 import json
+import pickle
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import CodeType, ModuleType, SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any, ClassVar, get_args, get_origin, get_type_hints
 
 from bench import registry
 from bench.core.contender import Contender, Family
-from scenarios.errors import UserError
+from bench.core.own_code import digest_of, digest_of_file
+from scenarios.errors import UserError, unknown
 
 Given = str | Path | Sequence[Any]
 """A folder or file, or a list of folders, files, classes and objects."""
@@ -95,17 +97,37 @@ def unpacked(parcel: str) -> registry.Added:
     """What `Own.parcel` packed. Only for the word of the process that started this one."""
     if not parcel:
         return {}
-    import pickle
-
     held = json.loads(base64.b64decode(parcel))
     # The user's modules are found here as they are there, while they are used as well.
     sys.path += [place for place in held["path"] if place not in sys.path]
     for paths in held["files"].values():
         sys.path += [str(Path(path).parent) for path in paths.values()]
-    objects: dict[str, dict[str, Any]] = {}
-    for folder, name, packed in held["objects"]:
-        objects.setdefault(folder, {})[name] = pickle.loads(base64.b64decode(packed))
-    return Own(objects, held["files"]).added()
+    packed: dict[str, dict[str, str]] = {}
+    for folder, name, text in held["objects"]:
+        packed.setdefault(folder, {})[name] = text
+    files = Own(files=held["files"]).added()
+    return {
+        folder: _Packed(packed.get(folder, {}), files.get(folder, {}))
+        for folder in (*packed, *files)
+    }
+
+
+class _Packed(Mapping[str, Any]):
+    """Objects by name, each unpacked when it is first asked for: a metric may bring a whole library with it."""
+
+    def __init__(self, packed: Mapping[str, str], others: Mapping[str, Any]):
+        self._packed, self._found = packed, dict(others)
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._found:
+            self._found[name] = pickle.loads(base64.b64decode(self._packed[name]))
+        return self._found[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({**self._packed, **self._found})
+
+    def __len__(self) -> int:
+        return len({**self._packed, **self._found})
 
 
 def own(contenders: Given = (), metrics: Given = (), models: Given = ()) -> Own:
@@ -136,10 +158,15 @@ def own(contenders: Given = (), metrics: Given = (), models: Given = ()) -> Own:
 
 
 def _is_name(thing: Any) -> bool:
-    """Whether a metric was named rather than brought: one of ours, or one of the `evaluate` library."""
-    return isinstance(thing, str) and (
-        thing.startswith("evaluate:") or thing in registry.shipped("metrics")
-    )
+    """Whether a metric was named rather than brought: one of ours, or one of the `evaluate` library.
+
+    Raises `UserError` for a name that is none, and no path either.
+    """
+    if not isinstance(thing, str) or thing.endswith(".py") or Path(thing).exists():
+        return False
+    if thing.startswith("evaluate:") or thing in registry.shipped("metrics"):
+        return True
+    raise unknown("metric", thing, registry.shipped("metrics"))
 
 
 def _found(folder: str, thing: Any) -> Iterator[tuple[str, Any, Path | None]]:
@@ -197,11 +224,16 @@ def _imported(folder: str, path: Path) -> ModuleType:
 
 @contextmanager
 def _neighbours_of(path: Path) -> Iterator[None]:
+    known = set(sys.modules)
     sys.path.insert(0, str(path.parent))
     try:
         yield
     finally:
         sys.path.remove(str(path.parent))
+        for name in set(sys.modules) - known:  # so that the next import reads them again
+            file = getattr(sys.modules[name], "__file__", None)
+            if file and Path(file).parent == path.parent:
+                del sys.modules[name]
 
 
 def _kebab(name: str) -> str:
@@ -238,6 +270,10 @@ def _check_contender(name: str, module: Any) -> None:
 
 def _check_fields(what: str, kind: type[Contender]) -> None:
     """Settings are the fields of a dataclass, each with a default."""
+    if "__dataclass_params__" not in vars(kind) and "__init__" in vars(kind):
+        raise UserError(
+            f"{what} has an __init__ of its own; make it a dataclass (frozen=True), whose fields are settings"
+        )
     if "__dataclass_params__" not in vars(kind) and any(
         get_origin(hint) is not ClassVar and hint is not ClassVar
         for hint in _hints(what, kind, inspect.get_annotations(kind)).values()
@@ -311,44 +347,11 @@ def _settings_of(name: str, thing: Any) -> dict[str, Any]:
 
 
 def _digest(thing: Any) -> str:
-    """SHA-256 of a file, or of the code and the plain values of a class, an object's class or a module."""
+    """SHA-256 of a file, or of what a class, an object's class or a module does."""
     if isinstance(thing, Path):
-        return hashlib.sha256(thing.read_bytes()).hexdigest()
-    if _is_evaluate(thing):
-        return hashlib.sha256(f"{thing.name}\n{thing.description}".encode()).hexdigest()
-    kind = thing if isinstance(thing, type | ModuleType) else type(thing)
-    kinds = [kind] if isinstance(kind, ModuleType) else [k for k in kind.__mro__ if _is_theirs(k)]
-    parts = [
-        f"{key}={_said(value)}"
-        for one in kinds
-        for key, value in sorted(vars(one).items())
-        if key not in _NOT_CODE
-    ]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
-_NOT_CODE = ("__module__", "__doc__", "__dict__", "__weakref__", "__firstlineno__", "__file__",
-             "__cached__", "__spec__", "__loader__", "__builtins__")  # fmt: skip
-
-
-def _is_theirs(kind: type) -> bool:
-    """Whether a class is the user's code rather than ours or a library's."""
-    return kind.__module__.partition(".")[0] not in ("bench", "builtins", "evaluate", "typing")
-
-
-def _said(value: Any) -> str:
-    """Code as its operations, constants and names; no comment and no place in memory changes it."""
-    if isinstance(value, property):
-        value = value.fget
-    function = getattr(value, "__func__", value)
-    code = value if isinstance(value, CodeType) else getattr(function, "__code__", None)
-    if code is not None:
-        constants = [_said(constant) for constant in code.co_consts]
-        defaults = _said(getattr(function, "__defaults__", None))
-        return f"{code.co_code.hex()} {constants} {code.co_names} {code.co_varnames} {defaults}"
-    if isinstance(value, set | frozenset):
-        return repr(sorted(map(_said, value)))
-    if isinstance(value, list | tuple):
-        return repr([_said(one) for one in value])
-    plain = value is None or isinstance(value, str | bytes | int | float)
-    return repr(value) if plain else type(value).__name__
+        return digest_of_file(thing)
+    if _is_evaluate(thing):  # whose places and seeds differ each time
+        of_class = digest_of(type(thing))
+        said = f"{of_class}\n{thing.name}\n{thing.config_name}\n{thing.description}"
+        return hashlib.sha256(said.encode()).hexdigest()
+    return digest_of(thing)

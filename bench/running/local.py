@@ -75,7 +75,9 @@ class LocalProcesses:
             return Ended("spent")
         if code == _KILLED:
             return Ended("crashed", "ended by the system, most likely out of memory")
-        why = f": {self._last_line}" if self._last_line else "; see its messages above"
+        why = f": {self._last_line}" if self._last_line else ""
+        if self._shown:
+            why = "; see its messages above"
         return Ended("crashed", f"its process ended with code {code}{why}")
 
     def end(self) -> None:

@@ -10,6 +10,7 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from bench.core.contender import Answerer, Contender, Ground
@@ -20,8 +21,9 @@ from bench.core.meter import Meter
 from bench.core.outcome import CurveDone
 from bench.core.plan import Plan, Trial
 from bench.rows.subsets import Subset, subsets
-from bench.trial.machine import contender_of, load
-from bench.trial.serving import answer_all, checked
+from bench.trial.checked import Checked
+from bench.trial.machine import contender_of, load, model_of
+from bench.trial.serving import answer_all
 from scenarios.rows import Example, Split
 
 NOTHING = Subset((), (), 0)
@@ -100,16 +102,17 @@ class _Sizes:
         """What answers, and what undoes the change that fitting made to the model."""
         seed = self.trial.seed
         if self.contender.fits_once:
-            return self.contender.fit_once(self._ground(subset.rows, (), kept, name), seed)
-        found = checked(
-            self.contender.fit(self._ground(subset.learn, subset.choose, kept, name), seed)
-        )
-        again = self.contender.settled(found.notes) if subset.choose else None
+            found, undo = self.contender.fit_once(self._ground(subset.rows, (), kept, name), seed)
+            return Checked(found, self.plan.task), undo
+        ground = self._ground(subset.learn, subset.choose, kept, name)
+        checked = Checked(self.contender.fit(ground, seed), self.plan.task)
+        again = self.contender.settled(checked.notes) if subset.choose else None
         if again is not None:
-            chosen = found.notes
-            found = again.fit(self._ground(subset.rows, (), kept, name), seed)
-            found.notes = chosen | found.notes | {"fitted_to": len(subset.rows)}
-        return found, lambda: None
+            chosen = checked.notes
+            ground = self._ground(subset.rows, (), kept, name)
+            checked = Checked(again.fit(ground, seed), self.plan.task)
+            checked.notes = chosen | checked.notes | {"fitted_to": len(subset.rows)}
+        return checked, lambda: None
 
     def _ground(
         self, train: Sequence[Example], choose: Sequence[Example], kept: Kept, name: str
@@ -118,7 +121,7 @@ class _Sizes:
             task=self.plan.task,
             train=train,
             validation=choose,
-            model=lambda: self.model,
+            model=partial(model_of, self.contender, self.model),
             folder=self.folder.adapter(name),
             kept=kept,
             memory=self.memory,

@@ -10,6 +10,7 @@ from typing import Any
 
 from bench import models, registry
 from bench.core.contender import Contender
+from bench.core.errors import TrialFailed
 from bench.core.meter import synchronise
 from bench.core.plan import Trial
 
@@ -24,6 +25,13 @@ def load(contender: Contender, name: str | None) -> Any:
     if name is None:
         return None
     return models.named(name).load(contender.four_bit, contender.check)
+
+
+def model_of(contender: Contender, model: Any) -> Any:
+    """The model that was loaded for a contender. Raises `TrialFailed` for one that declared that it needs none."""
+    if model is None:
+        raise TrialFailed("it asks for a model; declare uses_model = True, so that one is loaded")
+    return model
 
 
 def machine_speed() -> float:

@@ -7,7 +7,9 @@ Run as `python -m bench.trial.main RUN_FOLDER [--ready]`, with a line of `bench.
 from __future__ import annotations
 
 import sys
+import traceback
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +26,11 @@ from bench.core.own import unpacked
 from bench.core.plan import Plan, Trial
 from bench.rows import noise
 from bench.trial import process
+from bench.trial.checked import Checked
 from bench.trial.given import read_given
-from bench.trial.machine import contender_of, load
-from bench.trial.serving import WAYS_REQUESTS, checked, serve, time_ways
+from bench.trial.machine import contender_of, load, model_of
+from bench.trial.serving import WAYS_REQUESTS, serve, time_ways
+from scenarios.cache import DISK_ERRORS
 from scenarios.errors import UserError
 from scenarios.rows import balanced_sample
 
@@ -40,10 +44,17 @@ def main(folder: RunFolder, slug: str) -> None:
     """
     plan = folder.plan()
     trial = plan.trial(slug)
-    outcome = _outcome(folder, plan, trial)
+    try:
+        outcome = _outcome(folder, plan, trial)
+    except (Exception, SystemExit) as error:
+        if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+            raise
+        folder.keep_outcome(trial, _fault(folder, trial, error))  # its steps are kept, for a fix
+        return
     if outcome is not None:
         folder.keep_outcome(trial, outcome)
         folder.drop_steps(slug)
+        folder.drop_error(trial)
 
 
 def _outcome(folder: RunFolder, plan: Plan, trial: Trial) -> Outcome | None:
@@ -62,6 +73,19 @@ def _outcome(folder: RunFolder, plan: Plan, trial: Trial) -> Outcome | None:
         if "out of memory" not in str(error) and "can't allocate memory" not in str(error):
             raise
         return Failed(str(error).splitlines()[0])
+
+
+def _fault(folder: RunFolder, trial: Trial, error: BaseException) -> Failed:
+    """A fault in code, ours or the user's: where it happened, and its traceback in a file and on stderr."""
+    if isinstance(error, SystemExit):
+        return Failed(f"its code called sys.exit({error.code!r})")
+    traceback.print_exc()
+    said = str(error).strip().splitlines()
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    file = folder.keep_error(trial, traceback.format_exc())
+    what = f"{type(error).__name__}: {said[0]}" if said else type(error).__name__
+    where = f"{Path(place.filename).name}:{place.lineno}, in {place.name}"
+    return Failed(f"{what} ({where}); its traceback is in {file.as_posix()}")
 
 
 def _run_sizes(folder: RunFolder, plan: Plan, trial: Trial) -> CurveDone:
@@ -85,7 +109,7 @@ def run_trial(folder: RunFolder, plan: Plan, trial: Trial) -> Done | None:
         task=plan.task,
         train=noise.noisy(train, trial.label_noise, plan.task.labels, trial.seed),
         validation=split.validation,
-        model=lambda: model,
+        model=partial(model_of, contender, model),
         folder=folder.adapter(trial.slug),
         kept=kept,
         shuffled_canary=plan.mode.shuffled_canary and trial.seed == plan.seed,
@@ -145,10 +169,10 @@ def _fitted(contender: Contender, ground: Ground, seed: int, kept: Kept) -> _Fit
         before = None
     if restores and before:
         with Meter() as restoring:
-            answerer = contender.restore(ground, before["notes"])
+            answerer: Answerer = Checked(contender.restore(ground, before["notes"]), ground.task)
         return _Fitted(answerer, before["notes"], Usage(**before["setup"]), restoring.usage)
     with Meter() as meter:
-        answerer = checked(contender.fit(ground, seed))
+        answerer = Checked(contender.fit(ground, seed), ground.task)
     if before:
         return _Fitted(answerer, before["notes"], Usage(**before["setup"]))
     if "validation_score" in answerer.notes:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from bench.core.contender import Answer, Answerer, Way, answers_of
-from bench.core.errors import TrialFailed
 from bench.core.folder import RunFolder
 from bench.core.meter import Meter, Usage
 from bench.core.progress import bar
+from bench.trial.checked import all_answered
 from bench.trial.machine import machine_speed
 from scenarios.cache import write_atomically
 from scenarios.rows import Example
@@ -41,23 +41,6 @@ class Served:
     rows: int
     timed: Timed
     machine_gflops: float
-
-
-def checked(answerer: Any) -> Answerer:
-    """What fitting gave, if it can answer. Raises `TrialFailed` otherwise."""
-    missing = [name for name in ("answer", "notes") if not hasattr(answerer, name)]
-    if missing:
-        raise TrialFailed(
-            f"its fit returned {type(answerer).__name__}, which has no {' and no '.join(missing)}; "
-            "return an object with answer(examples, done) and notes, a dict"
-        )
-    try:
-        json.dumps(answerer.notes, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise TrialFailed(
-            f"its notes can't be written as JSON ({error}); use plain values"
-        ) from None
-    return answerer
 
 
 def serve(
@@ -92,34 +75,16 @@ def answer_all(
         bar(f"{title}, test rows", len(examples), "row") as shown,
     ):
         shown.update(len(before))
-        for batch in _timed(answerer.answer(examples, done=before)):
+        for batch in answerer.answer(examples, done=before):
             found |= {answer.example_id: answer for answer in batch}
             out.write("\n" + "".join(line_of(answer) for answer in batch))
             out.flush()
             os.fsync(out.fileno())
             shown.update(len(batch))
-    missing = [example.id for example in examples if example.id not in found]
-    if missing:
-        raise TrialFailed(
-            f"it answered {len(examples) - len(missing)} of {len(examples)} rows; '{missing[0]}' has no "
-            "answer"
-        )
+    all_answered(examples, found)
     answers = [found[example.id] for example in examples]
     write_atomically(folder.answers_file(name), "".join(map(line_of, answers)))
     return answers
-
-
-def _timed(batches: Iterable[list[Answer]]) -> Iterator[list[Answer]]:
-    """Batches of answers, with the seconds that they took where the answerer didn't say."""
-    start = time.perf_counter()
-    for batch in batches:
-        if not all(isinstance(answer, Answer) and isinstance(answer.text, str) for answer in batch):
-            raise TrialFailed("its batches must be lists of Answer, each with a text")
-        seconds = (time.perf_counter() - start) / max(len(batch), 1)
-        yield [
-            answer if answer.seconds > 0 else replace(answer, seconds=seconds) for answer in batch
-        ]
-        start = time.perf_counter()
 
 
 def line_of(answer: Answer) -> str:

@@ -55,6 +55,16 @@ class Says:
             yield [bench.Answer(one.id, self.labels[self.word not in one.text], None, None, 1e-6)]
 
 
+@dataclass(frozen=True)
+class Faulty(bench.Contender):
+    """Raises an error of two lines."""
+
+    family: ClassVar = "floor"
+
+    def fit(self, ground, seed):
+        raise ValueError("no word is frequent\nat all")
+
+
 @pytest.fixture
 def folder(tmp_path):
     """A folder with one contender in it."""
@@ -73,15 +83,24 @@ def test_objects_and_files_run_next_to_ours_and_are_measured_by_any_metric(
     settings = {"by-words": {"words": list(words)}}
     given = {
         "quick": True, "only": ["by-words"], "settings": settings, "out": tmp_path / "run",
-        "contenders": [folder, Opposite()],
+        "contenders": [folder, Opposite(), Faulty],
         "metrics": ["accuracy", bench.as_evaluate("macro-f1", ("good", "bad"))],
     }  # fmt: skip
     found = bench.run(small_scenario, **given)
     assert capfd.readouterr() == ("", "")
-    assert list(found.contenders) == ["majority", "tf-idf", "by-words", "opposite"]
+    assert list(found.contenders) == ["majority", "tf-idf", "faulty", "by-words", "opposite"]
     assert found.contenders["by-words"].accuracy.value == 1.0
     assert found.contenders["opposite"].accuracy.value < 0.5
-    measured = {one["name"]: one["evaluate:macro_f1"] for one in found.record["contenders"]}
+    reason = found.contenders["faulty"].reason
+    assert reason.startswith("ValueError: no word is frequent (test_own_run.py:")
+    assert reason.endswith(", in fit); its traceback is in errors/03-faulty-s0.txt")
+    assert "at all" in (tmp_path / "run" / "errors" / "03-faulty-s0.txt").read_text()
+    assert "at all" not in reason
+    measured = {
+        one["name"]: one["evaluate:macro_f1"]
+        for one in found.record["contenders"]
+        if one["status"] == "done"
+    }
     assert measured["by-words"]["value"] == 1.0
     assert "no per-row sums" in measured["by-words"]["reason"]
     own = found.record["plan"]["asked"]["own"]

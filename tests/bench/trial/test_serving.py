@@ -5,9 +5,8 @@ import json
 import pytest
 
 from bench.core.contender import Answer
-from bench.core.errors import TrialFailed
 from bench.core.folder import RunFolder
-from bench.trial.serving import answer_all, checked, line_of, read_journal
+from bench.trial.serving import answer_all, line_of, read_journal
 from scenarios.rows import Example
 
 ROWS = [Example(f"r{i}", f"text {i}", "a", "g") for i in range(6)]
@@ -72,41 +71,3 @@ def test_line_separators_in_an_answer_end_no_line_of_the_journal(folder):
     found = read_journal(folder.answers_file("x"))
     assert {id_: answer.text for id_, answer in found.items()} == {odd.example_id: odd.text}
     assert folder.answers("x") == {odd.example_id: odd.text}
-
-
-class Says:
-    """Gives whatever batches it was made with."""
-
-    def __init__(self, *batches, notes=None):
-        self.batches, self.notes = batches, notes or {}
-
-    def answer(self, examples, done=()):
-        yield from self.batches
-
-
-def test_an_answerer_that_takes_no_time_of_its_own_is_timed_from_outside(folder):
-    said = Says([Answer("r0", "a"), Answer("r1", "b")], [Answer("r2", "a", seconds=0.5)])
-    first, second, third = answer_all(said, ROWS[:3], folder, "t", "")
-    assert first.seconds == second.seconds > 0
-    assert third.seconds == 0.5
-
-
-def test_rows_without_an_answer_are_counted_and_the_first_is_named(folder):
-    said = Says([Answer("r0", "a"), Answer("r3", "a")])
-    with pytest.raises(TrialFailed, match="answered 2 of 6 rows; 'r1' has no answer"):
-        answer_all(said, ROWS, folder, "t", "")
-
-
-@pytest.mark.parametrize("batch", [["a"], [Answer("r0", None)], [("r0", "a")]])
-def test_what_is_no_answer_is_refused(folder, batch):
-    with pytest.raises(TrialFailed, match="lists of Answer, each with a text"):
-        answer_all(Says(batch), ROWS[:1], folder, "t", "")
-
-
-def test_what_fitting_gives_must_answer_and_have_notes_that_are_plain():
-    assert checked(found := Says(notes={"rank": 4})) is found
-    with pytest.raises(TrialFailed, match=r"NoneType.*no answer and no notes.*answer\(examples"):
-        checked(None)
-    for notes in ({"rank": object()}, {"score": float("nan")}):
-        with pytest.raises(TrialFailed, match=r"notes.*JSON.*plain values"):
-            checked(Says(notes=notes))
