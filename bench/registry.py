@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from importlib import import_module, resources
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from scenarios.errors import unknown
@@ -20,13 +19,13 @@ if TYPE_CHECKING:
 Added = Mapping[str, Mapping[str, Any]]
 """By folder (`contenders`) and name: what the module of that name would be."""
 
-_ADDED: ContextVar[Added] = ContextVar("added", default=MappingProxyType({}))
+_ADDED: ContextVar[tuple[Added, ...]] = ContextVar("added", default=())
 
 
 @contextmanager
 def added(more: Added) -> Iterator[None]:
     """Knows some names in addition to the files', within the context."""
-    token = _ADDED.set(more)
+    token = _ADDED.set((more, *_ADDED.get()))
     try:
         yield
     finally:
@@ -42,14 +41,16 @@ def shipped(folder: str) -> list[str]:
 
 def names(folder: str) -> list[str]:
     """The names of the files, and of what was added."""
-    return sorted({*shipped(folder), *_ADDED.get().get(folder, {})})
+    return sorted(
+        {*shipped(folder), *(name for one in _ADDED.get() for name in one.get(folder, {}))}
+    )
 
 
 def load(folder: str, name: str) -> Any:
     """The module of that name. Raises `UserError`, suggesting the nearest name, where there is none."""
-    own = _ADDED.get().get(folder, {})
-    if name in own:
-        return own[name]
+    for own in (one.get(folder, {}) for one in _ADDED.get()):
+        if name in own:
+            return own[name]
     if name not in shipped(folder):
         raise unknown(folder.removesuffix("s"), name, names(folder))
     return import_module(f"bench.{folder}.{name.replace('-', '_')}")

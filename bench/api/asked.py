@@ -173,7 +173,8 @@ def request_of(
     mode = MODES["quick" if asked.quick else "full" if asked.full else "default"]
     if asked.train_rows:
         mode = replace(mode, train_rows=asked.train_rows)
-    only = _with_own(_names(asked.only), own)
+    scenario = scenario or _scenario(asked)
+    only = _with_own(_names(asked.only), own, mode.name, scenario)
     contender_names(only)  # a misspelt name is reported before anything is fetched
     if asked.budget is not None and asked.cross_fit:
         raise UserError(
@@ -181,7 +182,7 @@ def request_of(
         )
     budget = None if asked.budget is None else parse(asked.budget, asked.usd_per_hour)
     return Request(
-        scenario=_measured_by(scenario or _scenario(asked), own),
+        scenario=_measured_by(scenario, own),
         mode=mode,
         seed=asked.seed,
         model=asked.model or DEFAULT_MODEL,
@@ -200,17 +201,32 @@ def request_of(
     )
 
 
-def _with_own(only: tuple[str, ...], own: Own) -> tuple[str, ...]:
+def _with_own(only: tuple[str, ...], own: Own, mode: str, scenario: Scenario) -> tuple[str, ...]:
     """With the contenders that were given one by one, which always run."""
+    from bench.planning.settings import contender_names
+
     given = own.asked.get("contenders", ())
-    return (*only, *(name for name in given if name not in only)) if only else ()
+    usual = only
+    if not only and scenario.task is not None:
+        usual = tuple(contender_names((), mode, scenario.task.type))
+    named = {name.strip().partition("@")[0] for name in usual}
+    missing = [name for name in given if name not in named]
+    return (*usual, *missing) if missing else only
 
 
 def _measured_by(scenario: Scenario, own: Own) -> Scenario:
     """With the metrics that were given in place of the scenario's; the first decides."""
-    metrics = own.asked.get("metrics") or tuple(own.files.get("metrics", ()))
+    metrics = own.asked.get("metrics")
     if not metrics or scenario.task is None:
         return scenario
+    from bench.record.types import ContenderEntry
+
+    taken = [name for name in metrics if f"metrics/{name}" in own.digests]
+    taken = [name for name in taken if name.replace("-", "_") in ContenderEntry.__annotations__]
+    if taken:
+        raise UserError(
+            f"'{taken[0]}' is something else in a record; give the metric of that name another one"
+        )
     task = scenario.task.model_copy(update={"metrics": tuple(metrics)})
     return scenario.model_copy(update={"task": task})
 

@@ -231,6 +231,8 @@ def init(
     content.
     """
     checked(locals())
+    if data is None:
+        raise UserError("bench.init takes the path of a file of rows, not None")
     need_extra()
     with heard_by(progress):
         return write_scenario(Path(data), text_field, label_field, Path(out) if out else None)
@@ -253,6 +255,10 @@ def report(findings: Findings | str | Path, *, to: str | Path | None = None) -> 
     need_extra()
     from reports.page import write_report
 
+    if not isinstance(findings, str | Path) and not hasattr(findings, "source"):
+        raise UserError(
+            f"bench.report takes findings, or the path of a run's folder or of a record, not {findings!r:.60}"
+        )
     source = findings if isinstance(findings, str | Path) else findings.source
     if to is None:
         return write_report(Path(source))

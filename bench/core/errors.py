@@ -21,6 +21,6 @@ class Interrupted(Exception):
     """Ctrl-C; the message says how much is saved (`saved`), where (`folder`), and how to resume."""
 
     def __init__(self, saved: str, folder: Path):
-        super().__init__(f"{saved}; resume with the same call and out='{folder}'")
+        super().__init__(f"{saved}; resume with the same call and out={str(folder)!r}")
         self.saved = saved
         self.folder = folder

@@ -16,21 +16,27 @@ import json
 import pickle
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, ClassVar, get_args, get_origin, get_type_hints
 
+from pydantic import TypeAdapter, ValidationError
+from pydantic.errors import PydanticSchemaGenerationError
+
 from bench import registry
 from bench.core.contender import Contender, Family
+from bench.core.model import Ability
 from bench.core.own_code import digest_of, digest_of_file
 from scenarios.errors import UserError, unknown
 
 Given = str | Path | Sequence[Any]
 """A folder or file, or a list of folders, files, classes and objects."""
 
+TASKS = Contender.tasks
+MODES = Contender.usual
 _OF_A_METRIC = ("TASKS", "SHARE", "statistics", "value")
 _OF_A_MODEL = ("can", "is_ready", "fetch", "check", "facts", "price", "load")
 
@@ -70,7 +76,8 @@ class Own:
             for folder, by_name in self.objects.items()
             for name, found in by_name.items()
         ]
-        held = {"path": sys.path, "files": self.files, "objects": packed}
+        path = [place for place in sys.path if isinstance(place, str)]
+        held = {"path": path, "files": self.files, "objects": packed}
         return base64.b64encode(json.dumps(held).encode()).decode()
 
 
@@ -98,7 +105,7 @@ def unpacked(parcel: str) -> registry.Added:
     if not parcel:
         return {}
     held = json.loads(base64.b64decode(parcel))
-    # The user's modules are found here as they are there, while they are used as well.
+    # The user's modules are imported as in the process that started this one, also later on.
     sys.path += [place for place in held["path"] if place not in sys.path]
     for paths in held["files"].values():
         sys.path += [str(Path(path).parent) for path in paths.values()]
@@ -123,6 +130,9 @@ class _Packed(Mapping[str, Any]):
             self._found[name] = pickle.loads(base64.b64decode(self._packed[name]))
         return self._found[name]
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._found or name in self._packed
+
     def __iter__(self) -> Iterator[str]:
         return iter({**self._packed, **self._found})
 
@@ -146,15 +156,20 @@ def own(contenders: Given = (), metrics: Given = (), models: Given = ()) -> Own:
             for name, found, path in _found(folder, thing):
                 _check_name(folder, name, {*objects.get(folder, {}), *files.get(folder, {})})
                 _CHECKS[folder](name, found)
+                if folder == "metrics" or not _is_folder(thing):
+                    asked.setdefault(folder, []).append(name)
                 if path is None:
                     objects.setdefault(folder, {})[name] = found
-                    asked.setdefault(folder, []).append(name)
                     if own_settings := _settings_of(name, thing):
                         settings[name] = own_settings
                 else:
                     files.setdefault(folder, {})[name] = str(path)
                 digests[f"{folder}/{name}"] = _digest(thing if path is None else path)
     return Own(objects, files, settings, {k: tuple(v) for k, v in asked.items()}, digests)
+
+
+def _is_folder(thing: Any) -> bool:
+    return isinstance(thing, str | Path) and Path(thing).is_dir()
 
 
 def _is_name(thing: Any) -> bool:
@@ -170,13 +185,15 @@ def _is_name(thing: Any) -> bool:
 
 
 def _found(folder: str, thing: Any) -> Iterator[tuple[str, Any, Path | None]]:
-    """Names, modules (or what is like one), and files, of a folder, a file, a class or an object."""
+    """The name, the module (or a stand-in) and the file of each contender, metric or model that was given."""
     if isinstance(thing, str | Path):
         for path in _files_in(folder, Path(thing)):
             yield path.stem.replace("_", "-"), _imported(folder, path), path
         return
     kind = thing if isinstance(thing, type) else type(thing)
-    name = getattr(kind, "name", None)
+    name = (
+        None if "name" in getattr(kind, "__dataclass_fields__", {}) else getattr(kind, "name", None)
+    )
     own_name = name if isinstance(name, str) else _kebab(kind.__name__)
     if folder == "contenders":
         yield own_name, SimpleNamespace(Contender=kind), None
@@ -216,8 +233,8 @@ def _imported(folder: str, path: Path) -> ModuleType:
     try:
         with _neighbours_of(path):
             spec.loader.exec_module(module)
-    except Exception as error:
-        del sys.modules[name]
+    except (Exception, SystemExit) as error:
+        sys.modules.pop(name)
         raise UserError(f"can't import '{path}': {type(error).__name__}: {error}") from error
     return module
 
@@ -229,7 +246,8 @@ def _neighbours_of(path: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        sys.path.remove(str(path.parent))
+        with suppress(ValueError):  # the file's own code took it out
+            sys.path.remove(str(path.parent))
         for name in set(sys.modules) - known:  # so that the next import reads them again
             file = getattr(sys.modules[name], "__file__", None)
             if file and Path(file).parent == path.parent:
@@ -256,7 +274,9 @@ def _check_name(folder: str, name: str, known: Iterable[str]) -> None:
 def _check_contender(name: str, module: Any) -> None:
     kind = getattr(module, "Contender", None)
     if kind is None:
-        raise UserError(f"the file of '{name}' has no class Contender; see bench.Contender")
+        raise UserError(
+            f"the file of '{name}' has no class Contender; add `class Contender(bench.Contender)`"
+        )
     what = f"the contender '{name}'"
     if not (isinstance(kind, type) and issubclass(kind, Contender)):
         raise UserError(f"{what} isn't one: derive its class from bench.Contender")
@@ -265,7 +285,37 @@ def _check_contender(name: str, module: Any) -> None:
     families = get_args(Family)
     if getattr(kind, "family", None) not in families:
         raise UserError(f"{what} has no family; set `family` to one of {', '.join(families)}")
+    _check_declared(what, kind)
     _check_fields(what, kind)
+    known = {one.name for one in dataclasses.fields(kind)}
+    for part, settings in (("quick", kind.quick), ("curve", kind.curve or {})):
+        for key, value in settings.items():
+            if key not in known:
+                raise unknown(f"setting of {name} (in `{part}`)", key, known)
+            _check_value(what, kind, key, value)
+
+
+def _check_declared(what: str, kind: type[Contender]) -> None:
+    """Class variables are of the types that the base class declares."""
+
+    def refused(variable: str, takes: str) -> UserError:
+        return UserError(
+            f"`{variable}` of {what} is {getattr(kind, variable)!r:.60}; it takes {takes}"
+        )
+
+    for variable, known in (("needs", get_args(Ability)), ("tasks", TASKS), ("usual", MODES)):
+        value = getattr(kind, variable)
+        if isinstance(value, str) or not isinstance(value, Collection) or not {*value} <= {*known}:
+            raise refused(variable, f"some of {', '.join(known)}, as a tuple or a frozenset")
+    for variable in ("quick", "curve"):
+        value = getattr(kind, variable)
+        if not (isinstance(value, Mapping) or (variable == "curve" and value is None)):
+            raise refused(variable, "settings by name, as a dictionary")
+    for variable, method in (("restores", "restore"), ("fits_once", "fit_once")):
+        if getattr(kind, variable) and getattr(kind, method) is getattr(Contender, method):
+            raise UserError(
+                f"{what} declares {variable} and has no {method}; see bench/core/contender.py"
+            )
 
 
 def _check_fields(what: str, kind: type[Contender]) -> None:
@@ -282,7 +332,7 @@ def _check_fields(what: str, kind: type[Contender]) -> None:
     for one in dataclasses.fields(kind):
         if one.default is dataclasses.MISSING:
             raise UserError(f"the setting '{one.name}' of {what} has no default; give it one")
-        _check_plain(what, one.name, one.default)
+        _check_value(what, kind, one.name, one.default)
 
 
 def _hints(what: str, kind: type, names: Iterable[str]) -> dict[str, Any]:
@@ -295,12 +345,29 @@ def _hints(what: str, kind: type, names: Iterable[str]) -> dict[str, Any]:
     return {name: hints[name] for name in names if name in hints}
 
 
+def _check_value(what: str, kind: type[Contender], name: str, value: Any) -> None:
+    """A setting's value is plain, and what its annotation says."""
+    _check_plain(what, name, value)
+    try:
+        TypeAdapter(_hints(what, kind, [name])[name]).validate_python(value)
+    except ValidationError as error:
+        why = error.errors()[0]["msg"]
+        raise UserError(
+            f"the setting '{name}' of {what}: {why[0].lower()}{why[1:]}, not {value!r:.60}"
+        ) from None
+    except PydanticSchemaGenerationError:
+        raise UserError(
+            f"the setting '{name}' of {what} has a type that can't be checked; annotate it with "
+            "numbers, texts, and tuples of them"
+        ) from None
+
+
 def _check_plain(what: str, name: str, value: Any) -> None:
     try:
-        json.dumps(value)
-    except (TypeError, ValueError):
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
         raise UserError(
-            f"the setting '{name}' of {what} is {type(value).__name__}, which JSON doesn't have; use "
+            f"the setting '{name}' of {what} is {value!r:.60}, which JSON doesn't have; use finite "
             "numbers, texts, and tuples of them"
         ) from None
 
@@ -317,7 +384,7 @@ def _check_metric(name: str, module: Any) -> None:
     missing = [one for one in _OF_A_METRIC if not hasattr(module, one)]
     if missing:
         raise UserError(
-            f"the metric '{name}' has no {' and no '.join(missing)}; give an evaluate.Metric, or a "
+            f"the metric '{name}' lacks {', '.join(missing)}; give an evaluate.Metric, or a "
             f"module with {', '.join(_OF_A_METRIC)}"
         )
 
@@ -325,11 +392,19 @@ def _check_metric(name: str, module: Any) -> None:
 def _check_model(name: str, module: Any) -> None:
     kind = getattr(module, "Model", None)
     if kind is None:
-        raise UserError(f"the file of '{name}' has no class Model; see bench.core.model")
+        raise UserError(f"the file of '{name}' has no class Model; see bench/core/model.py")
     missing = [one for one in _OF_A_MODEL if not hasattr(kind, one)]
     if missing:
+        raise UserError(f"the model '{name}' lacks {', '.join(missing)}; see bench/core/model.py")
+    can = kind.can
+    if (
+        isinstance(can, str)
+        or not isinstance(can, Collection)
+        or not {*can} <= {*get_args(Ability)}
+    ):
         raise UserError(
-            f"the model '{name}' has no {' and no '.join(missing)}; see bench.core.model"
+            f"`can` of the model '{name}' is {can!r:.60}; it takes some of {', '.join(get_args(Ability))}, "
+            "as a frozenset"
         )
 
 
@@ -337,12 +412,16 @@ _CHECKS = {"contenders": _check_contender, "metrics": _check_metric, "models": _
 
 
 def _settings_of(name: str, thing: Any) -> dict[str, Any]:
-    """Of a contender that was given as an instance: its values, which a quick run doesn't replace."""
+    """Of a contender that was given as an instance: its values that aren't the defaults."""
     if isinstance(thing, type) or not isinstance(thing, Contender):
         return {}
-    values = {one.name: getattr(thing, one.name) for one in dataclasses.fields(thing)}
+    values = {
+        one.name: value
+        for one in dataclasses.fields(thing)
+        if (value := getattr(thing, one.name)) != one.default
+    }
     for key, value in values.items():
-        _check_plain(f"the contender '{name}'", key, value)
+        _check_value(f"the contender '{name}'", type(thing), key, value)
     return values
 
 
@@ -354,4 +433,11 @@ def _digest(thing: Any) -> str:
         of_class = digest_of(type(thing))
         said = f"{of_class}\n{thing.name}\n{thing.config_name}\n{thing.description}"
         return hashlib.sha256(said.encode()).hexdigest()
-    return digest_of(thing)
+    try:
+        # The values of a contender are its settings, which the plan has.
+        return digest_of(type(thing) if isinstance(thing, Contender) else thing)
+    except RecursionError:
+        raise UserError(
+            f"a value that '{getattr(thing, '__name__', type(thing).__name__)}' uses is nested too deeply "
+            "to compare its code with another time's; read it from a file in fit"
+        ) from None

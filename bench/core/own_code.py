@@ -11,11 +11,14 @@ import hashlib
 import pickle
 import sys
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 _OURS = ("advisor", "bench", "reports", "scenarios")
+_LONG = 1000
+"""Elements of a list beyond which it counts by its pickle."""
 _NOT_CODE = ("__module__", "__doc__", "__dict__", "__weakref__", "__firstlineno__", "__annotations__",
              "__static_attributes__", "__qualname__")  # fmt: skip
 
@@ -29,9 +32,9 @@ def digest_of_file(path: Path) -> str:
 
 
 def digest_of(thing: Any) -> str:
-    """Of a class, a module, or an object's class."""
-    kind = thing if isinstance(thing, type | ModuleType) else type(thing)
-    return hashlib.sha256(_Reader().said(kind).encode("utf-8", "backslashreplace")).hexdigest()
+    """Of a class, a module, or an object: its class and what it holds. Raises `RecursionError` for a value too deep."""
+    said = _Reader().said(thing)
+    return hashlib.sha256(said.encode("utf-8", "backslashreplace")).hexdigest()
 
 
 def _gather(path: Path, folder: Path, found: dict[Path, bytes]) -> None:
@@ -55,21 +58,27 @@ def _imported_by(source: bytes) -> Iterator[str]:
             yield from (alias.name.partition(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             yield node.module.partition(".")[0]
+        elif isinstance(node, ast.ImportFrom):  # from . import x
+            yield from (alias.name for alias in node.names)
 
 
 class _Reader:
     """Says what a value is; one that was said before by its number."""
 
     def __init__(self) -> None:
-        self._seen: dict[int, Any] = {}  # which keeps them alive, so that an id stays theirs
+        self._seen: dict[
+            int, tuple[int, Any]
+        ] = {}  # which keeps them alive, so that an id stays theirs
 
     def said(self, value: Any) -> str:
         """Text that is equal for equal code and values."""
         if value is None or isinstance(value, str | bytes | int | float | complex):
             return repr(value)
         if id(value) in self._seen:
-            return f"<{list(self._seen).index(id(value))}>"
-        self._seen[id(value)] = value
+            return f"<{self._seen[id(value)][0]}>"
+        self._seen[id(value)] = len(self._seen), value
+        if isinstance(value, list | tuple) and len(value) > _LONG:
+            return self._object(value)
         if isinstance(value, list | tuple):
             return f"{type(value).__name__}{[self.said(one) for one in value]}"
         if isinstance(value, set | frozenset):
@@ -80,8 +89,12 @@ class _Reader:
             return f"property{[self.said(one) for one in (value.fget, value.fset)]}"
         if isinstance(value, staticmethod | classmethod | MethodType):
             return self.said(value.__func__)
+        if isinstance(value, cached_property):
+            return self.said(value.func)
         if isinstance(value, FunctionType):
             return self._function(value)
+        if not isinstance(value, type) and hasattr(value, "__wrapped__"):  # as of `lru_cache`
+            return self.said(value.__wrapped__)
         if isinstance(value, ModuleType):
             return self._module(value)
         return self._class(value) if isinstance(value, type) else self._object(value)

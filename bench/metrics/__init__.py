@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,7 +53,20 @@ def load_metric(name: str) -> Metric | WholeMetric:
     module = registry.load("metrics", name)
     if hasattr(module, "EVALUATE"):
         return WholeMetric(name, module.EVALUATE)
-    return Metric(name, module.TASKS, module.SHARE, module.statistics, module.value)
+    statistics = module.statistics
+    if name not in registry.shipped("metrics"):
+        statistics = partial(_of_copies, statistics)
+    return Metric(name, module.TASKS, module.SHARE, statistics, module.value)
+
+
+def _of_copies(
+    statistics: Callable[..., np.ndarray],
+    gold: np.ndarray,
+    predicted: np.ndarray,
+    labels: Sequence[str],
+) -> np.ndarray:
+    """A metric of the user's own, which can't write into what all metrics read."""
+    return statistics(gold.copy(), predicted.copy(), tuple(labels))
 
 
 def _from_evaluate(name: str) -> Any:
@@ -78,19 +92,48 @@ def check_metric(name: str, task_type: str, labels: Sequence[str]) -> None:
     if name in registry.shipped("metrics"):
         return
     gold = list(labels) or ["one text", "another text"]
+    said = [*gold[:-1], gold[0]]
     try:
-        found: Any = metric.value_of(gold, [*gold[:-1], gold[0]], labels)
-    except Exception as error:  # of the user's own code, or of a library that wants other arguments
+        if isinstance(metric, Metric):
+            _check_sums(metric, gold, said, labels)
+        found: Any = metric.value_of(gold, said, labels)
+    except UserError:
+        raise
+    except (Exception, SystemExit) as error:  # of the user's own code, or of a library's
         reason = str(error).strip().splitlines()
         raise UserError(
             f"the metric '{name}' fails on {len(gold)} rows ({type(error).__name__}: "
             f"{reason[0] if reason else 'no message'}); it must take texts, or the numbers of the labels"
         ) from error
-    is_number = isinstance(found, int | float | np.number) and not isinstance(found, bool)
-    if not (is_number and np.isfinite(found)):
+    is_number = isinstance(found, int | float | np.number | np.ndarray) and np.ndim(found) == 0
+    if isinstance(found, bool) or not (is_number and np.isfinite(found)):
         raise UserError(
-            f"the metric '{name}' gives {found!r} ({type(found).__name__}) on {len(gold)} rows, and a run "
-            "compares numbers; return one finite number"
+            f"the metric '{name}' gives {found!r:.80} ({type(found).__name__}) on {len(gold)} rows, and a "
+            "run compares numbers; return one finite number"
+        )
+
+
+def _check_sums(
+    metric: Metric, gold: Sequence[str], said: Sequence[str], labels: Sequence[str]
+) -> None:
+    """Statistics are a row for each row, and the value is a formula over their last axis."""
+    rows = metric.statistics(texts(gold), texts(said), labels)
+    if np.ndim(rows) != 2 or len(rows) != len(gold):
+        raise UserError(
+            f"the statistics of the metric '{metric.name}' have the shape {np.shape(rows)} for "
+            f"{len(gold)} rows; return an array of shape (rows, k)"
+        )
+    stacked = np.stack([rows] * 3)
+    values = np.asarray(metric.value(stacked))
+    if values.shape != (3, len(gold)):
+        raise UserError(
+            f"the value of the metric '{metric.name}' has the shape {values.shape} for sums of shape "
+            f"{stacked.shape}; compute it over the last axis, as in sums[..., 0]"
+        )
+    if metric.share and not np.isin(values, (0, 1)).all():
+        raise UserError(
+            f"the metric '{metric.name}' declares SHARE, and a row's value is {values.max():g}; it must be "
+            "0 or 1, or set SHARE = False"
         )
 
 
@@ -140,7 +183,9 @@ def as_evaluate(metric: str | Metric, labels: Sequence[str] = ()) -> evaluate.Me
                 "references": datasets.Value("string"),
             }
             return evaluate.MetricInfo(
-                description=found.name, citation="", features=datasets.Features(features)
+                description=f"{found.name} of {', '.join(labels)}",
+                citation="",
+                features=datasets.Features(features),
             )
 
         def _compute(

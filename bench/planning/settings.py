@@ -59,7 +59,7 @@ def model_of(name: str, default: str) -> str | None:
     if not contender.uses_model:
         return None
     model = own or default
-    can = models.named(model).can
+    can = frozenset(models.named(model).can)
     if missing := sorted(contender.needs - can):
         raise UserError(
             f"{kind} needs a model that can {' and '.join(missing)}, and '{model}' can only "
@@ -89,7 +89,9 @@ def check_changed(names: Sequence[str], changed: Mapping[str, Mapping[str, Any]]
 
 def shots_available(kind: str, settings: Mapping[str, Any], own: bool, rows: int) -> dict[str, Any]:
     """Numbers of demonstrations that there are rows for; raises `UserError` for the user's others."""
-    shots = settings.get("shots", ())
+    shots = settings.get("shots")
+    if not isinstance(shots, tuple):  # a contender of the user's own may mean something else by it
+        return {}
     fitting = tuple(number for number in shots if number <= rows)
     if fitting == shots:
         return {}

@@ -110,7 +110,7 @@ def _measured(
         "trainable_share": first.notes.get("trainable_share"),
         "adapter_bytes": first.notes.get("adapter_bytes"),
         "usd_per_1000_requests": cost,
-        "setup_usd": None if usd_per_hour is None else usd_per_hour / 3600 * setup_seconds,
+        "setup_usd": None if price or usd_per_hour is None else usd_per_hour / 3600 * setup_seconds,
         "usd_reason": reason,
         "device": first.device,
     }

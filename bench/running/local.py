@@ -104,7 +104,7 @@ class LocalProcesses:
         try:
             process.stdin.write(Given(slug, self._own).to_line().encode())
             process.stdin.flush()
-        except BrokenPipeError:  # it has left already; its code says why
+        except OSError:  # it has left already; its code says why
             return process.wait()
         return process.wait() if ledger is None else wait_within(ledger, process)
 

@@ -14,6 +14,9 @@ from bench.core.errors import TrialFailed
 from scenarios.rows import Example
 from scenarios.schema import Task
 
+_NUMBERS = ("validation_score", "trainable_parameters", "trainable_share", "adapter_bytes")
+"""Notes that the record computes with."""
+
 
 class Checked:
     """An answerer whose batches are checked, and timed where it doesn't say how long they took.
@@ -29,11 +32,21 @@ class Checked:
                 "return an object with answer(examples, done) and notes, a dict"
             )
         try:
-            json.dumps(answerer.notes, allow_nan=False)
+            json.dumps(answerer.notes, allow_nan=False, ensure_ascii=False).encode()
         except (TypeError, ValueError, RecursionError) as error:
             raise TrialFailed(
                 f"its notes can't be written as JSON ({error}); use plain values"
             ) from None
+        if not isinstance(answerer.notes, dict):
+            raise TrialFailed(f"its notes are {type(answerer.notes).__name__}; make them a dict")
+        for key in _NUMBERS:
+            value = answerer.notes.get(key)
+            if value is not None and (
+                isinstance(value, bool) or not isinstance(value, int | float)
+            ):
+                raise TrialFailed(
+                    f"its note '{key}' is {value!r:.60}, and the record takes a number"
+                )
         self.notes: dict[str, Any] = answerer.notes
         self._answerer: Answerer = answerer
         self._labels = len(task.labels)
@@ -63,6 +76,8 @@ class Checked:
     def _check(self, answer: Any) -> None:
         if not (isinstance(answer, Answer) and isinstance(answer.text, str)):
             raise TrialFailed("its batches must be lists of Answer, each with a text")
+        if not 0 <= answer.seconds < math.inf:
+            raise TrialFailed(f"'{answer.example_id}' took {answer.seconds} s; give a time, or 0")
         wrong = len(answer.scores) not in (0, self._labels)
         if wrong or not all(map(math.isfinite, answer.scores)):
             raise TrialFailed(

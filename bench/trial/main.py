@@ -137,6 +137,9 @@ def run_trial(folder: RunFolder, plan: Plan, trial: Trial) -> Done | None:
     )
     if not (plan.forgetting and trial.family == "fine_tune"):
         return done
+    if not any(folder.adapter(trial.slug).glob("*")):
+        skipped = {"status": "skipped", "reason": "its fit left no tuned weights in its folder"}
+        return replace(done, forgetting=skipped)
     kept.keep("served", outcomes.to_json(done))  # a fresh process has room for both models
     return None
 
@@ -177,6 +180,8 @@ def _fitted(contender: Contender, ground: Ground, seed: int, kept: Kept) -> _Fit
         return _Fitted(answerer, before["notes"], Usage(**before["setup"]))
     if "validation_score" in answerer.notes:
         answerer.notes |= ground.chosen_by()
+    if restores and not any(ground.folder.glob("*")):
+        raise TrialFailed("it declares restores, and its fit left nothing in ground.folder")
     setup = _since_before(meter.usage, kept)
     kept.keep("fitted", {"notes": answerer.notes, "setup": asdict(setup)})
     return None if restores else _Fitted(answerer, answerer.notes, setup)

@@ -69,10 +69,17 @@ def _without_four_bit() -> Iterator[None]:
 
 
 def end_with_parent() -> None:
-    """Leave at once when standard input closes, as it does when the run's process is gone."""
+    """Leave at once when standard input closes, as it does when the run's process is gone.
+
+    Code that reads standard input finds it empty from now on.
+    """
+    pipe = os.dup(0)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
 
     def wait() -> None:
-        while os.read(0, 1):
+        while os.read(pipe, 1):
             pass
         os._exit(130)
 

@@ -5,15 +5,16 @@ import sys
 import threading
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 import pytest
+from pydantic import Field
 
 import bench
 from bench import registry
 from bench.core.own import Own, own, unpacked
-from bench.metrics import check_metric, load_metric
+from bench.metrics import check_metric, load_metric, texts
 from scenarios.errors import UserError
 from tests.conftest import ROOT
 
@@ -133,6 +134,51 @@ def test_an_object_that_no_other_process_can_have_is_refused_by_name():
         own([held]).parcel()
 
 
+class Half:
+    """A metric as a class with the parts of one; each test breaks one of them."""
+
+    TASKS, SHARE = ("classification",), True
+
+    @staticmethod
+    def statistics(gold, said, labels):
+        return np.stack([gold == said, np.ones(len(gold))], axis=1).astype(float)
+
+    @staticmethod
+    def value(sums):
+        return sums[..., 0] / sums[..., 1]
+
+
+def _writes(gold, said, labels):
+    said[:] = gold
+    return Half.statistics(gold, said, labels)
+
+
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [
+        ({"value": staticmethod(lambda s: s[..., 0] / s[..., 1] * 37)}, "declares SHARE.*value is 37"),
+        ({"value": staticmethod(lambda s: s[0] / s[1])}, "over the last axis"),
+        ({"value": staticmethod(lambda s: str(s))}, "over the last axis"),
+        ({"statistics": staticmethod(lambda g, p, _: np.ones(len(g)))}, r"shape \(2,\).*\(rows, k\)"),
+    ],
+)  # fmt: skip
+def test_a_metric_that_is_no_formula_over_sums_is_refused_before_the_run(parts, words):
+    broken = type("Broken", (Half,), parts)
+    found = own(metrics=[broken])
+    with registry.added(found.added()), pytest.raises(UserError, match=words):
+        check_metric("broken", "classification", LABELS)
+    with registry.added(own(metrics=[Half]).added()):
+        check_metric("half", "classification", LABELS)
+
+
+def test_a_metric_that_writes_into_its_arguments_changes_no_other():
+    writing = type("Writing", (Half,), {"statistics": staticmethod(_writes)})
+    gold, said = texts(["good", "bad"]), texts(["bad", "bad"])
+    with registry.added(own(metrics=[writing]).added()):
+        load_metric("writing").statistics(gold, said, LABELS)
+    assert list(said) == ["bad", "bad"]
+
+
 def _evaluate_metric(value):
     """An `evaluate.Metric` over the labels' numbers."""
     import datasets
@@ -203,18 +249,45 @@ class Lora(ByWord):
     pass
 
 
+class Needy(ByWord):
+    needs: ClassVar = "train"
+
+
+class Restoring(ByWord):
+    restores: ClassVar = True
+
+
+@dataclass(frozen=True)
+class Limited(ByWord):
+    limit: Annotated[int, Field(ge=1)] = 3
+
+
+class QuickOther(Limited):
+    quick: ClassVar = {"limt": 4}
+
+
+class WithInit(ByWord):
+    def __init__(self, limit):
+        self.limit = limit
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [
         (NotOne, "not-one.*derive.*bench.Contender"),
         ("x", "'x' is neither a folder"),
         (3, "'int'.*derive.*bench.Contender"),
+        (Needy, "`needs` of the contender 'needy'.*score, write, train, embed"),
+        (Restoring, "'restoring' declares restores and has no restore"),
+        (QuickOther, "no setting of quick-other .*named 'limt'; did you mean 'limit'"),
+        (Limited(limit=0), "'limit' of the contender 'limited'.*greater than or equal to 1, not 0"),
+        (WithInit, r"with-init.*__init__ of its own.*dataclass"),
         (WithoutFit, r"without-fit.*no fit\(ground, seed\)"),
         (WithoutFamily, "without-family.*floor, prompt, between, fine_tune"),
         (WithoutDataclass, "without-dataclass.*add @dataclass"),
         (WithoutDefault, "'limit'.*without-default.*no default"),
         (NotPlain, "'limit'.*not-plain.*float32.*numbers, texts"),
-        (ByWord(word=b"x"), "'word'.*by-word.*bytes"),
+        (ByWord(word=b"x"), "'word'.*by-word.*b'x'"),
         (Lora, "already a contender named 'lora'"),
     ],
 )
@@ -249,7 +322,7 @@ def test_an_empty_folder_says_what_a_file_of_it_would_be(tmp_path):
 
 
 def test_models_and_metrics_say_which_parts_they_lack():
-    with pytest.raises(UserError, match="the model 'not-one' has no can and no is_ready"):
+    with pytest.raises(UserError, match="the model 'not-one' lacks can, is_ready"):
         own(models=[NotOne])
-    with pytest.raises(UserError, match="the metric 'not-one' has no TASKS and no SHARE"):
+    with pytest.raises(UserError, match="the metric 'not-one' lacks TASKS, SHARE"):
         own(metrics=[NotOne])
