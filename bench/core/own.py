@@ -191,9 +191,9 @@ def _found(folder: str, thing: Any) -> Iterator[tuple[str, Any, Path | None]]:
             yield path.stem.replace("_", "-"), _imported(folder, path), path
         return
     kind = thing if isinstance(thing, type) else type(thing)
-    name = (
-        None if "name" in getattr(kind, "__dataclass_fields__", {}) else getattr(kind, "name", None)
-    )
+    settings = dataclasses.fields(kind) if dataclasses.is_dataclass(kind) else ()
+    named = "name" not in {one.name for one in settings}
+    name = getattr(kind, "name", None) if named else None
     own_name = name if isinstance(name, str) else _kebab(kind.__name__)
     if folder == "contenders":
         yield own_name, SimpleNamespace(Contender=kind), None

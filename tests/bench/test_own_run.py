@@ -106,6 +106,7 @@ def test_objects_and_files_run_next_to_ours_and_are_measured_by_any_metric(
     own = found.record["plan"]["asked"]["own"]
     assert sorted(own) == [
         "contenders/by-words",
+        "contenders/faulty",
         "contenders/opposite",
         "metrics/evaluate:macro_f1",
     ]
