@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from bench.api.extra import missing_packages
 from bench.api.tables import ANSWERS, columns_of, markdown, markdown_of
+from bench.api.text import results_lines
 from bench.api.views import Comparison, Contender, Verdict
 from bench.core.files import Account
 from bench.core.folder import RunFolder, point_name
@@ -42,6 +43,8 @@ class RowAnswer:
 @dataclass(frozen=True, eq=False, repr=False)
 class Findings:
     """What a run, a curve or a sweep found. In a notebook it is shown as the report.
+
+    `print` gives the text of the command.
 
     `record` is `record.json` as it is, `source` its file, and `folder` the run's folder, or None where
     only a record was read. Contenders are by name, estimates by contender and metric. `comparisons` are
@@ -164,6 +167,12 @@ class Findings:
 
     def __repr__(self) -> str:
         return f"<Findings of {self.source}: {ANSWERS[self.verdict.answer]}>"
+
+    def __str__(self) -> str:
+        lines = [*results_lines(self.record)]
+        if self.report is not None:
+            lines.append(f"\nreport: {self.report}")
+        return "\n".join(lines)
 
     def _repr_html_(self) -> str | None:
         """The report in a frame of its own; None where the packages that draw it aren't installed."""

@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 import psutil
 import pytest
+from click.testing import CliRunner
 
 import bench
 import scenarios
@@ -219,6 +220,52 @@ def test_a_number_that_is_a_text_is_reported_with_its_place(tmp_path):
     (tmp_path / "x.json").write_text(json.dumps(record))
     with pytest.raises(bench.UserError, match=r"x\.json.*4\.accuracy\.value.*run it again"):
         bench.read(tmp_path / "x.json")
+
+
+# What `print` shows.
+
+
+def printed(*arguments):
+    """What the command prints on stdout, run in this process."""
+    done = CliRunner().invoke(cli, [str(each) for each in arguments], catch_exceptions=False)
+    assert done.exit_code == 0
+    return done.stdout
+
+
+def test_findings_print_the_text_of_the_command(tmp_path, cache):
+    scenario = write_small_scenario(tmp_path)
+    folder = tmp_path / "run"
+    text = printed("run", scenario, "--quick", "--only", "tf-idf", "--out", folder)
+    assert f"{bench.read(folder)}\n" == text
+    assert text.endswith(f"\nreport: {folder / 'report.html'}\n")
+
+
+@pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
+def test_a_kept_record_prints_a_row_for_each_contender_and_the_scope(path):
+    found = bench.read(path)
+    lines = str(found).splitlines()
+    rows = [line.split()[0] for line in lines[2 : 2 + len(found.contenders)]]
+    assert rows == [name.split()[0] for name in found.contenders]
+    assert found.verdict.scope in lines
+    assert repr(found) != str(found)
+
+
+@pytest.mark.parametrize(
+    ("function", "options", "keywords"),
+    [
+        ("plan", ["plan", "--quick"], {"quick": True}),
+        ("plan", ["plan", "--full"], {"full": True}),
+        ("plan_curve", ["curve", "--plan", "--sizes", "8,16"], {"sizes": [8, 16]}),
+        ("plan_sweep", ["sweep", "--plan", "--vary", "epochs=1,2"], {"vary": {"epochs": [1, 2]}}),
+    ],
+)
+def test_a_plan_prints_the_text_of_the_command(tmp_path, cache, function, options, keywords):
+    """The default model isn't here, so nothing is timed and both plans are the same."""
+    scenario = write_small_scenario(tmp_path)
+    only = ["lora"] if function == "plan_sweep" else ["few-shot", "lora"]
+    planned = getattr(bench, function)(scenario, only=only, **keywords)
+    assert f"{planned}\n" == printed(*options, scenario, "--only", ",".join(only))
+    assert "\n" not in repr(planned)
 
 
 # What a notebook shows.

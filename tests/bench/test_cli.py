@@ -10,7 +10,7 @@ import pytest
 import scenarios
 from bench.cli import cli
 from bench.cli.resume import resume_command
-from bench.cli.text import results_lines
+from bench.api.text import results_lines
 from tests.conftest import run_command
 
 
