@@ -79,7 +79,7 @@ def test_the_check_of_types_finds_what_does_not_fit():
         ('{"scenario": "x"}', ("no schema_version", "record.json")),
         ('{"schema_version": true}', ("no schema_version",)),
         ("[]", ("no schema_version",)),
-        ("{", ("isn't a record",)),
+        ("{", ("isn't a record", "run's folder", "record.json")),
     ],
 )
 def test_what_is_no_record_of_a_known_version_is_one_line(tmp_path, text, parts):
