@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -22,6 +22,7 @@ from bench.record.types import CurveRecord, Record, SweepRecord, TrialEntry
 from scenarios.errors import UserError, unknown
 from scenarios.estimates import Estimate
 
+T = TypeVar("T")
 DAMAGED = (KeyError, TypeError, AttributeError, ValueError, IndexError)
 """What reading a damaged record raises."""
 
@@ -38,6 +39,23 @@ class RowAnswer:
     trial: str
     seed: int
     fold: int | None
+
+
+class NoContender(UserError, KeyError):
+    """No contender of that name; also a `KeyError`, as from any mapping."""
+
+    __str__ = UserError.__str__  # that of `KeyError` would quote the sentence
+
+
+class ByContender(dict[str, T]):
+    """Values by contender; `[]` with an unknown name raises `UserError` with the nearest one."""
+
+    def __missing__(self, name: str) -> T:
+        raise NoContender(str(_unknown(name, self)))
+
+
+def _unknown(name: str, known: Iterable[str]) -> UserError:
+    return unknown("contender in this run", str(name), known)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -117,7 +135,7 @@ class Findings:
                 f"as in answers('{contender}', size={curve['sizes'][-1]})"
             )
         if contender not in known:
-            raise unknown("contender in this run", contender, known)
+            raise _unknown(contender, known)
         own = [trial for trial in trials if trial["name"] == contender]
         done = [trial for trial in own if trial["outcome"]["status"] == "done"]
         if not done:
@@ -250,10 +268,10 @@ def _viewed(record: Record, source: Path, folder: Path | None) -> Findings:
         source=source,
         folder=folder,
         verdict=_read(Verdict, {**record["verdict"]["overall"], **record["verdict"]}),
-        contenders={one.name: one for one in contenders},
+        contenders=ByContender((one.name, one) for one in contenders),
         comparisons=_read(tuple[Comparison, ...], record["comparisons"]),
         side_comparisons=_read(tuple[Comparison, ...], sides),
-        estimates=_read(dict[str, dict[str, Estimate]], record["estimates"]),
+        estimates=ByContender(_read(dict[str, dict[str, Estimate]], record["estimates"])),
     )
 
 
