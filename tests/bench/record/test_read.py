@@ -94,6 +94,12 @@ def test_what_is_no_record_of_a_known_version_is_one_line(tmp_path, text, parts)
         assert "\n" not in message
 
 
+def test_a_record_that_cannot_be_opened_is_named_with_the_reason(tmp_path):
+    (tmp_path / "record.json").mkdir()
+    with pytest.raises(UserError, match=r"can't read '.*record\.json': Is a directory; check"):
+        read_record(tmp_path)
+
+
 def test_a_folder_without_a_record_says_when_there_is_one(tmp_path):
     with pytest.raises(UserError, match=r"no record.*finished run"):
         read_record(tmp_path)
