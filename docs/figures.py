@@ -481,7 +481,7 @@ KINDS = ("tf-idf", "embeddings", "lora")
 
 
 def your_own_task() -> Iterator[str]:
-    from bench.cli.text import results_lines
+    from bench.api.text import results_lines
 
     yield next(results_lines(record("2026-11-24-dates-cpu")))
     file = record("2026-11-24-overheads-cpu")["large_file"]

@@ -14,6 +14,10 @@ from advisor.text import backtest as said
 class Backtested(Shown, tests.Backtest):
     """A backtest that can show itself; `print` gives the text of `advisor backtest`."""
 
+    def __repr__(self) -> str:
+        agreed = f"{self.source_balanced_agreement.value:.0%} source-balanced agreement"
+        return f"<Backtested: {self.cases} cases from {self.sources} sources, {agreed}>"
+
     def __str__(self) -> str:
         return said.text(self)
 

@@ -19,6 +19,9 @@ from scenarios.terminal import plain
 class Costs(Shown, report.CostReport):
     """A cost report that can show itself; `print` gives the text of `advisor cost`."""
 
+    def __repr__(self) -> str:
+        return f"<Costs of {self.scenario.name!r}: {len(self.options)} options priced>"
+
     def __str__(self) -> str:
         return plain(said.text(self))
 

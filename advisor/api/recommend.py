@@ -16,6 +16,9 @@ from scenarios.schema import Scenario
 class Advice(Shown, decision.Recommendation):
     """A recommendation that can show itself; `print` gives the text of `advisor recommend`."""
 
+    def __repr__(self) -> str:
+        return f"<Advice on {self.scenario.name!r}: {self.choice}, {self.confidence} confidence>"
+
     def __str__(self) -> str:
         return said.text(self)
 

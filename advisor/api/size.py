@@ -21,6 +21,12 @@ _KEYWORDS = {"checkpointing": "gradient_checkpointing"}  # where a setting has a
 class Sizes(Shown, report.Report):
     """A size report that can show itself; `print` gives the text of `advisor size`."""
 
+    def __repr__(self) -> str:
+        methods = ", ".join(self.methods) or "none"
+        return (
+            f"<Sizes of {self.model!r}: {self.total_parameters:,} parameters; methods: {methods}>"
+        )
+
     def __str__(self) -> str:
         return said.text(self)
 

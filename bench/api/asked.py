@@ -215,8 +215,14 @@ def _with_own(only: tuple[str, ...], own: Own, mode: str, scenario: Scenario) ->
 
 
 def _measured_by(scenario: Scenario, own: Own) -> Scenario:
-    """With the metrics that were given in place of the scenario's; the first decides."""
-    metrics = own.asked.get("metrics")
+    """With the metrics that were given in place of the scenario's; the first decides.
+
+    Raises `UserError` for one that is listed twice.
+    """
+    metrics = own.asked.get("metrics", ())
+    twice = next((name for i, name in enumerate(metrics) if name in metrics[:i]), None)
+    if twice is not None:
+        raise UserError(f"metrics lists {twice} twice; each must be different")
     if not metrics or scenario.task is None:
         return scenario
     from bench.record.types import ContenderEntry

@@ -21,6 +21,7 @@ from bench.api.asked import (
 )
 from bench.api.extra import need_extra
 from bench.api.infer import write_scenario
+from bench.api.keywords import known_keywords
 from scenarios.errors import UserError
 from scenarios.progress import Listener, heard_by, on_stderr
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from scenarios.schema import Scenario
 
 
+@known_keywords
 def run(
     scenario: str | Path | Scenario | None = None,
     *,
@@ -76,6 +78,7 @@ def run(
     return _found(checked(locals()), run_request)
 
 
+@known_keywords
 def plan(
     scenario: str | Path | Scenario | None = None,
     *,
@@ -106,6 +109,7 @@ def plan(
     return _planned(checked(locals()), run_request)
 
 
+@known_keywords
 def curve(
     scenario: str | Path | Scenario | None = None,
     *,
@@ -137,6 +141,7 @@ def curve(
     return _found(checked(locals()), curve_request)
 
 
+@known_keywords
 def plan_curve(
     scenario: str | Path | Scenario | None = None,
     *,
@@ -163,6 +168,7 @@ def plan_curve(
     return _planned(checked(locals()), curve_request)
 
 
+@known_keywords
 def sweep(
     scenario: str | Path | Scenario | None = None,
     *,
@@ -193,6 +199,7 @@ def sweep(
     return _found(checked(locals()), sweep_request)
 
 
+@known_keywords
 def plan_sweep(
     scenario: str | Path | Scenario | None = None,
     *,
@@ -217,6 +224,7 @@ def plan_sweep(
     return _planned(checked(locals()), sweep_request)
 
 
+@known_keywords
 def init(
     data: str | Path,
     *,
@@ -238,6 +246,7 @@ def init(
         return write_scenario(Path(data), text_field, label_field, Path(out) if out else None)
 
 
+@known_keywords
 def read(path: str | Path) -> Findings:
     """The findings of a run's folder, or of a record's file. Raises `bench.UserError` for others."""
     from bench.api.results import findings
@@ -247,6 +256,7 @@ def read(path: str | Path) -> Findings:
     return findings(Path(path))
 
 
+@known_keywords
 def report(findings: Findings | str | Path, *, to: str | Path | None = None) -> Path:
     """Write the HTML report of findings, a run's folder or a record; returns its path.
 
@@ -270,6 +280,7 @@ def report(findings: Findings | str | Path, *, to: str | Path | None = None) -> 
         ) from None
 
 
+@known_keywords
 def scenarios() -> dict[str, str]:
     """The built-in scenarios that can be run: their titles by name."""
     found = {name: built_in.load(name) for name in built_in.names()}

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from bench.api.tables import markdown, markdown_of
+from bench.api.text import planned_lines
 from bench.api.views import Forecast
 from bench.core import files
 from bench.core.plan import Plan, Primary, Trial
@@ -22,6 +23,7 @@ HEAD = ("trial", "contender", "model", "settings", "time", "peak memory", "peak 
 class Planned:
     """A plan with a forecast of each trial; nothing of it has been run.
 
+    `print` gives the text of `bench plan`, or of the `--plan` of a curve or a sweep.
     `plan` is what `plan.json` of a run would hold, `budget` what a curve's trials would have to fit.
     """
 
@@ -50,6 +52,9 @@ class Planned:
 
     def __repr__(self) -> str:
         return f"<Planned {self.plan.scenario.name}: {len(self.trials)} trials, {self._total()}>"
+
+    def __str__(self) -> str:
+        return "\n".join(planned_lines(self.plan, self.forecast_values, self.budget))
 
     def _repr_markdown_(self) -> str:
         """Its rows, a table of the trials, and the primary comparison."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from bench.api.extra import missing_packages
 from bench.api.tables import ANSWERS, columns_of, markdown, markdown_of
+from bench.api.text import results_lines
 from bench.api.views import Comparison, Contender, Verdict
 from bench.core.files import Account
 from bench.core.folder import RunFolder, point_name
@@ -21,6 +22,7 @@ from bench.record.types import CurveRecord, Record, SweepRecord, TrialEntry
 from scenarios.errors import UserError, unknown
 from scenarios.estimates import Estimate
 
+T = TypeVar("T")
 DAMAGED = (KeyError, TypeError, AttributeError, ValueError, IndexError)
 """What reading a damaged record raises."""
 
@@ -39,9 +41,28 @@ class RowAnswer:
     fold: int | None
 
 
+class NoContender(UserError, KeyError):
+    """No contender of that name; also a `KeyError`, as from any mapping."""
+
+    __str__ = UserError.__str__  # that of `KeyError` would quote the sentence
+
+
+class ByContender(dict[str, T]):
+    """Values by contender; `[]` with an unknown name raises `UserError` with the nearest one."""
+
+    def __missing__(self, name: str) -> T:
+        raise NoContender(str(_unknown(name, self)))
+
+
+def _unknown(name: str, known: Iterable[str]) -> UserError:
+    return unknown("contender in this run", str(name), known)
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Findings:
     """What a run, a curve or a sweep found. In a notebook it is shown as the report.
+
+    `print` gives the text of the command.
 
     `record` is `record.json` as it is, `source` its file, and `folder` the run's folder, or None where
     only a record was read. Contenders are by name, estimates by contender and metric. `comparisons` are
@@ -114,7 +135,7 @@ class Findings:
                 f"as in answers('{contender}', size={curve['sizes'][-1]})"
             )
         if contender not in known:
-            raise unknown("contender in this run", contender, known)
+            raise _unknown(contender, known)
         own = [trial for trial in trials if trial["name"] == contender]
         done = [trial for trial in own if trial["outcome"]["status"] == "done"]
         if not done:
@@ -164,6 +185,12 @@ class Findings:
 
     def __repr__(self) -> str:
         return f"<Findings of {self.source}: {ANSWERS[self.verdict.answer]}>"
+
+    def __str__(self) -> str:
+        lines = [*results_lines(self.record)]
+        if self.report is not None:
+            lines.append(f"\nreport: {self.report}")
+        return "\n".join(lines)
 
     def _repr_html_(self) -> str | None:
         """The report in a frame of its own; None where the packages that draw it aren't installed."""
@@ -241,10 +268,10 @@ def _viewed(record: Record, source: Path, folder: Path | None) -> Findings:
         source=source,
         folder=folder,
         verdict=_read(Verdict, {**record["verdict"]["overall"], **record["verdict"]}),
-        contenders={one.name: one for one in contenders},
+        contenders=ByContender((one.name, one) for one in contenders),
         comparisons=_read(tuple[Comparison, ...], record["comparisons"]),
         side_comparisons=_read(tuple[Comparison, ...], sides),
-        estimates=_read(dict[str, dict[str, Estimate]], record["estimates"]),
+        estimates=ByContender(_read(dict[str, dict[str, Estimate]], record["estimates"])),
     )
 
 

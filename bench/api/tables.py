@@ -20,6 +20,8 @@ ANSWERS = {
 }
 """A verdict's answers, in words."""
 INTERVAL_WIDTH = 14
+_COMMAND = re.compile(r"(?<!`)(`(?:advisor|bench) [\w .,:=/@'-]+`)(?!`)")
+"""A command of ours as code, of characters that mean nothing there or in a table."""
 _MARKS = re.compile(r"([\\`*_{}\[\]<>&|#~$])")
 
 
@@ -88,5 +90,7 @@ def markdown_of(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def markdown(text: str) -> str:
-    """A text on one line, as Markdown that shows it unchanged."""
-    return _MARKS.sub(r"\\\1", one_line(text))
+    """A text on one line, as Markdown that shows it unchanged, with commands of ours as code."""
+    parts = _COMMAND.split(one_line(text))
+    parts[::2] = (_MARKS.sub(r"\\\1", part) for part in parts[::2])
+    return "".join(parts)

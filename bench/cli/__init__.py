@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,8 +30,6 @@ from scenarios.progress import on_stderr
 if TYPE_CHECKING:
     from bench.api.planned import Planned
     from bench.api.results import Findings
-    from bench.core.files import Forecast
-    from bench.core.plan import Plan
 
 EXAMPLES = """
 \b
@@ -73,7 +71,7 @@ def list_(as_json: bool, contenders: Path | tuple[()]) -> None:
 
 
 def _list(as_json: bool) -> None:
-    from bench.cli import text
+    from bench.api.text import FAMILIES
 
     runnable = {name: scenarios.load(name) for name in scenarios.names()}
     runnable = {name: found for name, found in runnable.items() if found.task is not None}
@@ -93,7 +91,7 @@ def _list(as_json: bool) -> None:
     click.echo("\nContenders (`--only NAME`, or NAME@MODEL for those that use a model):")
     for name, kind in contenders.items():
         model = "uses a model" if kind.uses_model else "needs no model"
-        click.echo(f"  {name:<12} {text.FAMILIES[kind.family]:<12} {model}")
+        click.echo(f"  {name:<12} {FAMILIES[kind.family]:<12} {model}")
     click.echo(f"\nMetrics: {', '.join(registry.names('metrics'))}, evaluate:NAME")
 
 
@@ -126,9 +124,7 @@ def plan(as_json: bool, **asked: Any) -> None:
     \b
     Example: bench plan sentiment --quick
     """
-    from bench.cli import text
-
-    _show_plan(bench.plan(**asked, progress=on_stderr), as_json, text.plan_lines)
+    _show_plan(bench.plan(**asked, progress=on_stderr), as_json)
 
 
 @cli.command()
@@ -166,12 +162,9 @@ def curve(plan_only: bool, as_json: bool, strict: bool, **asked: Any) -> int:
       bench curve sentiment --only few-shot,lora --budget 45m
       bench curve sentiment --plan
     """
-    from bench.cli import text
-
     if plan_only:
         del asked["out"]
-        planned = bench.plan_curve(**asked, progress=on_stderr)
-        _show_plan(planned, as_json, partial(text.curve_plan_lines, budget=planned.budget))
+        _show_plan(bench.plan_curve(**asked, progress=on_stderr), as_json)
         return terminal.DONE
     return _show_findings(partial(bench.curve, **asked), as_json, strict)
 
@@ -189,12 +182,9 @@ def sweep(plan_only: bool, as_json: bool, **asked: Any) -> int:
       bench sweep data-quality --quick
       bench sweep --data reviews.csv --only full --vary epochs=1,2,3
     """
-    from bench.cli import text
-
     if plan_only:
         del asked["out"], asked["usd_per_hour"]
-        planned = bench.plan_sweep(**asked, progress=on_stderr)
-        _show_plan(planned, as_json, text.sweep_plan_lines)
+        _show_plan(bench.plan_sweep(**asked, progress=on_stderr), as_json)
         return terminal.DONE
     return _show_findings(partial(bench.sweep, **asked), as_json, strict=False)
 
@@ -215,23 +205,16 @@ def report(run: Path, as_json: bool) -> None:
         click.echo(f"report: {written}")
 
 
-def _show_plan(
-    planned: Planned,
-    as_json: bool,
-    lines: Callable[[Plan, Sequence[Forecast]], Iterator[str]],
-) -> None:
+def _show_plan(planned: Planned, as_json: bool) -> None:
     """Print what a run would do and how long it would take."""
     if as_json:
         terminal.print_json(planned.to_json())
-        return
-    for line in lines(planned.plan, planned.forecast_values):
-        click.echo(line)
+    else:
+        click.echo(str(planned))
 
 
 def _show_findings(do: Callable[..., Findings], as_json: bool, strict: bool) -> int:
     """Do what was asked for and print the results; returns the exit code."""
-    from bench.cli import text
-
     try:
         found = do(progress=on_stderr)
     except bench.Interrupted as stopped:
@@ -240,7 +223,5 @@ def _show_findings(do: Callable[..., Findings], as_json: bool, strict: bool) -> 
     if as_json:
         terminal.print_json(found.to_json())
     else:
-        for line in text.results_lines(found.record):
-            click.echo(line)
-        click.echo(f"\nreport: {found.report}")
+        click.echo(str(found))
     return terminal.GATE_MISSED if strict and not found.all_done else terminal.DONE

@@ -19,8 +19,15 @@ def read_record(path: Path) -> Record:
         record = read_json(file)
     except FileNotFoundError:
         raise UserError(f"no record at '{file}'; a finished run leaves record.json") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"'{file}' isn't a record: {error}") from None
+    except OSError as error:
+        raise UserError(
+            f"can't read '{file}': {error.strerror or error}; check its permissions and the path"
+        ) from None
+    except (ValueError, RecursionError):  # not JSON, or nested too deeply
+        raise UserError(
+            f"'{file}' isn't a record: it isn't JSON that can be read; give the path of a run's folder "
+            "or of its record.json"
+        ) from None
     version = record.get("schema_version") if isinstance(record, dict) else None
     if type(version) is not int:
         raise UserError(

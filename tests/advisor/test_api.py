@@ -91,6 +91,22 @@ def test_advice_needs_neither_torch_nor_numpy_and_loads_no_other_function():
     assert not loaded & {"torch", "numpy", "advisor.api.cost", "advisor.api.size", "advisor.cli"}
 
 
+@pytest.mark.parametrize(
+    ("found", "shown"),
+    [
+        (lambda: advisor.recommend("niche-domain", labelled_examples=40),
+         "<Advice on 'niche-domain': prompt, high confidence>"),
+        (lambda: advisor.size("SmolLM2-135M", methods="lora"),
+         "<Sizes of .*SmolLM2-135M': 134,515,008 parameters; methods: lora>"),
+        (lambda: advisor.cost("niche-domain"), "<Costs of 'niche-domain': 9 options priced>"),
+        (advisor.backtest, "<Backtested: 243 cases from 23 sources, 86% source-balanced agreement>"),
+    ],
+)  # fmt: skip
+def test_the_repr_of_a_result_is_one_short_line(found, shown):
+    said = repr(found())
+    assert re.fullmatch(shown, said)
+
+
 # --- the same as the commands ---------------------------------------------------------------------
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 import psutil
 import pytest
+from click.testing import CliRunner
 
 import bench
 import scenarios
@@ -33,6 +34,7 @@ RUNS = ROOT / "tests" / "data" / "runs"
 RECORDS = [
     path for path in sorted(MEASUREMENTS.glob("*.json")) if '"verdict"' in path.read_text()
 ] + sorted(path for path in RUNS.glob("version-*"))
+OUR_COMMAND = "`bench run sentiment --only few-shot@MODEL,lora`"  # in the scope of QUICK
 EVIL = "<script>alert(1)</script> | `x` $y$ </iframe>\n# heading"
 
 
@@ -139,6 +141,17 @@ def test_the_quick_run_of_the_documents_by_attributes():
     assert repr(found) == f"<Findings of {QUICK}: Fine-tune>"
 
 
+def test_a_misspelt_contender_gets_the_nearest_name_and_in_and_get_work_as_ever():
+    found = bench.read(QUICK)
+    for values in (found.contenders, found.estimates):
+        with pytest.raises(bench.UserError, match=r"^no contender.*'tfidf'; .*'tf-idf'\?$"):
+            values["tfidf"]
+        with pytest.raises(KeyError):
+            values["tfidf"]
+        assert "tfidf" not in values
+        assert values.get("tfidf") is None
+
+
 def test_without_a_folder_the_json_names_only_the_record():
     found = bench.read(QUICK)
     values = found.to_json()
@@ -221,6 +234,56 @@ def test_a_number_that_is_a_text_is_reported_with_its_place(tmp_path):
         bench.read(tmp_path / "x.json")
 
 
+# What `print` shows.
+
+
+def printed(*arguments):
+    """What the command prints on stdout, run in this process."""
+    done = CliRunner().invoke(cli, [str(each) for each in arguments], catch_exceptions=False)
+    assert done.exit_code == 0
+    return done.stdout
+
+
+def test_findings_print_the_text_of_the_command(tmp_path, cache):
+    scenario = write_small_scenario(tmp_path)
+    folder = tmp_path / "run"
+    text = printed("run", scenario, "--quick", "--only", "tf-idf", "--out", folder)
+    assert f"{bench.read(folder)}\n" == text
+    assert text.endswith(f"\nreport: {folder / 'report.html'}\n")
+
+
+@pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
+def test_a_kept_record_prints_a_row_for_each_contender_and_the_scope(path):
+    found = bench.read(path)
+    lines = str(found).splitlines()
+    rows = [line.split()[0] for line in lines[2 : 2 + len(found.contenders)]]
+    assert rows == [name.split()[0] for name in found.contenders]
+    assert found.verdict.scope in lines
+    assert repr(found) != str(found)
+
+
+@pytest.mark.parametrize(
+    ("function", "options", "line"),
+    [
+        ("plan", ["plan", "--quick", "--only", "lora"], "rows: 40 test"),
+        ("plan", ["plan", "--full", "--only", "lora"], r"learning curve: .*`bench curve --full"),
+        ("plan_curve", ["curve", "--plan", "--budget", "20m"], "budget 20m: "),
+        ("plan_sweep", ["sweep", "--plan", "--only", "lora", "--vary", "epochs=1,2"],
+         "lora.*epochs.*; forecast: "),
+    ],
+)  # fmt: skip
+def test_a_plan_prints_the_text_of_its_command(
+    tmp_path, cache, monkeypatch, function, options, line
+):
+    kept = []
+    real = getattr(bench, function)
+    monkeypatch.setattr(bench, function, lambda **asked: kept.append(real(**asked)) or kept[0])
+    text = printed(*options, write_small_scenario(tmp_path))
+    assert f"{kept[0]}\n" == text
+    assert re.search(line, text)
+    assert "\n" not in repr(kept[0])
+
+
 # What a notebook shows.
 
 
@@ -254,10 +317,22 @@ def test_hostile_texts_stay_texts_in_both(tmp_path):
     found = bench.read(tmp_path / "x.json")
     assert found._repr_html_().count("<") == 2  # the frame's own tags
     assert "<script" not in unescape(found._repr_html_())
-    text = found._repr_markdown_()
+    text = found._repr_markdown_().replace(OUR_COMMAND, "")
     assert re.findall(r"(?<!\\)[<`$#]", text) == []
     [row] = [line for line in text.splitlines() if "failed" in line]
     assert len(re.findall(r"(?<!\\)\|", row)) == 8
+
+
+def test_commands_in_sentences_are_code_and_all_else_is_text(tmp_path):
+    record = json.loads(QUICK.read_text())
+    command = "`bench run ./my_rows.toml --only few-shot@MODEL,lora`"
+    hostile = "`bench run <b>` ``bench run x`` `rm x` `bench $x`"
+    record["verdict"]["overall"]["would_settle"] = f"300 rows, as in {command} {hostile}"
+    (tmp_path / "x.json").write_text(json.dumps(record))
+    text = bench.read(tmp_path / "x.json")._repr_markdown_()
+    assert command in text
+    [line] = [line for line in text.splitlines() if "settle" in line]
+    assert re.findall(r"(?<!\\)[<`$#]", line.replace(command, "")) == []
 
 
 def test_a_report_is_written_where_it_is_wanted(tmp_path):
@@ -296,6 +371,8 @@ def test_a_report_is_written_where_it_is_wanted(tmp_path):
         ({"settings": {"lora": {"learning_rates": [1e-3, float("inf")]}}}, "learning_rates.*finite"),
         ({"quick": True, "full": True}, "--quick.*--full"),
         ({"quick": "yes"}, "quick takes True or False, not 'yes'"),
+        ({"trian_rows": 3}, "run takes no keyword 'trian_rows'; did you mean 'train_rows'"),
+        ({"metrics": ["accuracy", "accuracy"]}, "metrics lists accuracy twice.*different"),
         ({"train_rows": 1}, "train_rows takes .* at least 2, not 1"),
         ({"model": 3}, "model takes .*, not 3"),
         ({"seeds": 0}, "--seeds 0.* 1 to 100"),
@@ -332,7 +409,12 @@ def test_wrong_input_of_a_run_is_a_user_error_with_the_way_out(keywords, named):
         (lambda: bench.read(3), r"bench\.read takes the path.*, not 3"),
         (lambda: bench.read("nowhere"), "'nowhere'.*record"),
         (lambda: bench.read(ROOT / "docs"), "docs/record.json.*finished run"),
-        (lambda: bench.read(ROOT / "README.md"), "README.md' isn't a record"),
+        (lambda: bench.read(ROOT / "README.md"), "README.md' isn't a record.*folder.*record.json"),
+        (lambda: bench.read(pth="x"), "read takes no keyword 'pth'; did you mean 'path'"),
+        (lambda: bench.plan("sentiment", out="x"), "plan takes no keyword 'out'; "),
+        (lambda: bench.curve("sentiment", size=[16]), "curve takes no keyword 'size'.*'sizes'"),
+        (lambda: bench.init("x.csv", labelfield="x"), "init takes no keyword.*'label_field'"),
+        (lambda: bench.scenarios(named="x"), "scenarios takes no keyword 'named'"),
         (lambda: bench.init("nowhere.csv"), r"'nowhere\.csv'.*CSV"),
     ],
 )  # fmt: skip

@@ -8,9 +8,9 @@ import click
 import pytest
 
 import scenarios
+from bench.api.text import results_lines
 from bench.cli import cli
 from bench.cli.resume import resume_command
-from bench.cli.text import results_lines
 from tests.conftest import run_command
 
 

@@ -79,7 +79,7 @@ def test_the_check_of_types_finds_what_does_not_fit():
         ('{"scenario": "x"}', ("no schema_version", "record.json")),
         ('{"schema_version": true}', ("no schema_version",)),
         ("[]", ("no schema_version",)),
-        ("{", ("isn't a record",)),
+        ("{", ("isn't a record", "run's folder", "record.json")),
     ],
 )
 def test_what_is_no_record_of_a_known_version_is_one_line(tmp_path, text, parts):
@@ -92,6 +92,12 @@ def test_what_is_no_record_of_a_known_version_is_one_line(tmp_path, text, parts)
         assert str(file) in message
         assert all(part in message for part in parts), message
         assert "\n" not in message
+
+
+def test_a_record_that_cannot_be_opened_is_named_with_the_reason(tmp_path):
+    (tmp_path / "record.json").mkdir()
+    with pytest.raises(UserError, match=r"can't read '.*record\.json': Is a directory; check"):
+        read_record(tmp_path)
 
 
 def test_a_folder_without_a_record_says_when_there_is_one(tmp_path):

@@ -73,10 +73,10 @@ def _run_lines(record: Record) -> Iterator[str]:
 
     if record["contenders"]:
         yield f"\n{_run_table(record)}\n{_forgotten(record)}"
-    if record["curve"]:
-        yield f"\n{curve_text(record['curve'])}\n"
-    if record["budget"]:
-        yield f"{budget_text(record['budget'])}\n"
+    if curve := record.get("curve"):
+        yield f"\n{curve_text(curve)}\n"
+    if budget := record.get("budget"):
+        yield f"{budget_text(budget)}\n"
     overall = record["verdict"]["overall"]
     yield f"{ANSWERS[overall['answer']]}. {overall['sentence']}"
     if settle := overall["would_settle"]:
@@ -97,7 +97,18 @@ def _sweep_lines(record: Record, sweep: SweepRecord) -> Iterator[str]:
     yield f"\n{record['verdict']['scope']}"
 
 
-def plan_lines(plan: Plan, forecasts: Sequence[Forecast]) -> Iterator[str]:
+def planned_lines(
+    plan: Plan, forecasts: Sequence[Forecast], budget: Budget | None
+) -> Iterator[str]:
+    """What a run, a curve or a sweep would do, for people."""
+    if plan.sweep:
+        return _sweep_plan_lines(plan, forecasts)
+    if plan.curve and not plan.trials:  # a run in full mode has a curve and trials of its own
+        return _curve_plan_lines(plan, forecasts, budget)
+    return _run_plan_lines(plan, forecasts)
+
+
+def _run_plan_lines(plan: Plan, forecasts: Sequence[Forecast]) -> Iterator[str]:
     """The rows of a run, its trials with settings and forecasts, and its comparisons."""
     counts = plan.rows.counts
     yield f"{plan.scenario.title} ({plan.mode.name}, seed {plan.seed})"
@@ -134,7 +145,7 @@ def plan_lines(plan: Plan, forecasts: Sequence[Forecast]) -> Iterator[str]:
         )
 
 
-def curve_plan_lines(
+def _curve_plan_lines(
     plan: Plan, forecasts: Sequence[Forecast], budget: Budget | None
 ) -> Iterator[str]:
     """The sizes and arms of a curve with forecasts, and which of them a budget would drop."""
@@ -163,7 +174,7 @@ def curve_plan_lines(
         yield from budget_lines(plan, budget, forecasts)
 
 
-def sweep_plan_lines(plan: Plan, forecasts: Sequence[Forecast]) -> Iterator[str]:
+def _sweep_plan_lines(plan: Plan, forecasts: Sequence[Forecast]) -> Iterator[str]:
     """One line per trial of a sweep, with its forecast."""
     by_trial = {forecast["trial"]: forecast for forecast in forecasts}
     for trial in plan.trials:
