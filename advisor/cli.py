@@ -17,7 +17,7 @@ Examples:
   advisor recommend --scenario niche-domain
   advisor recommend --scenario data-privacy --set labelled_examples=40
   advisor recommend --profile ./my-decision.toml --json
-  advisor recommend --scenario sentiment --evidence ./runs/RUN/record.json --format adr
+  advisor recommend --scenario sentiment --evidence ./runs/RUN --format adr
 """
 
 
@@ -323,7 +323,7 @@ COST_EXAMPLES = """
 \b
 Examples:
   advisor cost --scenario niche-domain
-  advisor cost --scenario critical-latency --set hosted_model=gpt-6.1-terra --set own_model=Qwen2.5-1.5B
+  advisor cost --scenario critical-latency --set hosted_model=gpt-6.1-terra
   advisor cost --profile ./my-decision.toml --prices ./our-prices.toml
   advisor cost --scenario sentiment --evidence ./runs/RUN/record.json --json
 """

@@ -175,8 +175,10 @@ def _read(file: Path):
         return json.loads(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise UserError(f"no record at '{file}'; give the record.json of a finished run") from None
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"'{file}' isn't a record: {error}") from None
+    except (ValueError, RecursionError):
+        raise UserError(
+            f"'{file}' isn't a record: it isn't JSON that can be read; give the record.json of a finished run"
+        ) from None
     except OSError as error:
         if error.errno in (*PATH_ERRORS, *DISK_ERRORS):
             raise UserError(f"can't read '{file}': {error.strerror}") from None

@@ -83,7 +83,7 @@ class Asked:
         Vary | None, _takes("values by setting such as {'rank': [4, 16]}, or texts as for --vary")
     ] = None
     contenders: Annotated[
-        Any, _takes("a folder of contenders, or a list of classes and objects")
+        Any, _takes("a folder of contenders, or a list of classes, objects and files")
     ] = ()
     metrics: Annotated[
         Any, _takes("a list of metrics: names, evaluate.Metric objects, or files")

@@ -242,8 +242,8 @@ def findings(path: Path) -> Findings:
     """Those of a run's folder, or of a record's file. Raises `UserError` where it can't be read."""
     record = read_record(path)
     source = RunFolder(path).record_file if path.is_dir() else path
-    beside = RunFolder(source.parent)
-    of_a_run = source == beside.record_file and beside.plan_file.exists()
+    around = RunFolder(source.parent)
+    of_a_run = source == around.record_file and around.plan_file.exists()
     try:
         return _viewed(record, source, source.parent if of_a_run else None)
     except ValidationError as error:

@@ -124,7 +124,7 @@ class Contender:
     """
 
     family: ClassVar[Family]
-    """On which side of the comparison it stands."""
+    """Its side in the comparison."""
     uses_model: ClassVar[bool] = False
     """Whether it needs a language model."""
     needs: ClassVar[frozenset[Ability]] = frozenset()
@@ -167,13 +167,11 @@ class Contender:
         return ()
 
     def forecast(self, work: Work) -> float:
-        """Seconds of a trial, put together from the pieces of work that it consists of.
+        """Seconds of a trial, put together from the pieces of work that its trial consists of.
 
         Raises `TrialSkipped` where that isn't known.
         """
-        raise TrialSkipped(
-            "its forecast isn't known: the contender doesn't say what it consists of"
-        )
+        raise TrialSkipped("its forecast isn't known: the contender has no forecast(work)")
 
     def fit_once(self, ground: Ground, seed: int) -> tuple[Answerer, Callable[[], None]]:
         """An answerer trained on all rows, and what turns the model back into the base."""

@@ -1,7 +1,7 @@
-"""What a language model is to the rest: what it can do, what identifies it, and what it costs.
+"""The interface of a language model: what it can do, what identifies it, and what it costs.
 
 A file in `bench/models/` is one kind of model, and its class is named `Model`. Only that file knows where such
-a model comes from: a folder of weights, or somebody's server.
+a model comes from: a folder of weights, or a server.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Loaded(Protocol):
         """
 
     def trainer(self, task: Task) -> Any:
-        """Trains on a task's rows; see `bench.engine.trainer.Trainer`."""
+        """Trains on a task's rows: `bench.engine.trainer.Trainer`, which takes local weights."""
 
     def ran_on(self) -> dict[str, Any] | None:
         """The device for the record, and the operations that can't be repeated there; None if it isn't here."""

@@ -106,7 +106,7 @@ class Choosing:
 
 @dataclass(frozen=True)
 class Asked:
-    """What the user named beyond the mode, and the SHA-256 of the code of what is the user's own."""
+    """What the user named beyond the mode, and the SHA-256 of the user's own code."""
 
     only: list[str] = field(default_factory=list)
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What a contender is given to forecast its trial: the seconds of the pieces of work that it consists of."""
+"""What a contender is given to forecast its trial: the seconds of each piece of its work."""
 
 from __future__ import annotations
 

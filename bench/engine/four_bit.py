@@ -24,7 +24,7 @@ def check_four_bit(device: Device) -> None:
 
 
 def in_four_bit(model: LoadedModel) -> LoadedModel:
-    """The model's weights as they are now, in 4 bit; on disk for a moment, since they are quantised as they are read."""
+    """The model's weights as they are now, in 4 bit. They are written first, since they are quantised as they are read."""
     from bench.engine import models
 
     with tempfile.TemporaryDirectory() as folder:

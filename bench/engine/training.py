@@ -30,7 +30,7 @@ MOST_TOKENS = {"cpu": 512, "mps": 2048, "cuda": 8192}
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """How to train, whatever is trained; `tuned(model)` makes of a model what is to be trained.
+    """How to train, whatever is trained; `tuned(model)` returns what is to be trained.
 
     One update sees `batch_size` x `accumulation_steps` rows, taken through the model in pieces
     that fit in memory. The learning rate warms up over the first `warmup_share` of the updates and

@@ -28,7 +28,7 @@ class Says:
     def __init__(self, labels, words):
         self.labels, self.words, self.notes = labels, words, {"words": list(words)}
 
-    def answer(self, examples, done=(), progress=""):
+    def answer(self, examples, done=()):
         for one in examples:
             label = self.labels[not any(word in one.text for word in self.words)]
             yield [bench.Answer(one.id, label, None, None, 1e-6)]
@@ -50,7 +50,7 @@ class Says:
     def __init__(self, labels, word):
         self.labels, self.word, self.notes = labels, word, {}
 
-    def answer(self, examples, done=(), progress=""):
+    def answer(self, examples, done=()):
         for one in examples:
             yield [bench.Answer(one.id, self.labels[self.word not in one.text], None, None, 1e-6)]
 

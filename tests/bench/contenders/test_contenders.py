@@ -92,7 +92,7 @@ class Leaning:
 
     GAINS = {"fine": 0.25, "dire": -0.25}
 
-    def answer(self, examples, done=(), progress=""):
+    def answer(self, examples, done=()):
         yield [
             Answer(e.id, "good", 1, 1, 0.0, (3.0 + self.GAINS.get(e.text, 0.0), 0.0))
             for e in examples

@@ -139,7 +139,7 @@ class Saying:
     def __init__(self, is_right):
         self._is_right = is_right
 
-    def answer(self, examples, done=(), progress=""):
+    def answer(self, examples, done=()):
         for e in examples:
             right = self._is_right(e)
             good = (e.gold == "good") == right

@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests import conftest
+from tests.conftest import write_small_scenario
 
 WITHOUT_FORECAST = {
     "trial": "01-majority-s0", "contender": "majority", "seconds": None, "peak_resident_bytes": None,
@@ -18,7 +18,7 @@ WITHOUT_FORECAST = {
 
 def make_small(folder: Path) -> None:
     """The small scenario's files, for fixtures that outlive a test."""
-    conftest.small_scenario.__wrapped__(folder)
+    write_small_scenario(folder)
 
 
 def without_forecast(out: Path) -> Path:
@@ -44,9 +44,9 @@ def start(command, folder, tiny_model, *more):
 
 
 def wait_for(condition, process=None, seconds=120):
-    """Wait until the condition holds; a process that has ended makes it vain."""
+    """Wait until the condition holds; a process that has ended will never meet it."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
+        assert time.monotonic() < deadline, "it never came true"
         assert process is None or process.poll() is None, process.communicate()
         time.sleep(0.02)
