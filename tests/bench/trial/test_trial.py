@@ -2,9 +2,11 @@
 
 import importlib.util
 import json
+import re
 
 import pytest
 
+import bench
 import scenarios
 from bench.core.folder import RunFolder
 from bench.core.plan import MODES
@@ -91,3 +93,50 @@ def test_demonstrations_are_tried_in_several_orders_and_calibrations(outcome):
     tried = outcome("few-shot")["notes"]["tried"]
     assert [one["order"] for one in tried] == [0, 1]
     assert set(tried[0]["scores"]) == {"none", "contextual", "batch"}
+
+
+TUNED = '''
+from dataclasses import dataclass
+from typing import ClassVar
+import sys
+import bench
+
+@dataclass(frozen=True)
+class Contender(bench.Contender):
+    """Says that it tunes, and leaves nothing in its folder."""
+    family: ClassVar = "fine_tune"
+    restores: ClassVar = %s
+
+    def fit(self, ground, seed):
+        assert sys.stdin.read() == ""  # and doesn't wait for the run
+        return Says()
+
+    def restore(self, ground, notes):
+        return Says()
+
+class Says:
+    notes = {}
+    def answer(self, examples, done=()):
+        yield [bench.Answer(row.id, "good") for row in examples]
+'''
+
+
+@pytest.mark.parametrize(
+    ("restores", "status", "words"),
+    [
+        (False, "done", "left no tuned weights"),
+        (True, "failed", r"declares restores.*left nothing in ground\.folder"),
+    ],
+)
+def test_one_that_tunes_and_leaves_no_weights_has_figures_and_a_reason(
+    small_scenario, cache, tmp_path, restores, status, words
+):
+    (tmp_path / "tuned.py").write_text(TUNED % restores)
+    found = bench.run(
+        small_scenario, quick=True, only=["tuned"], contenders=[tmp_path / "tuned.py"],
+        forgetting=True, out=tmp_path / "run",
+    )  # fmt: skip
+    entry = next(one for one in found.record["contenders"] if one["name"] == "tuned")
+    assert entry["status"] == status
+    reason = entry["reason"] or entry["forgetting"]["reason"]
+    assert re.search(words, reason), reason
