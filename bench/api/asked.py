@@ -173,20 +173,19 @@ def request_of(
     mode = MODES["quick" if asked.quick else "full" if asked.full else "default"]
     if asked.train_rows:
         mode = replace(mode, train_rows=asked.train_rows)
-    scenario = scenario or _scenario(asked)
-    only = _with_own(_names(asked.only), own, mode.name, scenario)
-    contender_names(only)  # a misspelt name is reported before anything is fetched
+    contender_names(_names(asked.only))  # a misspelt name is reported before anything is written
     if asked.budget is not None and asked.cross_fit:
         raise UserError(
             "--budget can't be combined with --cross-fit: dropping a fold would not drop a contender"
         )
     budget = None if asked.budget is None else parse(asked.budget, asked.usd_per_hour)
+    scenario = scenario or _scenario(asked)
     return Request(
         scenario=_measured_by(scenario, own),
         mode=mode,
         seed=asked.seed,
         model=asked.model or DEFAULT_MODEL,
-        only=only,
+        only=_with_own(_names(asked.only), own, mode.name, scenario),
         seeds=_seeds(asked.seeds, asked.seed),
         changed=_changed(own, parse_settings(_setting_texts(asked.settings))),
         out=None if asked.out is None else Path(asked.out),

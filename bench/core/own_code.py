@@ -1,6 +1,7 @@
 """SHA-256 of a user's own code: of a class or a file, with all of the user's code and values that it uses.
 
-Neither a comment nor a place in memory changes it. What libraries and this project hold counts by its name.
+A file counts as it is written. A class counts as it runs, so no comment and no place in memory changes its digest.
+What libraries and this project hold counts by its name.
 """
 
 from __future__ import annotations

@@ -605,3 +605,12 @@ def test_ctrl_c_says_how_to_resume_and_leaves_no_process(silent, place, tiny_mod
     assert not (folder / "record.json").exists()
     with pytest.raises(bench.UserError, match="record"):
         bench.read(folder)
+
+
+@pytest.mark.parametrize("wrong", [{"only": ["few-shto"]}, {"budget": "soon"}])
+def test_what_is_misspelt_is_rejected_before_a_scenario_is_written(tmp_path, wrong):
+    rows = [f"text {i},{'ab'[i % 2]}" for i in range(60)]
+    (tmp_path / "rows.csv").write_text("\n".join(["text,label", *rows]))
+    with pytest.raises(bench.UserError, match=r"few-shot|soon"):
+        bench.run(data=tmp_path / "rows.csv", out=tmp_path / "run", **wrong)
+    assert [file.name for file in tmp_path.iterdir()] == ["rows.csv"]
