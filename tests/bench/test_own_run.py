@@ -125,3 +125,23 @@ def test_the_command_takes_a_folder(small_scenario, folder, cache):
     assert done.returncode == 2
     assert done.stderr.startswith("error: can't import '")
     assert len(done.stderr.splitlines()) == 1
+
+
+@dataclass(frozen=True)
+class Seldom(Opposite):
+    """Runs in no mode by itself."""
+
+    usual: ClassVar = ()
+
+
+def test_a_contender_that_is_given_always_runs_and_once(small_scenario, cache):
+    def names(**given):
+        found = bench.plan(small_scenario, quick=True, model="./not-here", **given)
+        return [trial.name for trial in found.trials]
+
+    usual = names()
+    assert "lora" in usual
+    assert "seldom" not in usual
+    assert sorted(names(contenders=[Seldom])) == sorted([*usual, "seldom"])
+    assert names(contenders=[Seldom], only=["tf-idf"]) == ["majority", "tf-idf", "seldom"]
+    assert names(contenders=[Seldom], only=["seldom"]).count("seldom") == 1

@@ -326,3 +326,29 @@ def test_models_and_metrics_say_which_parts_they_lack():
         own(models=[NotOne])
     with pytest.raises(UserError, match="the metric 'not-one' lacks TASKS, SHARE"):
         own(metrics=[NotOne])
+
+
+def test_two_folders_may_have_helpers_of_one_name(tmp_path):
+    for name, word in (("one", "fine"), ("two", "great")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"of_{name}.py").write_text(FILE)
+        (tmp_path / name / "_words.py").write_text(f"WORD = {word!r}\n")
+    found = own([tmp_path / "one", tmp_path / "two"])
+    for known in (found.added(), unpacked(found.parcel())):
+        with registry.added(known):
+            words = [registry.contender(f"of-{name}")().word for name in ("one", "two")]
+        assert words == ["fine", "great"]
+
+
+def test_what_is_given_one_by_one_is_asked_for_and_the_files_of_a_folder_are_not(folder):
+    metric = ROOT / "tests" / "data" / "own" / "metrics" / "balanced_accuracy.py"
+    found = own([folder / "one_word.py", ByWord], ["macro-f1", metric, "accuracy"])
+    assert found.asked["contenders"] == ("one-word", "by-word")
+    assert found.asked["metrics"] == ("macro-f1", "balanced-accuracy", "accuracy")
+    assert own(folder).asked == {}
+
+
+def test_what_is_added_within_another_is_known_as_well():
+    with registry.added(own([ByWord]).added()), registry.added(own([Limited]).added()):
+        assert {"by-word", "limited"} <= set(registry.names("contenders"))
+        assert registry.contender("by-word") is ByWord

@@ -109,3 +109,10 @@ def test_a_helper_module_of_the_users_counts_and_a_librarys_does_not(tmp_path, m
         )
         digests.add(digest_of(space["Mine"]))
     assert len(digests) == 2
+
+
+@pytest.mark.parametrize("kept", ["functools.lru_cache(None)", "functools.cached_property"])
+def test_a_method_whose_results_are_kept_counts_by_its_code(kept):
+    text = f"import functools\nclass Mine:\n    @{kept}\n    def word(self): return 'a'\n"
+    assert digest(text) != digest(text.replace("'a'", "'b'"))
+    assert digest(text) == digest(text)

@@ -11,11 +11,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from bench import registry
+from bench.core.own import own
 from bench.engine import models
 from bench.engine.models import Device
-from bench.models import local
+from bench.models import local, named
 from scenarios.errors import UserError
-from tests.conftest import make_lm, make_tokenizer
+from tests.conftest import ROOT, make_lm, make_tokenizer
 
 CPU = Device("cpu", "float32", "test")
 
@@ -147,3 +149,11 @@ kinds = [type(m).__name__ for m in adapted.modules() if "lora" in type(m).__modu
 assert kinds.count("Linear4bit") == 14, kinds
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_misspelt_kind_of_model_gets_the_nearest_one_where_there_are_kinds():
+    folder = ROOT / "tests" / "data" / "own" / "models"
+    with registry.added(own(models=folder).added()):
+        assert named("parrot:x").name == "parrot:x"
+        with pytest.raises(UserError, match=r"'parot'; did you mean 'parrot'"):
+            named("parot:x")
